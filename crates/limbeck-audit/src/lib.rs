@@ -1,0 +1,1 @@
+//! What is inside: component influence, alignment and brittleness of two networks.

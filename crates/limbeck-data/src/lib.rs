@@ -1,0 +1,3 @@
+//! Where things come from: locators, readers, records, the signal store, atomic files.
+
+pub mod progress;

@@ -1,0 +1,1 @@
+//! Objectives, trainer, optimizer, checkpoints.

@@ -1,0 +1,1 @@
+//! Tasks and paired evaluation: accuracy, agreement, divergence, calibration, shift.

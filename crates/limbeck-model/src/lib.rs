@@ -1,0 +1,1 @@
+//! Decoders and classifiers, sites and interventions, weights in and out, tokenizers, generation.

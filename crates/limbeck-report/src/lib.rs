@@ -1,0 +1,1 @@
+//! A pure function from results to one HTML page.

@@ -1,0 +1,1 @@
+//! Who answers: local and replayed teachers, and the signals they give.

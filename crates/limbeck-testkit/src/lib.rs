@@ -1,0 +1,1 @@
+//! Tiny models and data for the tests of every floor.

@@ -1,0 +1,1 @@
+//! Distil a large model into a small one, then prove what survived.
