@@ -1,0 +1,385 @@
+//! `DecoderConfig` from and to Hugging Face's `config.json`.
+
+use serde_json::{Map, Value, json};
+
+use super::{Activation, DecoderConfig, Family, Llama3Scaling, Norm, Position};
+use crate::error::ConfigError;
+
+/// Sizes beyond which a configuration is taken for damaged.
+const LARGEST: u64 = 1 << 31;
+
+impl DecoderConfig {
+    /// Reads a `config.json`.
+    ///
+    /// # Errors
+    /// A missing or ill-typed key, an unknown `model_type`, and every setting this decoder does not
+    /// compute (sliding windows, unknown rope types, ...) are refused by name.
+    pub fn from_hf_json(config: &Value) -> Result<Self, ConfigError> {
+        let keys = Keys::of(config)?;
+        let parsed = match keys.text("model_type")? {
+            "gpt2" => gpt2(&keys)?,
+            "llama" => llama_like(&keys, Family::Llama)?,
+            "qwen2" => llama_like(&keys, Family::Qwen2)?,
+            "qwen3" => llama_like(&keys, Family::Qwen3)?,
+            other => {
+                return Err(ConfigError::value(
+                    "model_type",
+                    other,
+                    "one of gpt2, llama, qwen2, qwen3",
+                ));
+            }
+        };
+        parsed.check()?;
+        Ok(parsed)
+    }
+
+    /// Writes a `config.json` that transformers reads back as the same network.
+    pub fn to_hf_json(&self) -> Value {
+        match self.family {
+            Family::Gpt2 => self.gpt2_json(),
+            _ => self.llama_json(),
+        }
+    }
+
+    /// Refuses sizes that cannot be a network.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        for (key, value) in [
+            ("vocab_size", self.vocab_size),
+            ("d_model", self.d_model),
+            ("n_layers", self.n_layers),
+            ("n_heads", self.n_heads),
+            ("n_kv_heads", self.n_kv_heads),
+            ("d_head", self.d_head),
+            ("d_mlp", self.d_mlp),
+            ("max_positions", self.max_positions),
+        ] {
+            if value == 0 {
+                return Err(ConfigError::value(key, "0", "at least 1"));
+            }
+        }
+        if !self.n_heads.is_multiple_of(self.n_kv_heads) {
+            return Err(ConfigError::value(
+                "num_key_value_heads",
+                &self.n_kv_heads.to_string(),
+                &format!("a divisor of the {} query heads", self.n_heads),
+            ));
+        }
+        if matches!(self.position, Position::Rotary { .. }) && !self.d_head.is_multiple_of(2) {
+            return Err(ConfigError::value(
+                "head_dim",
+                &self.d_head.to_string(),
+                "an even width, as rotary positions turn pairs",
+            ));
+        }
+        Ok(())
+    }
+
+    fn gpt2_json(&self) -> Value {
+        json!({
+            "architectures": ["GPT2LMHeadModel"],
+            "model_type": "gpt2",
+            "vocab_size": self.vocab_size,
+            "n_embd": self.d_model,
+            "n_layer": self.n_layers,
+            "n_head": self.n_heads,
+            "n_inner": self.d_mlp,
+            "n_positions": self.max_positions,
+            "n_ctx": self.max_positions,
+            "layer_norm_epsilon": self.norm_eps(),
+            "activation_function": activation_name(self.activation),
+            "tie_word_embeddings": self.tied,
+            "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0,
+            "dtype": "float32",
+        })
+    }
+
+    fn llama_json(&self) -> Value {
+        let architecture = match self.family {
+            Family::Qwen2 => "Qwen2ForCausalLM",
+            Family::Qwen3 => "Qwen3ForCausalLM",
+            _ => "LlamaForCausalLM",
+        };
+        let mut out = json!({
+            "architectures": [architecture],
+            "model_type": self.family.model_type(),
+            "vocab_size": self.vocab_size,
+            "hidden_size": self.d_model,
+            "intermediate_size": self.d_mlp,
+            "num_hidden_layers": self.n_layers,
+            "num_attention_heads": self.n_heads,
+            "num_key_value_heads": self.n_kv_heads,
+            "head_dim": self.d_head,
+            "max_position_embeddings": self.max_positions,
+            "rms_norm_eps": self.norm_eps(),
+            "hidden_act": activation_name(self.activation),
+            "tie_word_embeddings": self.tied,
+            "dtype": "float32",
+        });
+        if self.family != Family::Qwen2 {
+            out["attention_bias"] = json!(self.qkv_bias);
+        }
+        if self.family == Family::Llama {
+            out["mlp_bias"] = json!(self.mlp_bias);
+        } else {
+            out["use_sliding_window"] = json!(false);
+        }
+        if let Position::Rotary { theta, scaling } = self.position {
+            out["rope_theta"] = json!(theta);
+            if let Some(s) = scaling {
+                out["rope_scaling"] = json!({
+                    "rope_type": "llama3",
+                    "factor": s.factor,
+                    "low_freq_factor": s.low_freq_factor,
+                    "high_freq_factor": s.high_freq_factor,
+                    "original_max_position_embeddings": s.original_max_positions,
+                });
+            }
+        }
+        out
+    }
+
+    /// The norm's epsilon, whichever norm it is.
+    pub fn norm_eps(&self) -> f64 {
+        match self.norm {
+            Norm::Layer { eps } | Norm::Rms { eps } => eps,
+        }
+    }
+}
+
+fn gpt2(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
+    keys.refuse("scale_attn_by_inverse_layer_idx", true)?;
+    keys.refuse("add_cross_attention", true)?;
+    keys.refuse("scale_attn_weights", false)?;
+    let d_model = keys.size("n_embd")?;
+    let n_heads = keys.size("n_head")?;
+    divides(n_heads, d_model, "n_head", "n_embd")?;
+    Ok(DecoderConfig {
+        family: Family::Gpt2,
+        vocab_size: keys.size("vocab_size")?,
+        d_model,
+        n_layers: keys.size("n_layer")?,
+        n_heads,
+        n_kv_heads: n_heads,
+        d_head: d_model / n_heads,
+        d_mlp: keys.size_or("n_inner", 4 * d_model)?,
+        max_positions: keys.size("n_positions")?,
+        norm: Norm::Layer {
+            eps: keys.number_or("layer_norm_epsilon", 1e-5)?,
+        },
+        position: Position::Learned,
+        activation: activation(keys.text_or("activation_function", "gelu_new")?)?,
+        gated: false,
+        qkv_bias: true,
+        out_bias: true,
+        mlp_bias: true,
+        qk_norm: false,
+        tied: keys.flag_or("tie_word_embeddings", true)?,
+    })
+}
+
+fn llama_like(keys: &Keys<'_>, family: Family) -> Result<DecoderConfig, ConfigError> {
+    keys.refuse("use_sliding_window", true)?;
+    let d_model = keys.size("hidden_size")?;
+    let n_heads = keys.size("num_attention_heads")?;
+    let d_head = match keys.present("head_dim") {
+        true => keys.size("head_dim")?,
+        // Qwen3 fixes 128 where the file is silent; the others divide the width.
+        false if family == Family::Qwen3 => 128,
+        false => {
+            divides(n_heads, d_model, "num_attention_heads", "hidden_size")?;
+            d_model / n_heads
+        }
+    };
+    let attention_bias = match family {
+        Family::Qwen2 => true,
+        _ => keys.flag_or("attention_bias", false)?,
+    };
+    Ok(DecoderConfig {
+        family,
+        vocab_size: keys.size("vocab_size")?,
+        d_model,
+        n_layers: keys.size("num_hidden_layers")?,
+        n_heads,
+        n_kv_heads: keys.size_or("num_key_value_heads", n_heads)?,
+        d_head,
+        d_mlp: keys.size("intermediate_size")?,
+        max_positions: keys.size("max_position_embeddings")?,
+        norm: Norm::Rms {
+            eps: keys.number_or("rms_norm_eps", 1e-6)?,
+        },
+        position: rotary(keys)?,
+        activation: activation(keys.text_or("hidden_act", "silu")?)?,
+        gated: true,
+        qkv_bias: attention_bias,
+        out_bias: attention_bias && family != Family::Qwen2,
+        mlp_bias: keys.flag_or("mlp_bias", false)?,
+        qk_norm: family == Family::Qwen3,
+        tied: keys.flag_or("tie_word_embeddings", false)?,
+    })
+}
+
+/// Rope settings: `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling`.
+fn rotary(keys: &Keys<'_>) -> Result<Position, ConfigError> {
+    let (theta, scaling) = match keys.object("rope_parameters")? {
+        Some(rope) => (rope.number_or("rope_theta", 10_000.0)?, Some(rope)),
+        None => (
+            keys.number_or("rope_theta", 10_000.0)?,
+            keys.object("rope_scaling")?,
+        ),
+    };
+    let Some(scaling) = scaling else {
+        return Ok(Position::Rotary {
+            theta,
+            scaling: None,
+        });
+    };
+    let old_name = scaling.text_or("type", "default")?;
+    let scaling = match scaling.text_or("rope_type", old_name)? {
+        "default" => None,
+        "llama3" => Some(Llama3Scaling {
+            factor: scaling.number("factor")?,
+            low_freq_factor: scaling.number("low_freq_factor")?,
+            high_freq_factor: scaling.number("high_freq_factor")?,
+            original_max_positions: scaling.size("original_max_position_embeddings")?,
+        }),
+        other => {
+            return Err(ConfigError::value(
+                "rope_scaling.rope_type",
+                other,
+                "default or llama3",
+            ));
+        }
+    };
+    Ok(Position::Rotary { theta, scaling })
+}
+
+fn divides(part: usize, whole: usize, part_key: &str, whole_key: &str) -> Result<(), ConfigError> {
+    if whole.is_multiple_of(part) {
+        return Ok(());
+    }
+    Err(ConfigError::value(
+        part_key,
+        &part.to_string(),
+        &format!("a divisor of {whole_key} = {whole}"),
+    ))
+}
+
+fn activation(name: &str) -> Result<Activation, ConfigError> {
+    Ok(match name {
+        "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Activation::GeluTanh,
+        "gelu" => Activation::Gelu,
+        "silu" | "swish" => Activation::Silu,
+        "relu" => Activation::Relu,
+        other => {
+            return Err(ConfigError::value(
+                "activation",
+                other,
+                "gelu_new, gelu, silu or relu",
+            ));
+        }
+    })
+}
+
+fn activation_name(activation: Activation) -> &'static str {
+    match activation {
+        Activation::GeluTanh => "gelu_new",
+        Activation::Gelu => "gelu",
+        Activation::Silu => "silu",
+        Activation::Relu => "relu",
+    }
+}
+
+/// Typed access to the keys of a JSON object, with errors that name the key.
+struct Keys<'a>(&'a Map<String, Value>);
+
+impl<'a> Keys<'a> {
+    fn of(value: &'a Value) -> Result<Self, ConfigError> {
+        value.as_object().map(Keys).ok_or(ConfigError::NotAnObject)
+    }
+
+    fn get(&self, key: &str) -> Option<&'a Value> {
+        self.0.get(key).filter(|v| !v.is_null())
+    }
+
+    fn present(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    fn required(&self, key: &str) -> Result<&'a Value, ConfigError> {
+        self.get(key).ok_or_else(|| ConfigError::Missing {
+            key: key.to_owned(),
+        })
+    }
+
+    fn size(&self, key: &str) -> Result<usize, ConfigError> {
+        let value = self.required(key)?;
+        value
+            .as_u64()
+            .filter(|&n| n > 0 && n < LARGEST)
+            .map(|n| n as usize)
+            .ok_or_else(|| ConfigError::value(key, &value.to_string(), "a positive whole number"))
+    }
+
+    fn size_or(&self, key: &str, default: usize) -> Result<usize, ConfigError> {
+        match self.present(key) {
+            true => self.size(key),
+            false => Ok(default),
+        }
+    }
+
+    fn number(&self, key: &str) -> Result<f64, ConfigError> {
+        let value = self.required(key)?;
+        value
+            .as_f64()
+            .filter(|n| n.is_finite() && *n > 0.0)
+            .ok_or_else(|| ConfigError::value(key, &value.to_string(), "a positive number"))
+    }
+
+    fn number_or(&self, key: &str, default: f64) -> Result<f64, ConfigError> {
+        match self.present(key) {
+            true => self.number(key),
+            false => Ok(default),
+        }
+    }
+
+    fn text(&self, key: &str) -> Result<&'a str, ConfigError> {
+        let value = self.required(key)?;
+        value
+            .as_str()
+            .ok_or_else(|| ConfigError::value(key, &value.to_string(), "a string"))
+    }
+
+    fn text_or(&self, key: &str, default: &'a str) -> Result<&'a str, ConfigError> {
+        match self.present(key) {
+            true => self.text(key),
+            false => Ok(default),
+        }
+    }
+
+    fn flag_or(&self, key: &str, default: bool) -> Result<bool, ConfigError> {
+        match self.get(key) {
+            Some(value) => value
+                .as_bool()
+                .ok_or_else(|| ConfigError::value(key, &value.to_string(), "true or false")),
+            None => Ok(default),
+        }
+    }
+
+    fn refuse(&self, key: &str, unsupported: bool) -> Result<(), ConfigError> {
+        if self.flag_or(key, !unsupported)? == unsupported {
+            let found = unsupported.to_string();
+            return Err(ConfigError::value(key, &found, &(!unsupported).to_string()));
+        }
+        Ok(())
+    }
+
+    fn object(&self, key: &str) -> Result<Option<Keys<'a>>, ConfigError> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(value) => value
+                .as_object()
+                .map(|map| Some(Keys(map)))
+                .ok_or_else(|| ConfigError::value(key, &value.to_string(), "an object")),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What can go wrong with a model.
+
+use thiserror::Error;
+
+/// A configuration that is no decoder of ours.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum ConfigError {
+    /// The file holds something else than a JSON object.
+    #[error("the model configuration is not a JSON object")]
+    NotAnObject,
+    /// A key is absent.
+    #[error("the model configuration lacks `{key}`")]
+    Missing {
+        /// The key.
+        key: String,
+    },
+    /// A key holds what cannot be computed.
+    #[error("`{key}` is {found}; it should be {expected}")]
+    Value {
+        /// The key.
+        key: String,
+        /// What was found.
+        found: String,
+        /// What would be right.
+        expected: String,
+    },
+}
+
+impl ConfigError {
+    pub(crate) fn value(key: &str, found: &str, expected: &str) -> Self {
+        ConfigError::Value {
+            key: key.to_owned(),
+            found: found.to_owned(),
+            expected: expected.to_owned(),
+        }
+    }
+}
+
+/// Anything that can go wrong with a model.
+#[derive(Debug, Error)]
+pub enum ModelError {
+    /// The configuration is unusable.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A weight the configuration asks for is absent.
+    #[error("the weights lack `{name}`")]
+    MissingWeight {
+        /// Name in the source.
+        name: String,
+    },
+    /// A weight has another shape than the configuration says.
+    #[error("weight `{name}` has shape {found:?}; the configuration asks for {expected:?}")]
+    Shape {
+        /// Name in the source.
+        name: String,
+        /// Shape in the source.
+        found: Vec<usize>,
+        /// Shape by the configuration.
+        expected: Vec<usize>,
+    },
+    /// A batch with no tokens, or with more than the model has positions for.
+    #[error("sequence {row} has {found} tokens; it should have 1 to {most}")]
+    Length {
+        /// Row of the batch, from 0.
+        row: usize,
+        /// Tokens found.
+        found: usize,
+        /// Most tokens the model takes.
+        most: usize,
+    },
+    /// A token outside the vocabulary.
+    #[error(
+        "token {id} at position {position} of sequence {row} is outside the vocabulary of {vocab_size}"
+    )]
+    Token {
+        /// The token.
+        id: u32,
+        /// Row of the batch, from 0.
+        row: usize,
+        /// Position in the row, from 0.
+        position: usize,
+        /// Size of the vocabulary.
+        vocab_size: usize,
+    },
+    /// A setting of generation is out of range.
+    #[error("generation: `{key}` is {found}; it should be {expected}")]
+    Generation {
+        /// The setting.
+        key: &'static str,
+        /// What was found.
+        found: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// A name that is no site.
+    #[error(
+        "`{name}` is no site; sites are named like blocks.0.attn.hook_z or blocks.0.hook_mlp_out"
+    )]
+    Site {
+        /// The name.
+        name: String,
+    },
+}
