@@ -1,6 +1,6 @@
 //! What was measured inside the networks.
 
-use limbeck_stats::Estimate;
+use limbeck_stats::{Estimate, number};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +77,8 @@ pub struct Component {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<usize>,
     /// `100 * LD_ablated / LD_full`, in percent.
+    #[serde(with = "number")]
+    #[schemars(with = "Option<f64>")]
     pub score: f64,
     /// `100 - score`, in percentage points, with its bootstrap interval over prompts.
     pub drop: Estimate,
@@ -104,6 +106,8 @@ pub struct Alignment {
     /// Mean similarity weighted by the teacher component's influence.
     pub influence_weighted_similarity: Estimate,
     /// The bounds `mean(S) - 2/|P| <= A <= mean(S)` of the point estimate.
+    #[serde(with = "number::pair")]
+    #[schemars(with = "(Option<f64>, Option<f64>)")]
     pub bound: (f64, f64),
     /// Every teacher component and the student component most like it.
     pub matches: Vec<Match>,
@@ -119,10 +123,16 @@ pub struct Match {
     /// Head or MLP.
     pub kind: ComponentKind,
     /// Similarity of the pair.
+    #[serde(with = "number")]
+    #[schemars(with = "Option<f64>")]
     pub similarity: f64,
     /// The teacher component's influence, normalised to sum 1 over the pairs.
+    #[serde(with = "number")]
+    #[schemars(with = "Option<f64>")]
     pub teacher_influence: f64,
     /// The student component's influence, normalised to sum 1 over the pairs.
+    #[serde(with = "number")]
+    #[schemars(with = "Option<f64>")]
     pub student_influence: f64,
 }
 
@@ -144,5 +154,7 @@ pub struct Brittleness {
     /// Components whose damage exceeds 20 percentage points.
     pub over_20: usize,
     /// Damages sorted from worst to least: the brittleness curve.
+    #[serde(with = "number::list")]
+    #[schemars(with = "Vec<Option<f64>>")]
     pub curve: Vec<f64>,
 }

@@ -1,6 +1,6 @@
 //! Scores of teacher, student and baseline on the same held-out examples.
 
-use limbeck_stats::Estimate;
+use limbeck_stats::{Estimate, Finding};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -65,18 +65,6 @@ pub struct StudentScores {
     pub agreement: Estimate,
     /// Mean `KL(teacher || student)` per scored token at T = 1, in nats.
     pub kl: Estimate,
-}
-
-/// What a paired comparison found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Finding {
-    /// The student is better than the baseline beyond the interval.
-    Better,
-    /// The student is worse than the baseline beyond the interval.
-    Worse,
-    /// The interval of the difference holds zero.
-    CannotTell,
 }
 
 /// Student against baseline on the same examples, by one measure.

@@ -2,6 +2,8 @@
 //!
 //! `limbeck-eval` fills [`Evaluation`], `limbeck-audit` fills [`Audit`], the trainer's log becomes
 //! [`Training`], and `limbeck-report` turns the whole [`Results`] into a page. Nothing here computes.
+//!
+//! JSON has no NaN: a figure that is not finite is written as `null` and read back as NaN.
 
 mod audit;
 mod evaluation;
@@ -10,11 +12,14 @@ mod run;
 pub use audit::{
     Alignment, Audit, Brittleness, BrittlenessOf, Component, ComponentKind, Match, NetworkAudit,
 };
-pub use evaluation::{
-    Comparison, Condition, Evaluation, Finding, StudentScores, TeacherScores,
-};
-pub use limbeck_stats::Estimate;
+pub use evaluation::{Comparison, Condition, Evaluation, StudentScores, TeacherScores};
+pub use limbeck_stats::{Estimate, Finding};
 pub use run::{
-    BaselineOutcome, CurvePoint, Input, ModelFacts, Models, Results, TermPoint, Training,
-    TrainingRun, Verdict, VerdictAnswer, SCHEMA_VERSION,
+    BaselineOutcome, CurvePoint, Input, ModelFacts, Models, Results, SCHEMA_VERSION, TermPoint,
+    Training, TrainingRun, Verdict, VerdictAnswer,
 };
+
+/// JSON schema of [`Results`], generated from the types (draft 2020-12).
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Results).to_value()
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use limbeck_stats::number;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -152,6 +153,8 @@ pub struct CurvePoint {
     /// Optimizer step, from 1.
     pub step: u64,
     /// Weighted sum of the terms.
+    #[serde(with = "number")]
+    #[schemars(with = "Option<f64>")]
     pub loss: f64,
     /// Each objective's own value.
     pub terms: Vec<TermPoint>,
@@ -163,8 +166,12 @@ pub struct TermPoint {
     /// Name of the objective.
     pub name: String,
     /// Its weight in the sum.
+    #[serde(with = "number")]
+    #[schemars(with = "Option<f64>")]
     pub weight: f64,
     /// Its value, unweighted.
+    #[serde(with = "number")]
+    #[schemars(with = "Option<f64>")]
     pub value: f64,
     /// Norm of its unweighted gradient over all parameters; absent at steps where it is not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
