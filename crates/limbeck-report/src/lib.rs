@@ -1,1 +1,14 @@
 //! A pure function from results to one HTML page.
+//!
+//! [`render_html`] gives a page that stands alone: styles and plots are inline, there is no script
+//! and nothing is fetched. [`results_json`] gives the same facts to programs.
+
+mod format;
+mod json;
+mod network;
+mod page;
+mod plot;
+mod section;
+
+pub use json::results_json;
+pub use page::render_html;

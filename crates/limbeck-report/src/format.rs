@@ -1,0 +1,297 @@
+//! How numbers are written: three significant digits, an em dash for what is not a number.
+
+use limbeck_stats::Estimate;
+use maud::{Markup, html};
+
+/// Stands for a number that does not exist.
+const ABSENT: &str = "—";
+
+/// In which unit a measure is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// As it is.
+    Plain,
+    /// A share, shown in percent.
+    Percent,
+    /// A difference of shares, shown in percentage points.
+    Points,
+    /// Already in percentage points.
+    PointsAlready,
+}
+
+impl Unit {
+    /// The factor from the stored to the shown number.
+    pub(crate) fn factor(self) -> f64 {
+        match self {
+            Self::Plain | Self::PointsAlready => 1.0,
+            Self::Percent | Self::Points => 100.0,
+        }
+    }
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Percent => "%",
+            Self::Points | Self::PointsAlready => "\u{202f}pp",
+        }
+    }
+}
+
+/// Three significant digits.
+pub(crate) fn number(value: f64) -> String {
+    fixed(value, decimals(value))
+}
+
+/// Three significant digits with the unit's sign.
+pub(crate) fn in_unit(value: f64, unit: Unit) -> String {
+    if value.is_finite() {
+        format!("{}{}", number(value * unit.factor()), unit.suffix())
+    } else {
+        ABSENT.to_owned()
+    }
+}
+
+/// A count with thousands set apart.
+pub(crate) fn count(value: u64) -> String {
+    grouped(&value.to_string())
+}
+
+/// A large count in words of a table: `135 M`.
+pub(crate) fn magnitude(value: u64) -> String {
+    let exact = value as f64;
+    match value {
+        0..=9_999 => count(value),
+        10_000..=999_999 => format!("{}\u{202f}k", number(exact / 1e3)),
+        1_000_000..=999_999_999 => format!("{}\u{202f}M", number(exact / 1e6)),
+        _ => format!("{}\u{202f}B", number(exact / 1e9)),
+    }
+}
+
+/// Seconds as a reader says them.
+pub(crate) fn duration(seconds: f64) -> String {
+    if !seconds.is_finite() {
+        ABSENT.to_owned()
+    } else if seconds < 120.0 {
+        format!("{}\u{202f}s", number(seconds))
+    } else if seconds < 7200.0 {
+        format!("{}\u{202f}min", number(seconds / 60.0))
+    } else {
+        format!("{}\u{202f}h", number(seconds / 3600.0))
+    }
+}
+
+/// The three numbers of an estimate with the same decimals.
+struct Parts {
+    value: String,
+    low: String,
+    high: String,
+}
+
+fn parts(estimate: &Estimate, unit: Unit) -> Parts {
+    let shown = [estimate.value, estimate.low, estimate.high].map(|v| v * unit.factor());
+    let largest = shown
+        .iter()
+        .filter(|v| v.is_finite())
+        .fold(0.0, |m: f64, v| m.max(v.abs()));
+    // Where the value is small beside its interval, the interval decides.
+    let deciding = if shown[0].abs() * 10.0 >= largest {
+        shown[0]
+    } else {
+        largest
+    };
+    let places = decimals(deciding);
+    let [value, low, high] = shown.map(|v| fixed(v, places));
+    Parts { value, low, high }
+}
+
+/// `0.912 [0.880, 0.940]`, the interval muted.
+pub(crate) fn estimate(estimate: &Estimate, unit: Unit) -> Markup {
+    let Parts { value, low, high } = parts(estimate, unit);
+    let suffix = if estimate.value.is_finite() {
+        unit.suffix()
+    } else {
+        ""
+    };
+    html! {
+        span.v { (value) (suffix) }
+        " "
+        span.ci { "[" (low) ", " (high) "]" }
+    }
+}
+
+/// The same without markup, for titles and plots.
+pub(crate) fn estimate_text(estimate: &Estimate, unit: Unit) -> String {
+    let Parts { value, low, high } = parts(estimate, unit);
+    let suffix = if estimate.value.is_finite() {
+        unit.suffix()
+    } else {
+        ""
+    };
+    format!("{value}{suffix} [{low}, {high}]")
+}
+
+/// A tick label: as many decimals as the step between ticks has.
+pub(crate) fn tick(value: f64, step: f64) -> String {
+    if value != 0.0 && (value.abs() >= 1e5 || step.abs() < 1e-4) {
+        return number(value);
+    }
+    let places = (-step.abs().log10().floor()).clamp(0.0, 6.0);
+    // 2.5 steps need one more place than their power of ten.
+    let scaled = step * 10f64.powf(places);
+    let places = places as usize + usize::from((scaled - scaled.round()).abs() > 1e-6);
+    fixed(value, Some(places))
+}
+
+/// Decimals that leave three significant digits; none for scientific notation.
+fn decimals(value: f64) -> Option<usize> {
+    let size = value.abs();
+    if !size.is_finite() || size == 0.0 {
+        return Some(0);
+    }
+    if !(1e-4..1e7).contains(&size) {
+        return None;
+    }
+    let digits_before = size.log10().floor() as i32;
+    // 9.996 rounds to 10.0, not 10.00.
+    let places = (2 - digits_before).max(0) as usize;
+    let rounded = format!("{size:.places$}");
+    let grew = rounded
+        .parse::<f64>()
+        .is_ok_and(|r| r.log10().floor() as i32 > digits_before);
+    Some(if grew {
+        places.saturating_sub(1)
+    } else {
+        places
+    })
+}
+
+fn fixed(value: f64, places: Option<usize>) -> String {
+    if !value.is_finite() {
+        return ABSENT.to_owned();
+    }
+    let Some(places) = places else {
+        return scientific(value);
+    };
+    let digits = format!("{:.places$}", value.abs());
+    let negative = value < 0.0 && digits.bytes().any(|b| (b'1'..=b'9').contains(&b));
+    let digits = match digits.split_once('.') {
+        Some((whole, fraction)) => format!("{}.{fraction}", grouped(whole)),
+        None => grouped(&digits),
+    };
+    if negative {
+        format!("−{digits}")
+    } else {
+        digits
+    }
+}
+
+/// `1.23 × 10⁻⁵`.
+fn scientific(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let text = format!("{:.2e}", value.abs());
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let raised: String = exponent
+        .chars()
+        .map(|c| match c {
+            '-' => '⁻',
+            '0' => '⁰',
+            '1' => '¹',
+            '2' => '²',
+            '3' => '³',
+            digit => char::from_u32('⁴' as u32 + (digit as u32 - '4' as u32)).unwrap_or(digit),
+        })
+        .collect();
+    let sign = if value < 0.0 { "−" } else { "" };
+    format!("{sign}{mantissa}\u{202f}×\u{202f}10{raised}")
+}
+
+/// Thousands set apart from five digits on.
+fn grouped(digits: &str) -> String {
+    if digits.len() < 5 {
+        return digits.to_owned();
+    }
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// At most `most` characters, an ellipsis for the rest.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(most.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+/// A name from a file as a reader's words: `unseen_names` is "unseen names", `kl` is "KL".
+pub(crate) fn words(name: &str) -> String {
+    match name {
+        "kl" | "ece" => name.to_uppercase(),
+        _ => name.replace('_', " "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_significant_digits() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (1.0, "1.00"),
+            (0.912_34, "0.912"),
+            (9.996, "10.0"),
+            (-12.345, "−12.3"),
+            (1234.5, "1234"),
+            (123_456.7, "123\u{202f}457"),
+            (0.000_123_4, "0.000123"),
+            (1.234e-5, "1.23\u{202f}×\u{202f}10⁻⁵"),
+            (-6.789e14, "−6.79\u{202f}×\u{202f}10¹⁴"),
+            (f64::NAN, "—"),
+            (f64::INFINITY, "—"),
+        ] {
+            assert_eq!(number(value), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn an_interval_shares_its_decimals() {
+        let found = Estimate {
+            value: 0.0004,
+            low: -0.123,
+            high: 0.13,
+        };
+        assert_eq!(estimate_text(&found, Unit::Plain), "0.000 [−0.123, 0.130]");
+        let share = Estimate {
+            value: 0.9934,
+            low: 0.98,
+            high: 1.0,
+        };
+        assert_eq!(estimate_text(&share, Unit::Percent), "99.3% [98.0, 100.0]");
+        let broken = Estimate {
+            value: f64::NAN,
+            low: f64::NEG_INFINITY,
+            high: 1.0,
+        };
+        assert_eq!(estimate_text(&broken, Unit::Percent), "— [—, 100]");
+    }
+
+    #[test]
+    fn ticks_show_what_the_step_needs() {
+        assert_eq!(tick(0.5, 0.25), "0.50");
+        assert_eq!(tick(40.0, 20.0), "40");
+        assert_eq!(tick(2.5, 2.5), "2.5");
+        assert_eq!(tick(0.0, 0.1), "0.0");
+    }
+}

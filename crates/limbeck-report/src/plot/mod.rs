@@ -1,0 +1,15 @@
+//! Plots as inline SVG. Each is drawn some 440 units wide, so that on a phone its text keeps a
+//! readable size, and takes its colours from the page's style.
+
+mod heat;
+mod interval;
+mod line;
+mod scale;
+
+pub(crate) use heat::{HeatCell, HeatMap, heat_key};
+pub(crate) use interval::{IntervalRow, difference_strip, interval_plot};
+pub(crate) use line::{LinePlot, Series};
+pub(crate) use scale::extent;
+
+/// Width of a plot in its own units.
+pub(crate) const WIDTH: f64 = 440.0;

@@ -1,0 +1,92 @@
+//! Alignment A, its two parts, and the bound it cannot leave.
+
+use limbeck_results::{Alignment, Audit};
+use limbeck_stats::Estimate;
+use maud::{Markup, html};
+
+use super::{figure, section};
+use crate::format::{self, Unit};
+use crate::network::{Network, legend};
+use crate::plot::{IntervalRow, interval_plot};
+
+const PARTS: [(&str, fn(&Alignment) -> &Estimate); 4] = [
+    ("Alignment A", |alignment| &alignment.a),
+    ("Similarity S alone", |alignment| &alignment.similarity),
+    ("Influence term 1 − |Iₛ − Iₜ| alone", |alignment| {
+        &alignment.influence
+    }),
+    ("Similarity weighted by influence", |alignment| {
+        &alignment.influence_weighted_similarity
+    }),
+];
+
+/// The section.
+pub(crate) fn render(audit: &Audit) -> Markup {
+    let mut networks = vec![(Network::Student, &audit.alignment)];
+    networks.extend(
+        audit
+            .baseline_alignment
+            .as_ref()
+            .map(|a| (Network::Baseline, a)),
+    );
+    let rows: Vec<IntervalRow> = PARTS
+        .iter()
+        .enumerate()
+        .map(|(place, (label, part))| IntervalRow {
+            label: (*label).to_owned(),
+            marks: networks
+                .iter()
+                .map(|(network, a)| (*network, *part(a)))
+                .collect(),
+            bands: if place == 0 {
+                networks.iter().map(|(_, a)| a.bound).collect()
+            } else {
+                Vec::new()
+            },
+        })
+        .collect();
+    let shown: Vec<Network> = networks.iter().map(|(network, _)| *network).collect();
+    let caption = "Shaded: the bound mean(S) − 2/|P| ≤ A ≤ mean(S). It is narrow, so A is nearly the mean similarity and the \
+        influence term hardly moves it; the last row says how alike the components are that matter.";
+    let plot = html! {
+        (legend(&shown))
+        (interval_plot("Alignment with the teacher and its parts", &rows, Unit::Plain))
+    };
+    let numbers = table(&networks);
+    section(
+        "alignment",
+        "Alignment with the teacher",
+        "A is the mean over matched pairs of similarity times agreement in influence (Haskins & Adams 2025, \
+         variant B): 1 for a network and itself.",
+        html! { div.grid { (figure(html! { "A and its parts" }, plot, caption, numbers)) } },
+    )
+}
+
+fn table(networks: &[(Network, &Alignment)]) -> Markup {
+    html! {
+        table {
+            thead { tr {
+                th scope="col" { "Part" }
+                @for (network, _) in networks { th.n scope="col" { (network.key()) (network.name()) } }
+            } }
+            tbody {
+                @for (label, part) in PARTS {
+                    tr {
+                        th scope="row" { (label) }
+                        @for (_, alignment) in networks { td.n { (format::estimate(part(alignment), Unit::Plain)) } }
+                    }
+                }
+                tr {
+                    th scope="row" { "Bound on A" }
+                    @for (_, alignment) in networks {
+                        td.n { (format::number(alignment.bound.0)) " to " (format::number(alignment.bound.1)) }
+                    }
+                }
+                tr {
+                    th scope="row" { "Pairs" }
+                    @for (_, alignment) in networks { td.n { (alignment.matches.len()) } }
+                }
+            }
+        }
+    }
+}

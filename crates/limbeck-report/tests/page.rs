@@ -1,0 +1,343 @@
+//! What must hold for the page of any run.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use limbeck_report::{render_html, results_json};
+use limbeck_results::{CurvePoint, Estimate, Finding, Results, TrainingRun, VerdictAnswer};
+use serde_json::Value;
+
+/// Written for looking at: `target/tmp/report*.html`.
+fn keep(name: &str, page: &str) {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(path, page).unwrap();
+}
+
+/// Everything outside the style, which is fixed text of ours.
+fn outside_style(page: &str) -> String {
+    let (before, rest) = page.split_once("<style>").unwrap();
+    let (_, after) = rest.split_once("</style>").unwrap();
+    format!("{before}{after}")
+}
+
+/// Every element is closed, in order; SVG elements without content too.
+fn assert_well_formed(page: &str) {
+    const VOID: [&str; 3] = ["meta", "link", "br"];
+    let body = outside_style(page);
+    let mut open: Vec<String> = Vec::new();
+    for piece in body.split('<').skip(1) {
+        let tag = &piece[..piece.find('>').expect("an unclosed tag")];
+        if tag.starts_with('!') {
+            continue;
+        }
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(
+                open.pop().as_deref(),
+                Some(name),
+                "closing tag without its opening one"
+            );
+        } else {
+            let name = tag.split_whitespace().next().unwrap();
+            if !VOID.contains(&name) {
+                open.push(name.to_owned());
+            }
+        }
+    }
+    assert!(open.is_empty(), "never closed: {open:?}");
+}
+
+fn assert_sound(page: &str) {
+    assert_well_formed(page);
+    for forbidden in [
+        "http://", "https://", "<script", "@import", "url(", "NaN", "inf\"", "src=", "onload",
+    ] {
+        assert!(!page.contains(forbidden), "the page holds {forbidden}");
+    }
+}
+
+#[test]
+fn a_full_run() {
+    let page = render_html(&common::realistic());
+    keep("report.html", &page);
+    assert_sound(&page);
+    let text = outside_style(&page);
+    for expected in [
+        "Distillation helped this student",
+        "Where it is fragile",
+        "98.1%",
+        "[97.0, 99.2]",
+        "cannot tell",
+        "unseen names",
+        "forward_kl",
+        "Matched components",
+        "Severity",
+        "The resolved recipe",
+        "61.2",
+    ] {
+        assert!(text.contains(expected), "the page lacks {expected}");
+    }
+    // The verdict comes before every figure.
+    assert!(text.find("Distillation helped").unwrap() < text.find("<table").unwrap());
+}
+
+#[test]
+fn a_link_inside_the_page_leads_somewhere() {
+    for results in [common::realistic(), common::bare()] {
+        let page = render_html(&results);
+        for link in page.split("href=\"#").skip(1) {
+            let id = &link[..link.find('"').unwrap()];
+            assert!(page.contains(&format!("id=\"{id}\"")), "#{id}");
+        }
+    }
+}
+
+#[test]
+fn a_bare_run() {
+    let page = render_html(&common::bare());
+    keep("report-bare.html", &page);
+    assert_sound(&page);
+    let text = outside_style(&page);
+    assert!(text.contains("No baseline was trained: only the teacher’s signals are studied"));
+    assert!(text.contains("asks for no audit"));
+    assert!(!text.contains("id=\"influence\"") && !text.contains("id=\"shifts\""));
+}
+
+#[test]
+fn a_large_network() {
+    let mut results = common::realistic();
+    results.audit = Some(common::audit(30, 9));
+    let page = render_html(&results);
+    keep("report-large.html", &page);
+    assert_sound(&page);
+    // 30 x 10 teacher, 15 x 10 student and baseline: a cell and its ground each.
+    assert_eq!(page.matches("class=\"cell\"").count(), 600);
+    let mut wide = common::realistic();
+    wide.audit = Some(common::audit(32, 32));
+    assert_sound(&render_html(&wide));
+}
+
+#[test]
+fn every_answer_has_its_heading() {
+    let mut headings = std::collections::BTreeSet::new();
+    for answer in [
+        VerdictAnswer::Helped,
+        VerdictAnswer::Hurt,
+        VerdictAnswer::Mixed,
+        VerdictAnswer::CannotTell,
+        VerdictAnswer::NoBaseline,
+    ] {
+        let mut results = common::realistic();
+        results.verdict.answer = answer;
+        let page = render_html(&results);
+        let after = page.split_once("class=\"answer\"").unwrap().1;
+        headings.insert(after[..after.find("</h2>").unwrap()].to_owned());
+    }
+    assert_eq!(headings.len(), 5);
+}
+
+/// Every number of the results, through JSON, replaced.
+fn with_numbers(results: &Results, replace: &dyn Fn(f64) -> Option<f64>) -> Results {
+    fn walk(value: &mut Value, replace: &dyn Fn(f64) -> Option<f64>) {
+        match value {
+            Value::Number(number) if number.is_f64() => {
+                *value = replace(number.as_f64().unwrap()).map_or(Value::Null, Value::from);
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| walk(item, replace)),
+            Value::Object(fields) => {
+                for (key, field) in fields.iter_mut() {
+                    if key != "seconds" {
+                        walk(field, replace);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut value = serde_json::to_value(results).unwrap();
+    walk(&mut value, replace);
+    serde_json::from_value(value).unwrap()
+}
+
+#[test]
+fn no_number_breaks_a_plot() {
+    let fine = common::realistic();
+    let replacements: [(&str, &dyn Fn(f64) -> Option<f64>); 7] = [
+        ("nan", &|_| None),
+        ("zero", &|_| Some(0.0)),
+        ("huge", &|v| Some(v * 1e300)),
+        ("most", &|v| Some(f64::MAX.copysign(v))),
+        ("tiny", &|v| Some(v * 1e-300)),
+        ("negative", &|v| Some(-v)),
+        ("some nan", &|v| (v > 0.5).then_some(v)),
+    ];
+    for (name, replace) in replacements {
+        let page = render_html(&with_numbers(&fine, replace));
+        keep(&format!("report-{}.html", name.replace(' ', "-")), &page);
+        assert_sound(&page);
+        if name == "nan" {
+            assert!(
+                page.contains("— <span") || page.contains(">—<"),
+                "no em dash for a missing number"
+            );
+        }
+    }
+}
+
+#[test]
+fn infinities_are_shown_as_absent() {
+    let mut results = common::realistic();
+    results.evaluation.student.loss = Estimate {
+        value: f64::INFINITY,
+        low: 1.0,
+        high: f64::INFINITY,
+    };
+    results.training.runs[1].curve[3].loss = f64::INFINITY;
+    results.seconds.insert("stuck".into(), f64::NAN);
+    assert_sound(&render_html(&results));
+}
+
+#[test]
+fn a_curve_of_one_point_or_none() {
+    let mut results = common::realistic();
+    let one = CurvePoint {
+        step: 1,
+        loss: 2.0,
+        terms: Vec::new(),
+    };
+    results.training.runs = vec![
+        TrainingRun {
+            network: "student".into(),
+            steps: 1,
+            tokens: 9,
+            curve: vec![one],
+        },
+        TrainingRun {
+            network: "baseline".into(),
+            steps: 0,
+            tokens: 0,
+            curve: Vec::new(),
+        },
+    ];
+    let page = render_html(&results);
+    assert_sound(&page);
+    assert!(page.contains("class=\"dot\"") && page.contains("Nothing finite to draw."));
+}
+
+#[test]
+fn components_outside_the_stated_shape_stay_out_of_the_grid() {
+    let mut results = common::realistic();
+    let audit = results.audit.as_mut().unwrap();
+    audit.teacher.components[0].layer = 99;
+    audit.teacher.components[1].head = Some(usize::MAX);
+    audit.student.components.clear();
+    audit.alignment.matches.clear();
+    audit.brittleness.student.curve.clear();
+    assert_sound(&render_html(&results));
+}
+
+#[test]
+fn hostile_strings_are_escaped_wherever_they_stand() {
+    const HOSTILE: &str = "</style></title><script>alert(1)</script>\"' onload=x <img src=x>&amp;";
+    fn poison(value: &mut Value) -> usize {
+        match value {
+            Value::String(text) => {
+                // Words of an enum have to stay; all other strings are free.
+                let fixed = [
+                    "head",
+                    "mlp",
+                    "better",
+                    "worse",
+                    "cannot_tell",
+                    "helped",
+                    "trained",
+                ];
+                if fixed.contains(&text.as_str()) {
+                    return 0;
+                }
+                *text = HOSTILE.to_owned();
+                1
+            }
+            Value::Array(items) => items.iter_mut().map(poison).sum(),
+            Value::Object(fields) => {
+                if let Some(Value::Object(seconds)) = fields.get_mut("seconds") {
+                    seconds.insert(HOSTILE.to_owned(), Value::from(1.0));
+                }
+                fields.iter_mut().map(|(_, field)| poison(field)).sum()
+            }
+            _ => 0,
+        }
+    }
+    let mut value = serde_json::to_value(common::realistic()).unwrap();
+    let count = poison(&mut value);
+    assert!(count > 100, "{count} strings");
+    let mut results: Results = serde_json::from_value(value).unwrap();
+    results.models.baseline = limbeck_results::BaselineOutcome::Skipped {
+        reason: HOSTILE.into(),
+    };
+    let page = render_html(&results);
+    keep("report-hostile.html", &page);
+    assert!(!page.contains("<script") && !page.contains("<img"));
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    assert_eq!(page.matches("</style>").count(), 1);
+    assert_eq!(page.matches("</head>").count(), 1);
+    assert_well_formed(&page);
+    // The comparison section with a baseline holds its strings too.
+    results.models.baseline = limbeck_results::BaselineOutcome::Trained;
+    let page = render_html(&results);
+    assert!(!page.contains("<script") && !page.contains("<img"));
+}
+
+#[test]
+fn findings_are_said_in_words() {
+    let mut results = common::realistic();
+    for (finding, words) in [
+        (Finding::Better, "student better"),
+        (Finding::Worse, "student worse"),
+        (Finding::CannotTell, "cannot tell"),
+    ] {
+        results.evaluation.comparisons.truncate(1);
+        results.evaluation.comparisons[0].finding = finding;
+        assert!(render_html(&results).contains(words));
+    }
+}
+
+#[test]
+fn json_reads_back_the_same() {
+    let results = common::realistic();
+    let text = results_json(&results).unwrap();
+    assert!(text.ends_with("}\n"));
+    let back: Results = serde_json::from_str(&text).unwrap();
+    let (read, written) = (
+        serde_json::to_value(back).unwrap(),
+        serde_json::to_value(&results).unwrap(),
+    );
+    assert_alike(&read, &written);
+}
+
+/// Equal, numbers to the last bit or so: serde_json reads floats to within one unit of the last place.
+fn assert_alike(one: &Value, other: &Value) {
+    match (one, other) {
+        (Value::Array(a), Value::Array(b)) => {
+            assert_eq!(a.len(), b.len());
+            a.iter().zip(b).for_each(|(a, b)| assert_alike(a, b));
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            assert_eq!(a.len(), b.len());
+            a.iter()
+                .for_each(|(key, value)| assert_alike(value, &b[key]));
+        }
+        (Value::Number(a), Value::Number(b)) if a.is_f64() => {
+            let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
+            assert!((a - b).abs() <= 1e-15 * a.abs(), "{a} {b}");
+        }
+        (a, b) => assert_eq!(a, b),
+    }
+}
+
+#[test]
+fn the_same_results_give_the_same_page() {
+    assert_eq!(
+        render_html(&common::realistic()),
+        render_html(&common::realistic())
+    );
+}
