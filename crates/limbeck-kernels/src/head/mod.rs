@@ -1,0 +1,59 @@
+//! Fused head product and distillation losses.
+//!
+//! A language model's head turns `[tokens, d]` hidden states into `[tokens, vocab]` logits, the
+//! largest tensor of a training step. [`head_losses`] makes the product, every objective over the
+//! logits and the gradients in one go over chunks of tokens, so that the logits never exist as a
+//! whole: memory beyond the operands and their gradients is two chunks of logits.
+//!
+//! Since `total = sum_i weight_i L_i` is known before the backward pass, the gradients are computed
+//! in the forward call and only scaled by the upstream scalar later.
+//!
+//! [`head_losses_composed`] is the same in plain tensor operations: it runs on every burn backend,
+//! and the tests hold the fused body against it.
+
+mod check;
+mod composed;
+mod fused;
+mod node;
+mod plan;
+mod row;
+mod row_sparse;
+mod sparse;
+mod terms;
+
+pub use composed::head_losses_composed;
+pub use sparse::{SparseLogits, TAIL_FLOOR, forward_kl_gap_bound};
+pub use terms::{HeadLosses, HeadTerm, HeadTermKind, TeacherLogits};
+
+use burn::tensor::Tensor;
+
+use crate::KernelError;
+
+/// Values and differentiable weighted sum of objectives over the logits `hidden * head^T`.
+///
+/// * `hidden`: `[n, d]`, the student's scored hidden states after the final norm;
+/// * `head`: `[vocab, d]`, the student's unembedding weight;
+/// * `targets`: `[n]` ids below `vocab_used`; may be empty if no term is a cross-entropy;
+/// * `teacher`: needed by the KL terms;
+/// * `vocab_used`: every softmax, of student and teacher, runs over the columns `0..vocab_used`.
+///   Rows of `head` past it (padding) get a gradient of exactly zero.
+///
+/// Objectives are means over the n tokens, in nats. `hidden` and `head` may each be tracked by
+/// autodiff or not; gradients are computed only for those that are. Same operands, same bits.
+///
+/// # Errors
+/// A [`KernelError`] naming the operand, if shapes, ids, terms or the sparse signal do not fit.
+pub fn head_losses(
+    hidden: Tensor<2>,
+    head: Tensor<2>,
+    targets: &[u32],
+    teacher: Option<&TeacherLogits>,
+    terms: &[HeadTerm],
+    vocab_used: usize,
+) -> Result<HeadLosses, KernelError> {
+    check::check(&hidden, &head, targets, teacher, terms, vocab_used)?;
+    match node::try_fused(&hidden, &head, targets, teacher, terms, vocab_used) {
+        Some(losses) => Ok(losses),
+        None => composed::compose(hidden, head, targets, teacher, terms, vocab_used),
+    }
+}

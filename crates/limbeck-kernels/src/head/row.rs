@@ -1,0 +1,270 @@
+//! Losses of one token and their gradient with respect to its logits, in two passes over the row.
+//!
+//! With `z`, `t` the logits minus their maxima, `delta_j = (t_j - z_j) / T`, `Z = sum e^{z_j / T}`,
+//! `Y = sum e^{t_j / T}`:
+//!
+//! * forward: `KL(p || q) = (1/Y) sum_j e^{t_j / T} delta_j + log Z - log Y`;
+//! * reverse: `R = KL(q || p) = log Y - log Z - (1/Z) sum_j e^{z_j / T} delta_j`;
+//! * cross-entropy: `log Z - z_target`, at T = 1.
+//!
+//! So the first pass gives every normaliser and every value, and the second the gradient, for a
+//! slot of one temperature with weights `a` (cross-entropy), `w` (forward) and `v` (reverse):
+//! `a (q_j - [j = target]) + T w (q_j - p_j) + T v q_j (log Y - log Z - delta_j - R)`.
+
+use super::plan::{Slot, weight};
+use super::row_sparse::{SparseSlot, sparse_sums};
+use super::sparse::SparseRow;
+use crate::vector::{Kernel, dot, exp, largest, sum};
+
+/// Elements handled at a time: four buffers of this many floats stay in the first-level cache.
+pub(super) const BLOCK: usize = 512;
+
+/// What a token is compared with.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum TeacherRow<'a> {
+    None,
+    Dense(&'a [f32]),
+    Sparse(SparseRow<'a>),
+}
+
+/// One token's work: `logits` is read, and overwritten with the gradient if there is a `share`.
+pub(super) struct Row<'a> {
+    /// The student's logits over the used columns.
+    pub(super) logits: &'a mut [f32],
+    pub(super) teacher: TeacherRow<'a>,
+    /// The right outcome, where a term asks for it.
+    pub(super) target: Option<usize>,
+    pub(super) slots: &'a [Slot],
+    /// Factor of the gradient, 1 / n; `None` when no gradient is wanted.
+    pub(super) share: Option<f64>,
+    /// Receives the value of each term.
+    pub(super) values: &'a mut [f64],
+}
+
+/// Sums over one row at one temperature.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    student: f64,
+    teacher: f64,
+    teacher_delta: f64,
+    student_delta: f64,
+}
+
+/// Coefficients of `e^{z/T}`, `e^{z/T} delta` and `e^{t/T}` in the gradient of a slot.
+#[derive(Debug, Clone, Copy, Default)]
+struct Coefficients {
+    student: f32,
+    student_delta: f32,
+    teacher: f32,
+}
+
+/// Maxima of the two rows, subtracted before every exponential.
+#[derive(Debug, Clone, Copy)]
+struct Maxima {
+    student: f32,
+    teacher: f32,
+}
+
+struct Buffers {
+    student: [f32; BLOCK],
+    teacher: [f32; BLOCK],
+    delta: [f32; BLOCK],
+}
+
+impl Kernel for Row<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let dense = match self.teacher {
+            TeacherRow::Dense(logits) => logits,
+            _ => &[],
+        };
+        let maxima = Maxima { student: largest(self.logits), teacher: largest(dense) };
+        let target_logit = self.target.map(|target| f64::from(self.logits[target] - maxima.student));
+        let mut buffers = Buffers { student: [0.0; BLOCK], teacher: [0.0; BLOCK], delta: [0.0; BLOCK] };
+        let mut coefficients = Vec::with_capacity(self.slots.len());
+        let mut sparse = Vec::new();
+        for slot in self.slots {
+            let mut factors = Coefficients::default();
+            let normaliser = match self.teacher {
+                TeacherRow::Sparse(row) if slot.compares() => {
+                    let tail = sparse_sums::<FMA>(self.logits, row, slot, maxima.student, self.values);
+                    let normaliser = tail.normaliser;
+                    sparse.push(tail);
+                    normaliser
+                }
+                _ if slot.compares() => {
+                    let sums = measure::<FMA>(self.logits, dense, maxima, slot.inverse, &mut buffers);
+                    factors = dense_values(slot, sums, self.share.unwrap_or(0.0), self.values);
+                    sums.student
+                }
+                _ => measure::<FMA>(self.logits, &[], maxima, slot.inverse, &mut buffers).student,
+            };
+            for (term, _) in &slot.cross_entropy {
+                self.values[*term] = normaliser.ln() - target_logit.unwrap_or(0.0);
+            }
+            let hard = weight(&slot.cross_entropy) * self.share.unwrap_or(0.0);
+            factors.student += (hard / normaliser) as f32;
+            coefficients.push(factors);
+        }
+        let Some(share) = self.share else { return };
+        let kept: Vec<f32> = match self.teacher {
+            TeacherRow::Sparse(row) => row.ids.iter().map(|&id| self.logits[id as usize]).collect(),
+            _ => Vec::new(),
+        };
+        gradient::<FMA>(self.logits, dense, maxima, self.slots, &coefficients, &sparse, share, &mut buffers);
+        if let TeacherRow::Sparse(row) = self.teacher {
+            for ((position, &id), &logit) in row.ids.iter().enumerate().zip(&kept) {
+                let mut value = 0.0;
+                for (slot, factors) in self.slots.iter().zip(&coefficients) {
+                    let scaled = f64::from((logit - maxima.student) * slot.inverse);
+                    value += f64::from(factors.student) * scaled.exp();
+                }
+                for tail in &sparse {
+                    value += share * tail.kept_gradient(position);
+                }
+                self.logits[id as usize] = value as f32;
+            }
+        }
+        if let Some(target) = self.target {
+            let hard: f64 = self.slots.iter().map(|slot| weight(&slot.cross_entropy)).sum();
+            self.logits[target] -= (hard * share) as f32;
+        }
+    }
+}
+
+/// First pass: the sums of one temperature. Without a teacher only the student's normaliser.
+#[inline(always)]
+fn measure<const FMA: bool>(
+    student: &[f32],
+    teacher: &[f32],
+    maxima: Maxima,
+    inverse: f32,
+    buffers: &mut Buffers,
+) -> Sums {
+    let mut sums = Sums::default();
+    for start in (0..student.len()).step_by(BLOCK) {
+        let z = &student[start..(start + BLOCK).min(student.len())];
+        let from_student = &mut buffers.student[..z.len()];
+        if teacher.is_empty() {
+            exponentials::<FMA>(z, maxima.student, inverse, from_student);
+            sums.student += f64::from(sum(from_student));
+            continue;
+        }
+        let t = &teacher[start..start + z.len()];
+        let from_teacher = &mut buffers.teacher[..z.len()];
+        let delta = &mut buffers.delta[..z.len()];
+        exponentials::<FMA>(z, maxima.student, inverse, from_student);
+        exponentials::<FMA>(t, maxima.teacher, inverse, from_teacher);
+        differences(z, t, maxima, inverse, delta);
+        sums.student += f64::from(sum(from_student));
+        sums.teacher += f64::from(sum(from_teacher));
+        sums.teacher_delta += f64::from(dot::<FMA>(from_teacher, delta));
+        sums.student_delta += f64::from(dot::<FMA>(from_student, delta));
+    }
+    sums
+}
+
+/// Writes the values of a slot's dense divergences, and returns their gradient's coefficients.
+#[inline(always)]
+fn dense_values(slot: &Slot, sums: Sums, share: f64, values: &mut [f64]) -> Coefficients {
+    let temperature = slot.temperature;
+    let square = temperature * temperature;
+    // Rounding may leave a tiny negative number where the distributions agree; a KL divergence is
+    // never negative. NaN stays NaN.
+    let above_zero = |value: f64| if value < 0.0 { 0.0 } else { value };
+    let log_ratio = sums.teacher.ln() - sums.student.ln();
+    let forward = above_zero(sums.teacher_delta / sums.teacher - log_ratio);
+    let reverse = above_zero(log_ratio - sums.student_delta / sums.student);
+    slot.forward.iter().for_each(|(term, _)| values[*term] = square * forward);
+    slot.reverse.iter().for_each(|(term, _)| values[*term] = square * reverse);
+    let forward_weight = weight(&slot.forward) * share * temperature;
+    let reverse_weight = weight(&slot.reverse) * share * temperature;
+    Coefficients {
+        student: ((forward_weight + reverse_weight * (log_ratio - reverse)) / sums.student) as f32,
+        student_delta: (-reverse_weight / sums.student) as f32,
+        teacher: (-forward_weight / sums.teacher) as f32,
+    }
+}
+
+/// Second pass: overwrites the student's logits with the gradient of the weighted sum.
+#[inline(always)]
+fn gradient<const FMA: bool>(
+    student: &mut [f32],
+    teacher: &[f32],
+    maxima: Maxima,
+    slots: &[Slot],
+    coefficients: &[Coefficients],
+    sparse: &[SparseSlot],
+    share: f64,
+    buffers: &mut Buffers,
+) {
+    let length = student.len();
+    let mut gradient = [0.0_f32; BLOCK];
+    for start in (0..length).step_by(BLOCK) {
+        let end = (start + BLOCK).min(length);
+        let z = &mut student[start..end];
+        let gradient = &mut gradient[..z.len()];
+        gradient.fill(0.0);
+        for (slot, factors) in slots.iter().zip(coefficients) {
+            let from_student = &mut buffers.student[..z.len()];
+            if factors.student != 0.0 || factors.student_delta != 0.0 {
+                exponentials::<FMA>(z, maxima.student, slot.inverse, from_student);
+                add_scaled(gradient, from_student, factors.student);
+            }
+            if teacher.is_empty() || !slot.compares() {
+                continue;
+            }
+            let t = &teacher[start..end];
+            if factors.student_delta != 0.0 {
+                let delta = &mut buffers.delta[..z.len()];
+                differences(z, t, maxima, slot.inverse, delta);
+                add_product(gradient, from_student, delta, factors.student_delta);
+            }
+            if factors.teacher != 0.0 {
+                let from_teacher = &mut buffers.teacher[..z.len()];
+                exponentials::<FMA>(t, maxima.teacher, slot.inverse, from_teacher);
+                add_scaled(gradient, from_teacher, factors.teacher);
+            }
+        }
+        for tail in sparse {
+            let share = tail.tail_coefficient() * share;
+            if share != 0.0 {
+                let from_student = &mut buffers.student[..z.len()];
+                exponentials::<FMA>(z, tail.tail_maximum, tail.inverse, from_student);
+                add_scaled(gradient, from_student, share as f32);
+            }
+        }
+        z.copy_from_slice(gradient);
+    }
+}
+
+/// `out_j = e^{(x_j - maximum) / T}`.
+#[inline(always)]
+pub(super) fn exponentials<const FMA: bool>(x: &[f32], maximum: f32, inverse: f32, out: &mut [f32]) {
+    for (out, x) in out.iter_mut().zip(x) {
+        *out = exp::<FMA>((x - maximum) * inverse);
+    }
+}
+
+#[inline(always)]
+fn differences(student: &[f32], teacher: &[f32], maxima: Maxima, inverse: f32, out: &mut [f32]) {
+    for ((out, z), t) in out.iter_mut().zip(student).zip(teacher) {
+        *out = ((t - maxima.teacher) - (z - maxima.student)) * inverse;
+    }
+}
+
+#[inline(always)]
+fn add_scaled(sum: &mut [f32], values: &[f32], factor: f32) {
+    for (sum, value) in sum.iter_mut().zip(values) {
+        *sum += value * factor;
+    }
+}
+
+#[inline(always)]
+fn add_product(sum: &mut [f32], a: &[f32], b: &[f32], factor: f32) {
+    for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
+        *sum += a * b * factor;
+    }
+}

@@ -1,0 +1,76 @@
+//! What a head loss is made of: objectives, the teacher's side, and the result.
+
+use burn::tensor::Tensor;
+
+use super::sparse::SparseLogits;
+
+/// One objective over the logits. With `z` the student's and `t` the teacher's logits of one token,
+/// `q = softmax(z / T)`, `p = softmax(t / T)`; every objective is the mean over the scored tokens.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum HeadTermKind {
+    /// `-log softmax(z)[target]`, always at temperature 1, in nats.
+    CrossEntropy,
+    /// `T^2 * sum_j p_j log(p_j / q_j)`, in nats (Hinton, Vinyals, Dean 2015, section 2: the
+    /// gradient of the soft term scales as 1/T^2, so it is multiplied by T^2). Its gradient with
+    /// respect to `z_j` is `T (q_j - p_j)`.
+    ForwardKl {
+        /// Softmax temperature T, finite and above 0.
+        temperature: f64,
+    },
+    /// `T^2 * sum_j q_j log(q_j / p_j)`, in nats (Xu et al. 2024, table of divergences: mode
+    /// seeking). Its gradient with respect to `z_j` is `T q_j (log(q_j / p_j) - KL(q || p))`.
+    ReverseKl {
+        /// Softmax temperature T, finite and above 0.
+        temperature: f64,
+    },
+}
+
+impl HeadTermKind {
+    /// The temperature of the softmax it looks at.
+    pub fn temperature(&self) -> f64 {
+        match self {
+            Self::CrossEntropy => 1.0,
+            Self::ForwardKl { temperature } | Self::ReverseKl { temperature } => *temperature,
+        }
+    }
+
+    /// Whether it compares with a teacher.
+    pub fn needs_teacher(&self) -> bool {
+        !matches!(self, Self::CrossEntropy)
+    }
+}
+
+/// An objective and its weight in the total. A term of weight 0 is measured, and steers nothing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HeadTerm {
+    /// The objective.
+    pub kind: HeadTermKind,
+    /// Its weight in the total, finite.
+    pub weight: f64,
+}
+
+/// The teacher's side of the comparison; never differentiated.
+#[derive(Debug, Clone)]
+pub enum TeacherLogits {
+    /// The teacher's last hidden states `[n, d_t]` and its head `[vocab_t, d_t]`: the product is
+    /// made chunk by chunk inside the operation.
+    Head {
+        /// Hidden states after the final norm, `[n, d_t]`.
+        hidden: Tensor<2>,
+        /// Unembedding weight, `[vocab_t, d_t]`.
+        head: Tensor<2>,
+    },
+    /// Logits `[n, vocab_t]`, all finite.
+    Dense(Tensor<2>),
+    /// The k most probable outcomes of each token, and the mass of the rest.
+    Sparse(SparseLogits),
+}
+
+/// Values of the objectives and their differentiable weighted sum.
+#[derive(Debug)]
+pub struct HeadLosses {
+    /// `sum_i weight_i * value_i`, shape `[1]`, differentiable in `hidden` and `head`.
+    pub total: Tensor<1>,
+    /// The unweighted value of each term, in the order of the terms.
+    pub values: Vec<f64>,
+}
