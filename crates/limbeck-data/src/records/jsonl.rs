@@ -1,0 +1,108 @@
+//! JSON records: one value a line (JSONL), or one array of them; the first character decides.
+
+use std::io::{BufRead, Read};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::columns::{self, Misfit};
+use super::json::ArrayElements;
+use super::{Record, source};
+use crate::DataError;
+
+enum Form {
+    Lines(Box<dyn BufRead + Send>),
+    Array(ArrayElements),
+}
+
+/// Reads the records of one JSON file in order.
+pub(super) struct JsonReader {
+    path: PathBuf,
+    form: Form,
+    row: u64,
+    limit: u64,
+}
+
+impl JsonReader {
+    pub(super) fn open(path: &Path, limit: u64) -> Result<Self, DataError> {
+        Self::new(path, source::open(path)?, limit)
+    }
+
+    /// `path` is for error messages only.
+    fn new(path: &Path, mut reader: Box<dyn BufRead + Send>, limit: u64) -> Result<Self, DataError> {
+        let start = reader.fill_buf().map_err(DataError::io("read", path))?;
+        if start.starts_with(&[0xef, 0xbb, 0xbf]) {
+            reader.consume(3);
+        }
+        let start = reader.fill_buf().map_err(DataError::io("read", path))?;
+        let first = start.iter().find(|byte| !byte.is_ascii_whitespace());
+        let form = if first == Some(&b'[') {
+            let mut array = ArrayElements::new(reader, limit);
+            array.open(path)?;
+            Form::Array(array)
+        } else {
+            Form::Lines(reader)
+        };
+        Ok(Self { path: path.to_path_buf(), form, row: 0, limit })
+    }
+
+    /// The next record, or none at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Record>, DataError> {
+        let (text, unit) = match &mut self.form {
+            Form::Array(array) => {
+                self.row += 1;
+                (array.next(&self.path, self.row)?, "element")
+            }
+            Form::Lines(reader) => (next_line(reader, &self.path, &mut self.row, self.limit)?, "line"),
+        };
+        let Some(text) = text else { return Ok(None) };
+        let value: Value = serde_json::from_slice(&text).map_err(|error| DataError::Record {
+            file: self.path.clone(),
+            unit,
+            row: Some(self.row),
+            column: None,
+            // Within one line the parser's line number says nothing; its column does.
+            found: if unit == "line" {
+                error.to_string().replacen(" line 1 ", " ", 1)
+            } else {
+                error.to_string()
+            },
+            expected: "one complete JSON value, or a file with one array".to_owned(),
+        })?;
+        columns::record(value).map(Some).map_err(|Misfit { column, found, expected }| {
+            DataError::Record { file: self.path.clone(), unit, row: Some(self.row), column, found, expected }
+        })
+    }
+}
+
+/// The next line that is not blank.
+fn next_line(
+    reader: &mut Box<dyn BufRead + Send>,
+    path: &Path,
+    row: &mut u64,
+    limit: u64,
+) -> Result<Option<Vec<u8>>, DataError> {
+    loop {
+        let mut line = Vec::new();
+        *row += 1;
+        let read = reader
+            .by_ref()
+            .take(limit + 1)
+            .read_until(b'\n', &mut line)
+            .map_err(DataError::io("read", path))?;
+        if read == 0 {
+            return Ok(None);
+        }
+        if line.len() as u64 > limit {
+            return Err(DataError::TooLarge {
+                path: path.to_path_buf(),
+                what: format!("line {row}"),
+                size: line.len() as u64,
+                limit,
+            });
+        }
+        if !line.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Some(line));
+        }
+    }
+}
