@@ -1,0 +1,306 @@
+//! Properties every decoder has, whatever its family.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use burn::tensor::{Device, Tensor};
+use limbeck_model::{
+    Action, Capture, Decoder, DecoderConfig, Family, GenerationConfig, Intervention, Interventions,
+    NoTap, Site, SiteKind, Sizes, TokenBatch, generate,
+};
+
+fn sizes() -> Sizes {
+    Sizes {
+        vocab_size: 61,
+        d_model: 32,
+        n_layers: 3,
+        n_heads: 4,
+        n_kv_heads: 2,
+        d_mlp: 48,
+        max_positions: 40,
+    }
+}
+
+fn families() -> Vec<DecoderConfig> {
+    let llama = DecoderConfig::llama(sizes());
+    let qwen2 = DecoderConfig {
+        family: Family::Qwen2,
+        qkv_bias: true,
+        ..llama.clone()
+    };
+    let qwen3 = DecoderConfig {
+        family: Family::Qwen3,
+        qk_norm: true,
+        d_head: 16,
+        tied: false,
+        ..llama.clone()
+    };
+    vec![DecoderConfig::gpt2(sizes()), llama, qwen2, qwen3]
+}
+
+fn decoders() -> Vec<Decoder> {
+    // Scaled up, so that attention is far from uniform and mistakes show.
+    let louder = |_: &str, parameter: limbeck_model::Parameter| {
+        let shape = parameter.shape();
+        let gain = if shape.len() == 2 { 8.0 } else { 1.0 };
+        let values = parameter.to_vec().iter().map(|v| v * gain).collect();
+        limbeck_model::Parameter::from_vec(&shape, values, &Device::flex())
+    };
+    let make = |config: DecoderConfig| {
+        Decoder::init(&config, 7, &Device::flex())
+            .unwrap()
+            .map(&mut louder.clone())
+    };
+    families().into_iter().map(make).collect()
+}
+
+fn prompts() -> Vec<Vec<u32>> {
+    vec![
+        vec![3, 1, 4, 1, 5, 9, 2, 6],
+        vec![5, 3, 5],
+        vec![8, 9, 7, 9, 3],
+    ]
+}
+
+fn values<const D: usize>(t: Tensor<D>) -> Vec<f32> {
+    t.inner().into_data().iter::<f32>().collect()
+}
+
+fn close(a: &[f32], b: &[f32], tolerance: f32) {
+    assert_eq!(a.len(), b.len());
+    let worst = a
+        .iter()
+        .zip(b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max);
+    assert!(worst < tolerance, "differ by {worst}");
+}
+
+#[test]
+fn padding_on_the_right_changes_nothing() {
+    for decoder in decoders() {
+        let together = TokenBatch::new(&prompts(), &decoder.device()).unwrap();
+        let all = decoder.logits(&together, &mut NoTap);
+        for (row, prompt) in prompts().iter().enumerate() {
+            let alone = TokenBatch::new(&[prompt], &decoder.device()).unwrap();
+            let one = values(decoder.logits(&alone, &mut NoTap));
+            let same = all.clone().narrow(0, row, 1).narrow(1, 0, prompt.len());
+            close(&values(same), &one, 1e-4);
+        }
+    }
+}
+
+#[test]
+fn generation_with_a_cache_equals_generation_without() {
+    for decoder in decoders() {
+        let config = GenerationConfig {
+            max_tokens: 12,
+            ..GenerationConfig::default()
+        };
+        let fast = generate(&decoder, &prompts(), &config, &mut |_, _| true).unwrap();
+        for (prompt, fast) in prompts().iter().zip(fast) {
+            let mut ids = prompt.clone();
+            for _ in 0..12 {
+                let batch = TokenBatch::new(&[&ids], &decoder.device()).unwrap();
+                let logits = values(decoder.logits(&batch, &mut NoTap));
+                let last = &logits[logits.len() - 61..];
+                let best = (0..61)
+                    .max_by(|&a, &b| last[a].total_cmp(&last[b]))
+                    .unwrap();
+                ids.push(best as u32);
+            }
+            assert_eq!(fast, ids[prompt.len()..]);
+        }
+    }
+}
+
+#[test]
+fn sampling_repeats_with_its_seed_and_respects_top_k() {
+    let decoder = &decoders()[1];
+    let config = GenerationConfig {
+        max_tokens: 10,
+        temperature: 1.5,
+        seed: 3,
+        ..GenerationConfig::default()
+    };
+    let draw = |config: &GenerationConfig| {
+        generate(decoder, &prompts(), config, &mut |_, _| true).unwrap()
+    };
+    assert_eq!(draw(&config), draw(&config));
+    assert_ne!(
+        draw(&config),
+        draw(&GenerationConfig {
+            seed: 4,
+            ..config.clone()
+        })
+    );
+    let greedy = draw(&GenerationConfig {
+        temperature: 0.0,
+        ..config.clone()
+    });
+    assert_eq!(
+        draw(&GenerationConfig {
+            top_k: 1,
+            ..config.clone()
+        }),
+        greedy
+    );
+    assert_eq!(
+        draw(&GenerationConfig {
+            top_p: 1e-9,
+            ..config
+        }),
+        greedy
+    );
+}
+
+#[test]
+fn rows_stop_where_the_positions_end() {
+    for decoder in decoders() {
+        let config = GenerationConfig {
+            max_tokens: 100,
+            ..GenerationConfig::default()
+        };
+        let out = generate(&decoder, &prompts(), &config, &mut |_, _| true).unwrap();
+        for (prompt, tokens) in prompts().iter().zip(out) {
+            // The last token is produced from the last position and is never read itself.
+            assert_eq!(prompt.len() + tokens.len(), 41);
+        }
+    }
+}
+
+#[test]
+fn the_pieces_of_a_forward_pass_make_the_whole() {
+    for decoder in decoders() {
+        let batch = TokenBatch::new(&prompts(), &decoder.device()).unwrap();
+        let whole = decoder.hidden(&batch, &mut NoTap);
+        let resid = decoder.embed(&batch, &mut NoTap);
+        let resid = decoder.run_blocks(0..1, resid, &mut NoTap);
+        let resid = decoder.run_blocks(1..3, resid, &mut NoTap);
+        assert_eq!(values(whole), values(decoder.finish(resid, &mut NoTap)));
+    }
+}
+
+#[test]
+fn every_site_is_met_with_its_shape() {
+    for decoder in decoders() {
+        let config = decoder.config().clone();
+        let learned = config.family == Family::Gpt2;
+        let mut capture = Capture::new(Site::all(3, learned));
+        let batch = TokenBatch::new(&prompts(), &decoder.device()).unwrap();
+        decoder.hidden(&batch, &mut capture);
+        for site in Site::all(3, learned) {
+            if site.kind.is_per_head() {
+                let dims = capture.get4(site).expect("met").dims();
+                let expected = match site.kind {
+                    SiteKind::Pattern => [3, config.n_heads, 8, 8],
+                    SiteKind::K | SiteKind::V => [3, 8, config.n_kv_heads, config.d_head],
+                    _ => [3, 8, config.n_heads, config.d_head],
+                };
+                assert_eq!(dims, expected, "{site}");
+            } else {
+                let width = if site.kind == SiteKind::MlpPost {
+                    config.d_mlp
+                } else {
+                    config.d_model
+                };
+                assert_eq!(
+                    capture.get3(site).expect("met").dims(),
+                    [3, 8, width],
+                    "{site}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_intervention_changes_its_head_alone() {
+    for decoder in decoders() {
+        let batch = TokenBatch::new(&prompts(), &decoder.device()).unwrap();
+        let site = Site::block(1, SiteKind::Z);
+        let plain = {
+            let mut capture = Capture::new([site]);
+            decoder.hidden(&batch, &mut capture);
+            capture.get4(site).unwrap()
+        };
+        let change = |action| {
+            Interventions::new(vec![Intervention {
+                site,
+                head: Some(2),
+                action,
+            }])
+        };
+        // Replacing a head by itself changes nothing; zeroing it changes the output.
+        let own = plain.clone().narrow(2, 2, 1).squeeze_dim::<3>(2);
+        let whole = values(decoder.hidden(&batch, &mut NoTap));
+        let same = decoder.hidden(&batch, &mut change(Action::Replace(own)));
+        assert_eq!(values(same), whole);
+        let zeroed = values(decoder.hidden(&batch, &mut change(Action::Zero)));
+        assert_ne!(zeroed, whole);
+        // The mean of the head over the batch, given back, keeps the other heads as they were.
+        let touched = limbeck_model::Tap::touch4(&mut change(Action::Zero), site, plain.clone());
+        for head in 0..4 {
+            let before = values(plain.clone().narrow(2, head, 1));
+            let after = values(touched.clone().narrow(2, head, 1));
+            if head == 2 {
+                assert!(after.iter().all(|v| *v == 0.0));
+            } else {
+                assert_eq!(before, after);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_parameter_of_a_trainable_decoder_gets_a_gradient() {
+    for decoder in decoders() {
+        let decoder = decoder.trainable();
+        let batch = TokenBatch::new(&prompts(), &decoder.device()).unwrap();
+        let mut gradients = decoder
+            .logits(&batch, &mut NoTap)
+            .square()
+            .mean()
+            .backward();
+        decoder.visit(&mut |name, parameter| {
+            let gradient = parameter.grad_remove(&mut gradients).expect(name);
+            assert_eq!(gradient.shape(), parameter.shape(), "{name}");
+            let loudest = gradient.to_vec().iter().fold(0f32, |m, v| m.max(v.abs()));
+            // A bias on the keys shifts every score of a query alike: its gradient is zero.
+            assert!(loudest > 0.0 || name.ends_with("k.bias"), "{name}");
+        });
+    }
+}
+
+#[test]
+fn fresh_weights_depend_on_the_seed_alone() {
+    let config = DecoderConfig::gpt2(sizes());
+    let weights = |seed| {
+        let mut all = Vec::new();
+        Decoder::init(&config, seed, &Device::flex())
+            .unwrap()
+            .visit(&mut |_, p| all.extend(p.to_vec()));
+        all
+    };
+    assert_eq!(weights(1), weights(1));
+    assert_ne!(weights(1), weights(2));
+}
+
+#[test]
+fn a_configuration_reads_back_from_json() {
+    for config in families() {
+        assert_eq!(
+            DecoderConfig::from_hf_json(&config.to_hf_json()).unwrap(),
+            config
+        );
+    }
+}
+
+#[test]
+fn sequences_that_do_not_fit_are_refused() {
+    let decoder = &decoders()[0];
+    assert!(decoder.check(&[vec![60u32]]).is_ok());
+    for bad in [vec![], vec![61u32], vec![0; 41]] {
+        let message = decoder.check(&[bad]).unwrap_err().to_string();
+        assert!(message.contains("sequence 0"), "{message}");
+    }
+    assert!(TokenBatch::new::<Vec<u32>>(&[], &Device::flex()).is_err());
+}

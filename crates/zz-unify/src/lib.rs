@@ -1,0 +1,1 @@
+//! Temporary: unifies features of dependencies while many hands build.
