@@ -44,8 +44,9 @@ pub(crate) fn number(value: f64) -> String {
 
 /// Three significant digits with the unit's sign.
 pub(crate) fn in_unit(value: f64, unit: Unit) -> String {
-    if value.is_finite() {
-        format!("{}{}", number(value * unit.factor()), unit.suffix())
+    let shown = value * unit.factor();
+    if shown.is_finite() {
+        format!("{}{}", number(shown), unit.suffix())
     } else {
         ABSENT.to_owned()
     }
@@ -107,11 +108,7 @@ fn parts(estimate: &Estimate, unit: Unit) -> Parts {
 /// `0.912 [0.880, 0.940]`, the interval muted.
 pub(crate) fn estimate(estimate: &Estimate, unit: Unit) -> Markup {
     let Parts { value, low, high } = parts(estimate, unit);
-    let suffix = if estimate.value.is_finite() {
-        unit.suffix()
-    } else {
-        ""
-    };
+    let suffix = if value == ABSENT { "" } else { unit.suffix() };
     html! {
         span.v { (value) (suffix) }
         " "
@@ -122,11 +119,7 @@ pub(crate) fn estimate(estimate: &Estimate, unit: Unit) -> Markup {
 /// The same without markup, for titles and plots.
 pub(crate) fn estimate_text(estimate: &Estimate, unit: Unit) -> String {
     let Parts { value, low, high } = parts(estimate, unit);
-    let suffix = if estimate.value.is_finite() {
-        unit.suffix()
-    } else {
-        ""
-    };
+    let suffix = if value == ABSENT { "" } else { unit.suffix() };
     format!("{value}{suffix} [{low}, {high}]")
 }
 
@@ -214,7 +207,7 @@ fn grouped(digits: &str) -> String {
     }
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push('\u{202f}');
         }
         text.push(digit);

@@ -67,7 +67,7 @@ impl HeatMap<'_> {
         };
         html! {
             svg.plot.heat viewBox=(format!("0 0 {width:.0} {height:.0}"))
-                style=(format!("max-width:{:.0}px", width * 1.25)) role="img" aria-label=(self.title) {
+                style=(format!("max-width:{:.0}px", width * 1.4)) role="img" aria-label=(self.title) {
                 @for (column, name) in self.columns.iter().enumerate() {
                     text.tick x=(format!("{:.1}", x(column) + CELL / 2.0)) y="13" text-anchor="middle" {
                         (name)

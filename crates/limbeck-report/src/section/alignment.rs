@@ -4,7 +4,7 @@ use limbeck_results::{Alignment, Audit};
 use limbeck_stats::Estimate;
 use maud::{Markup, html};
 
-use super::{figure, section};
+use super::section;
 use crate::format::{self, Unit};
 use crate::network::{Network, legend};
 use crate::plot::{IntervalRow, interval_plot};
@@ -46,19 +46,30 @@ pub(crate) fn render(audit: &Audit) -> Markup {
         })
         .collect();
     let shown: Vec<Network> = networks.iter().map(|(network, _)| *network).collect();
-    let caption = "Shaded: the bound mean(S) − 2/|P| ≤ A ≤ mean(S). It is narrow, so A is nearly the mean similarity and the \
-        influence term hardly moves it; the last row says how alike the components are that matter.";
-    let plot = html! {
-        (legend(&shown))
-        (interval_plot("Alignment with the teacher and its parts", &rows, Unit::Plain))
+    let body = html! {
+        div.grid {
+            figure {
+                h3 { "A and its parts" }
+                (legend(&shown))
+                (interval_plot("Alignment with the teacher and its parts", &rows, Unit::Plain))
+                figcaption {
+                    "Shaded: all A can be, given the similarities, from mean(S) − 2/|P| to mean(S). The more pairs, the \
+                     less the influence term moves it. The last row weighs every pair by the teacher’s influence: how \
+                     alike the components are that matter."
+                }
+            }
+            figure {
+                h3 { "In figures" }
+                div.scroll { (table(&networks)) }
+            }
+        }
     };
-    let numbers = table(&networks);
     section(
         "alignment",
         "Alignment with the teacher",
         "A is the mean over matched pairs of similarity times agreement in influence (Haskins & Adams 2025, \
          variant B): 1 for a network and itself.",
-        html! { div.grid { (figure(html! { "A and its parts" }, plot, caption, numbers)) } },
+        body,
     )
 }
 
@@ -73,7 +84,7 @@ fn table(networks: &[(Network, &Alignment)]) -> Markup {
                 @for (label, part) in PARTS {
                     tr {
                         th scope="row" { (label) }
-                        @for (_, alignment) in networks { td.n { (format::estimate(part(alignment), Unit::Plain)) } }
+                        @for (_, alignment) in networks { td.n.stacked { (format::estimate(part(alignment), Unit::Plain)) } }
                     }
                 }
                 tr {

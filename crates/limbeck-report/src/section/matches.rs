@@ -71,8 +71,15 @@ fn table(pairs: &[&Match], largest: f64) -> Markup {
     }
 }
 
+/// Shares down to a tenth of a percent: below that a pair does not matter.
 fn percent(share: f64) -> String {
-    format::in_unit(share, format::Unit::Percent)
+    if share > 0.0 && share < 0.0005 {
+        "<\u{202f}0.1%".to_owned()
+    } else if share.is_finite() {
+        format!("{}%", format::tick(100.0 * share, 0.1))
+    } else {
+        format::number(share)
+    }
 }
 
 fn bar(class: &str, value: f64, largest: f64, text: String) -> Markup {

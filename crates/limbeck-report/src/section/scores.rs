@@ -96,7 +96,7 @@ pub(crate) fn table(scores: &Evaluation) -> Markup {
     let with_baseline = scores.baseline.is_some();
     html! {
         div.scroll {
-            table.scores {
+            table.scores style=(format!("--networks:{}", if with_baseline { 3 } else { 2 })) {
                 thead { tr {
                     th scope="col" { "Measure" }
                     th.n scope="col" { (Network::Teacher.key()) "Teacher" }

@@ -18,7 +18,10 @@ pub(crate) fn render(training: &Training) -> Markup {
     if training.runs.is_empty() {
         return html! {};
     }
-    let body = html! { div.grid { @for run in &training.runs { (one(run)) } } };
+    // The two that are compared stand side by side; the teacher's own training comes last.
+    let mut runs: Vec<&TrainingRun> = training.runs.iter().collect();
+    runs.sort_by_key(|run| run.network == Network::Teacher.name());
+    let body = html! { div.grid { @for run in runs { (one(run)) } } };
     section(
         "training",
         "Training",
@@ -102,7 +105,10 @@ fn one(run: &TrainingRun) -> Markup {
         format::count(run.steps),
         format::count(run.tokens),
         if window > 1 {
-            format!(" Thin: as logged. Thick: mean of {window} logged steps.")
+            format!(
+                " Thin: as logged. Thick: running mean over {} logged steps.",
+                window / 2 * 2 + 1
+            )
         } else {
             String::new()
         },
@@ -147,20 +153,23 @@ fn key(run: &TrainingRun, names: &[&str], single: bool) -> Markup {
     }
 }
 
-/// Mean of each point and those up to `window - 1` before it; points that are not finite pass through.
+/// Mean of the finite values among the `window` points around each; a point that is not finite stays.
 fn running_mean(points: &[(f64, f64)], window: usize) -> Vec<(f64, f64)> {
     if window < 2 {
         return points.to_vec();
     }
+    let reach = window / 2;
     points
         .iter()
         .enumerate()
         .map(|(place, &(x, y))| {
-            let recent = &points[(place + 1).saturating_sub(window)..=place];
-            let finite: Vec<f64> = recent
+            // The same reach on both sides, less at the ends: a lopsided mean would lag.
+            let reach = reach.min(place).min(points.len() - 1 - place);
+            let around = &points[place - reach..=place + reach];
+            let finite: Vec<f64> = around
                 .iter()
                 .map(|p| p.1)
-                .filter(|v| v.is_finite())
+                .filter(|value| value.is_finite())
                 .collect();
             if y.is_finite() {
                 (x, finite.iter().sum::<f64>() / finite.len() as f64)

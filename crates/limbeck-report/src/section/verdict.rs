@@ -58,7 +58,7 @@ fn answer(answer: VerdictAnswer) -> (&'static str, &'static str, &'static str) {
         VerdictAnswer::NoBaseline => (
             "open",
             "○",
-            "No baseline: whether distillation helped is not known",
+            "No baseline, so the effect of distillation is unknown",
         ),
     }
 }
@@ -70,7 +70,7 @@ fn tiles(results: &Results) -> Markup {
         dl.tiles {
             (loss(evaluation))
             (tile(
-                "Accuracy",
+                "Student’s accuracy",
                 format::estimate(&evaluation.student.accuracy, Unit::Percent),
                 other(Network::Teacher, &evaluation.teacher.accuracy, Unit::Percent),
             ))
@@ -94,12 +94,12 @@ fn inside(audit: &Audit) -> Markup {
             },
         ))
         (tile(
-            "Score lost with the worst component",
+            "Damage by its worst component",
             format::estimate(&student.worst, Unit::PointsAlready),
             other(Network::Teacher, &teacher.worst, Unit::PointsAlready),
         ))
         (tile(
-            "Severity of losing a component",
+            "Severity of single damages",
             format::estimate(&student.severity, Unit::Plain),
             other(Network::Teacher, &teacher.severity, Unit::Plain),
         ))
