@@ -1,6 +1,7 @@
 //! Chat templates: Jinja templates as models carry them, rendered the way transformers does.
 
-use minijinja::value::{Kwargs, Value, ValueKind, from_args};
+use minijinja::value::{Value, ValueKind, from_args};
+use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, State, context};
 use serde::{Deserialize, Serialize};
 use thiserror::Error as ThisError;
@@ -61,8 +62,9 @@ impl ChatTemplate {
     /// [`ChatError::Invalid`] with line and reason.
     pub fn new(template: &str) -> Result<Self, ChatError> {
         let mut environment = Environment::new();
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
+        let mut syntax = SyntaxConfig::builder();
+        syntax.trim_blocks(true).lstrip_blocks(true);
+        environment.set_syntax(syntax.build().map_err(|error| ChatError::Invalid(format!("{error:#}")))?);
         environment.set_unknown_method_callback(python_method);
         environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
@@ -90,46 +92,54 @@ impl ChatTemplate {
     pub fn render(&self, messages: &[Message], add_generation_prompt: bool, special: &SpecialTokens) -> Result<String, ChatError> {
         let failed = |error: Error| ChatError::Failed(format!("{error:#}"));
         let template = self.environment.get_template(NAME).map_err(failed)?;
+        let turn = |message: &Message| context! { role => message.role.as_str(), content => message.content.as_str() };
+        let messages: Value = messages.iter().map(turn).collect();
         let context = context! {
             messages, add_generation_prompt,
-            bos_token => special.bos, eos_token => special.eos,
+            bos_token => special.bos.as_str(), eos_token => special.eos.as_str(),
         };
         template.render(context).map_err(failed)
     }
 }
 
 /// `tojson` as transformers has it: nothing escaped for HTML, `, ` and `: ` between items.
-fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
-    let indent: Option<usize> = options.get("indent")?;
-    options.assert_all_used()?;
-    let wrong = |error: serde_json::Error| Error::new(ErrorKind::BadSerialization, error.to_string());
-    let json = serde_json::to_value(value).map_err(wrong)?;
-    let text = match indent {
-        None => python_json(&json),
-        Some(width) => {
-            let indent = " ".repeat(width.min(16));
-            let formatter = serde_json::ser::PrettyFormatter::with_indent(indent.as_bytes());
-            let mut bytes = Vec::new();
-            json.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter)).map_err(wrong)?;
-            String::from_utf8_lossy(&bytes).into_owned()
-        }
-    };
+fn to_json(value: &Value) -> Result<Value, Error> {
+    let mut text = String::new();
+    write_json(value, &mut text)?;
     Ok(Value::from_safe_string(text))
 }
 
-fn python_json(json: &serde_json::Value) -> String {
-    match json {
-        serde_json::Value::Array(items) => format!("[{}]", items.iter().map(python_json).collect::<Vec<_>>().join(", ")),
-        serde_json::Value::Object(entries) => {
-            let entries = entries.iter().map(|(key, value)| format!("{}: {}", serde_json::Value::from(key.as_str()), python_json(value)));
-            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+fn write_json(value: &Value, out: &mut String) -> Result<(), Error> {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    match value.kind() {
+        ValueKind::String => out.push_str(&quoted(value.as_str().unwrap_or_default())),
+        ValueKind::None => out.push_str("null"),
+        ValueKind::Bool | ValueKind::Number => out.push_str(&value.to_string()),
+        ValueKind::Seq | ValueKind::Iterable => {
+            out.push('[');
+            for (index, item) in value.try_iter()?.enumerate() {
+                out.push_str(if index == 0 { "" } else { ", " });
+                write_json(&item, out)?;
+            }
+            out.push(']');
         }
-        other => other.to_string(),
+        ValueKind::Map => {
+            out.push('{');
+            for (index, key) in value.try_iter()?.enumerate() {
+                out.push_str(if index == 0 { "" } else { ", " });
+                out.push_str(&quoted(&key.to_string()));
+                out.push_str(": ");
+                write_json(&value.get_item(&key)?, out)?;
+            }
+            out.push('}');
+        }
+        kind => return Err(Error::new(ErrorKind::BadSerialization, format!("{kind} has no JSON form"))),
     }
+    Ok(())
 }
 
 /// The methods of Python's `str`, `dict` and `list` that chat templates call.
-fn python_method(_state: &State<'_, '_>, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
+fn python_method(_state: &mut State<'_, '_>, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
     match value.kind() {
         ValueKind::String => string_method(value.as_str().unwrap_or_default(), method, args),
         ValueKind::Map => map_method(value, method, args),
