@@ -59,25 +59,52 @@ impl AdamW {
     /// # Errors
     /// [`KernelError::Optimizer`] if a number is out of range, [`KernelError::Shape`] if the slices
     /// of a slot differ in length. Nothing is changed then.
-    pub fn step(&self, step: u64, gradient_scale: f32, slots: &mut [AdamWSlot<'_>]) -> Result<(), KernelError> {
+    pub fn step(
+        &self,
+        step: u64,
+        gradient_scale: f32,
+        slots: &mut [AdamWSlot<'_>],
+    ) -> Result<(), KernelError> {
         self.check(step, gradient_scale)?;
         for slot in slots.iter() {
             let expected = slot.value.len();
-            for (operand, found) in
-                [("gradient", slot.gradient.len()), ("first moment", slot.first.len()), ("second moment", slot.second.len())]
-            {
+            for (operand, found) in [
+                ("gradient", slot.gradient.len()),
+                ("first moment", slot.first.len()),
+                ("second moment", slot.second.len()),
+            ] {
                 if found != expected {
-                    return Err(KernelError::Shape { operation: "AdamW", operand, dimension: "length", found, expected });
+                    return Err(KernelError::Shape {
+                        operation: "AdamW",
+                        operand,
+                        dimension: "length",
+                        found,
+                        expected,
+                    });
                 }
             }
         }
         slots.par_iter_mut().for_each(|slot| {
             let factors = self.factors(step, gradient_scale, slot.decay);
-            let values = slot.value.par_chunks_mut(PIECE).zip(slot.gradient.par_chunks(PIECE));
-            let moments = slot.first.par_chunks_mut(PIECE).zip(slot.second.par_chunks_mut(PIECE));
-            values.zip(moments).for_each(|((value, gradient), (first, second))| {
-                dispatch(Piece { value, gradient, first, second, factors });
-            });
+            let values = slot
+                .value
+                .par_chunks_mut(PIECE)
+                .zip(slot.gradient.par_chunks(PIECE));
+            let moments = slot
+                .first
+                .par_chunks_mut(PIECE)
+                .zip(slot.second.par_chunks_mut(PIECE));
+            values
+                .zip(moments)
+                .for_each(|((value, gradient), (first, second))| {
+                    dispatch(Piece {
+                        value,
+                        gradient,
+                        first,
+                        second,
+                        factors,
+                    });
+                });
         });
         Ok(())
     }
@@ -87,12 +114,42 @@ impl AdamW {
         let scale = f64::from(gradient_scale);
         let rules = [
             ("step", step as f64, step >= 1, "steps count from 1"),
-            ("gradient scale", scale, scale.is_finite(), "it must be finite"),
-            ("learning rate", self.learning_rate, not_negative(self.learning_rate), "it must be finite and at least 0"),
-            ("beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "it must be in [0, 1)"),
-            ("beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "it must be in [0, 1)"),
-            ("epsilon", self.epsilon, not_negative(self.epsilon) && self.epsilon > 0.0, "it must be above 0"),
-            ("weight decay", self.weight_decay, not_negative(self.weight_decay), "it must be finite and at least 0"),
+            (
+                "gradient scale",
+                scale,
+                scale.is_finite(),
+                "it must be finite",
+            ),
+            (
+                "learning rate",
+                self.learning_rate,
+                not_negative(self.learning_rate),
+                "it must be finite and at least 0",
+            ),
+            (
+                "beta1",
+                self.beta1,
+                (0.0..1.0).contains(&self.beta1),
+                "it must be in [0, 1)",
+            ),
+            (
+                "beta2",
+                self.beta2,
+                (0.0..1.0).contains(&self.beta2),
+                "it must be in [0, 1)",
+            ),
+            (
+                "epsilon",
+                self.epsilon,
+                not_negative(self.epsilon) && self.epsilon > 0.0,
+                "it must be above 0",
+            ),
+            (
+                "weight decay",
+                self.weight_decay,
+                not_negative(self.weight_decay),
+                "it must be finite and at least 0",
+            ),
         ];
         match rules.into_iter().find(|(_, _, holds, _)| !holds) {
             Some((name, value, _, rule)) => Err(KernelError::Optimizer { name, value, rule }),
@@ -142,7 +199,16 @@ impl Kernel for Piece<'_> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Factors { gradient: scale, keep, first, second, second_keep, rate, root, epsilon } = self.factors;
+        let Factors {
+            gradient: scale,
+            keep,
+            first,
+            second,
+            second_keep,
+            rate,
+            root,
+            epsilon,
+        } = self.factors;
         let moments = self.first.iter_mut().zip(self.second.iter_mut());
         for ((value, gradient), (m, v)) in self.value.iter_mut().zip(self.gradient).zip(moments) {
             let g = gradient * scale;
@@ -159,8 +225,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const GOOD: AdamW =
-        AdamW { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
+    const GOOD: AdamW = AdamW {
+        learning_rate: 1e-3,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weight_decay: 0.01,
+    };
 
     fn step(optimizer: AdamW, step: u64, lengths: [usize; 4]) -> Result<(), KernelError> {
         let [mut value, gradient, mut first, mut second] = lengths.map(|length| vec![0.5; length]);
@@ -177,12 +248,39 @@ mod tests {
     #[test]
     fn what_is_out_of_range_is_refused() {
         assert_eq!(step(GOOD, 1, [3; 4]), Ok(()));
-        assert!(matches!(step(GOOD, 0, [3; 4]), Err(KernelError::Optimizer { name: "step", .. })));
-        assert!(matches!(step(AdamW { beta1: 1.0, ..GOOD }, 1, [3; 4]), Err(KernelError::Optimizer { name: "beta1", .. })));
-        let rate = AdamW { learning_rate: f64::NAN, ..GOOD };
-        assert!(matches!(step(rate, 1, [3; 4]), Err(KernelError::Optimizer { name: "learning rate", .. })));
-        assert!(matches!(step(GOOD, 1, [3, 3, 2, 3]), Err(KernelError::Shape { operand: "first moment", .. })));
-        assert!(matches!(step(GOOD, 1, [3, 4, 3, 3]), Err(KernelError::Shape { operand: "gradient", .. })));
+        assert!(matches!(
+            step(GOOD, 0, [3; 4]),
+            Err(KernelError::Optimizer { name: "step", .. })
+        ));
+        assert!(matches!(
+            step(AdamW { beta1: 1.0, ..GOOD }, 1, [3; 4]),
+            Err(KernelError::Optimizer { name: "beta1", .. })
+        ));
+        let rate = AdamW {
+            learning_rate: f64::NAN,
+            ..GOOD
+        };
+        assert!(matches!(
+            step(rate, 1, [3; 4]),
+            Err(KernelError::Optimizer {
+                name: "learning rate",
+                ..
+            })
+        ));
+        assert!(matches!(
+            step(GOOD, 1, [3, 3, 2, 3]),
+            Err(KernelError::Shape {
+                operand: "first moment",
+                ..
+            })
+        ));
+        assert!(matches!(
+            step(GOOD, 1, [3, 4, 3, 3]),
+            Err(KernelError::Shape {
+                operand: "gradient",
+                ..
+            })
+        ));
     }
 
     /// Threads and pieces do not show in the result.
@@ -199,8 +297,20 @@ mod tests {
                 let (first_low, first_high) = first.split_at_mut(cut);
                 let (second_low, second_high) = second.split_at_mut(cut);
                 let mut slots = [
-                    AdamWSlot { value: value_low, gradient: &gradient[..cut], first: first_low, second: second_low, decay: true },
-                    AdamWSlot { value: value_high, gradient: &gradient[cut..], first: first_high, second: second_high, decay: true },
+                    AdamWSlot {
+                        value: value_low,
+                        gradient: &gradient[..cut],
+                        first: first_low,
+                        second: second_low,
+                        decay: true,
+                    },
+                    AdamWSlot {
+                        value: value_high,
+                        gradient: &gradient[cut..],
+                        first: first_high,
+                        second: second_high,
+                        decay: true,
+                    },
                 ];
                 GOOD.step(at, 0.5, &mut slots).unwrap();
             }

@@ -30,7 +30,10 @@ pub(crate) fn from_floats(values: Vec<f32>, shape: Shape) -> FloatTensor<Flex> {
 ///
 /// # Errors
 /// [`KernelError::Dtype`] if they are not 32-bit floats.
-pub fn with_values<const D: usize, R>(tensor: &Tensor<D>, read: impl FnOnce(&[f32]) -> R) -> Result<R, KernelError> {
+pub fn with_values<const D: usize, R>(
+    tensor: &Tensor<D>,
+    read: impl FnOnce(&[f32]) -> R,
+) -> Result<R, KernelError> {
     let plain = tensor.clone().inner();
     match contiguous(plain.clone()) {
         Some(values) => Ok(read(floats(&values))),
@@ -66,7 +69,13 @@ pub fn map_values<const D: usize>(
     Ok(Tensor::from_data(TensorData::new(values, shape), &device))
 }
 
-fn to_vec<const D: usize>(tensor: Tensor<D>, operation: &'static str) -> Result<Vec<f32>, KernelError> {
+fn to_vec<const D: usize>(
+    tensor: Tensor<D>,
+    operation: &'static str,
+) -> Result<Vec<f32>, KernelError> {
     let found = format!("{:?}", tensor.dtype());
-    tensor.into_data().try_into_vec::<f32>().map_err(|_| KernelError::Dtype { operation, found })
+    tensor
+        .into_data()
+        .try_into_vec::<f32>()
+        .map_err(|_| KernelError::Dtype { operation, found })
 }

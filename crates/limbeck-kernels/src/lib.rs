@@ -12,7 +12,7 @@ pub use adamw::{AdamW, AdamWSlot};
 pub use error::KernelError;
 pub use flex::{map_values, with_values};
 pub use head::{
-    HeadLosses, HeadTerm, HeadTermKind, SparseLogits, TAIL_FLOOR, TeacherLogits, forward_kl_gap_bound,
-    head_losses, head_losses_composed,
+    HeadLosses, HeadTerm, HeadTermKind, SparseLogits, TAIL_FLOOR, TeacherLogits,
+    forward_kl_gap_bound, head_losses, head_losses_composed,
 };
 pub use reduction::sum_of_squares;

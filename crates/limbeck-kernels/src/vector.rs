@@ -29,14 +29,21 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
-        if cfg!(target_arch = "aarch64") { kernel.run::<true>() } else { kernel.run::<false>() }
+        if cfg!(target_arch = "aarch64") {
+            kernel.run::<true>()
+        } else {
+            kernel.run::<false>()
+        }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     //! The copies for x86-64.
-    #![allow(unsafe_code, reason = "calling a function compiled for features that were just detected")]
+    #![allow(
+        unsafe_code,
+        reason = "calling a function compiled for features that were just detected"
+    )]
     #![deny(unsafe_op_in_unsafe_fn)]
 
     use super::Kernel;
@@ -94,7 +101,13 @@ pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {
     let high = multiply_add::<FMA>(whole, -LN2_HIGH, clamped);
     let r = multiply_add::<FMA>(whole, -LN2_LOW, high);
     let mut series = 1.987_569_1e-4;
-    for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1] {
+    for coefficient in [
+        1.398_199_9e-3,
+        8.333_452e-3,
+        4.166_579_6e-2,
+        1.666_666_5e-1,
+        5.000_000_1e-1,
+    ] {
         series = multiply_add::<FMA>(series, r, coefficient);
     }
     let tail = multiply_add::<FMA>(series, r * r, r);
@@ -143,11 +156,18 @@ pub(crate) fn largest(values: &[f32]) -> f32 {
     let mut blocks = values.chunks_exact(PARTIALS);
     for block in &mut blocks {
         for lane in 0..PARTIALS {
-            partial[lane] = if block[lane] > partial[lane] { block[lane] } else { partial[lane] };
+            partial[lane] = if block[lane] > partial[lane] {
+                block[lane]
+            } else {
+                partial[lane]
+            };
         }
     }
     let rest = blocks.remainder().iter().copied();
-    partial.into_iter().chain(rest).fold(f32::NEG_INFINITY, f32::max)
+    partial
+        .into_iter()
+        .chain(rest)
+        .fold(f32::NEG_INFINITY, f32::max)
 }
 
 /// Adds the partial sums up pairwise.
@@ -199,7 +219,12 @@ mod tests {
 
     #[test]
     fn exp_at_the_edges() {
-        for (x, y) in [(0.0, 1.0), (f32::NEG_INFINITY, 0.0), (-87.1, 0.0), (-1e30, 0.0)] {
+        for (x, y) in [
+            (0.0, 1.0),
+            (f32::NEG_INFINITY, 0.0),
+            (-87.1, 0.0),
+            (-1e30, 0.0),
+        ] {
             assert_eq!(exp::<true>(x), y, "{x}");
             assert_eq!(exp::<false>(x), y, "{x}");
         }
@@ -212,8 +237,14 @@ mod tests {
             let a: Vec<f32> = (0..length).map(|i| (i % 13) as f32 - 6.0).collect();
             let b: Vec<f32> = (0..length).map(|i| (i % 7) as f32).collect();
             assert_eq!(sum(&a), a.iter().sum::<f32>());
-            assert_eq!(dot::<false>(&a, &b), a.iter().zip(&b).map(|(x, y)| x * y).sum::<f32>());
-            assert_eq!(largest(&a), a.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+            assert_eq!(
+                dot::<false>(&a, &b),
+                a.iter().zip(&b).map(|(x, y)| x * y).sum::<f32>()
+            );
+            assert_eq!(
+                largest(&a),
+                a.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+            );
         }
     }
 }

@@ -31,7 +31,12 @@ impl<'a> Matrix<'a> {
     }
 
     fn row_range(&self, start: usize, rows: usize) -> View<'a> {
-        View::rows(&self.data[start * self.columns..], rows, self.columns, self.columns)
+        View::rows(
+            &self.data[start * self.columns..],
+            rows,
+            self.columns,
+            self.columns,
+        )
     }
 }
 
@@ -39,7 +44,10 @@ impl<'a> Matrix<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Teacher<'a> {
     None,
-    Head { hidden: Matrix<'a>, head: Matrix<'a> },
+    Head {
+        hidden: Matrix<'a>,
+        head: Matrix<'a>,
+    },
     Dense(Matrix<'a>),
     Sparse(&'a SparseLogits),
 }
@@ -76,7 +84,9 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
         _ => Vec::new(),
     };
     let mut hidden_gradient = problem.wants_hidden.then(|| vec![0.0_f32; tokens * width]);
-    let mut head_gradient = problem.wants_head.then(|| vec![0.0_f32; problem.head.rows * width]);
+    let mut head_gradient = problem
+        .wants_head
+        .then(|| vec![0.0_f32; problem.head.rows * width]);
     let mut row_values = vec![0.0_f64; rows * problem.terms.len()];
     let mut values = vec![0.0_f64; problem.terms.len()];
     let used_head = problem.head.first_rows(problem.used);
@@ -87,12 +97,29 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
         multiply(&mut student, stride, hidden, used_head.transposed(), false);
         if let Teacher::Head { hidden, head } = problem.teacher {
             let head = head.first_rows(problem.used).transposed();
-            multiply(&mut teacher, stride, hidden.row_range(start, rows), head, false);
+            multiply(
+                &mut teacher,
+                stride,
+                hidden.row_range(start, rows),
+                head,
+                false,
+            );
         }
         let row_values = &mut row_values[..rows * problem.terms.len()];
-        measure_rows(problem, &slots, start, stride, &mut student[..rows * stride], &teacher, row_values);
+        measure_rows(
+            problem,
+            &slots,
+            start,
+            stride,
+            &mut student[..rows * stride],
+            &teacher,
+            row_values,
+        );
         for row in row_values.chunks_exact(problem.terms.len()) {
-            values.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+            values
+                .iter_mut()
+                .zip(row)
+                .for_each(|(sum, value)| *sum += value);
         }
         let gradient = View::rows(&student, rows, problem.used, stride);
         if let Some(out) = &mut hidden_gradient {
@@ -103,7 +130,11 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
         }
     }
     values.iter_mut().for_each(|value| *value /= tokens as f64);
-    Solution { values, hidden: hidden_gradient, head: head_gradient }
+    Solution {
+        values,
+        hidden: hidden_gradient,
+        head: head_gradient,
+    }
 }
 
 /// Values of a chunk's rows, and in the place of its logits their gradient.
@@ -116,9 +147,15 @@ fn measure_rows(
     teacher: &[f32],
     values: &mut [f64],
 ) {
-    let share = (problem.wants_hidden || problem.wants_head).then(|| 1.0 / problem.hidden.rows as f64);
-    let hard = problem.terms.iter().any(|term| term.kind == HeadTermKind::CrossEntropy);
-    let work = student.par_chunks_mut(stride).zip(values.par_chunks_mut(problem.terms.len()));
+    let share =
+        (problem.wants_hidden || problem.wants_head).then(|| 1.0 / problem.hidden.rows as f64);
+    let hard = problem
+        .terms
+        .iter()
+        .any(|term| term.kind == HeadTermKind::CrossEntropy);
+    let work = student
+        .par_chunks_mut(stride)
+        .zip(values.par_chunks_mut(problem.terms.len()));
     work.enumerate().for_each(|(row, (logits, values))| {
         let token = start + row;
         dispatch(Row {

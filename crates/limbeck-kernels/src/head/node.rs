@@ -1,7 +1,9 @@
 //! The fused head losses as one operation of the autodiff graph over the flex backend.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::{BalancedCheckpointing, CheckpointStrategy, NoCheckpointing};
+use burn::backend::autodiff::checkpoint::strategy::{
+    BalancedCheckpointing, CheckpointStrategy, NoCheckpointing,
+};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::ops::FloatTensorOps;
@@ -22,7 +24,12 @@ pub(super) fn try_fused(
     terms: &[HeadTerm],
     used: usize,
 ) -> Option<HeadLosses> {
-    let call = Call { targets, teacher: TeacherValues::of(teacher)?, terms, used };
+    let call = Call {
+        targets,
+        teacher: TeacherValues::of(teacher)?,
+        terms,
+        used,
+    };
     if !hidden.is_autodiff() && !head.is_autodiff() {
         return call.plain(hidden, head);
     }
@@ -44,7 +51,10 @@ struct Call<'a> {
 /// The teacher's tensors, contiguous in memory.
 enum TeacherValues<'a> {
     None,
-    Head { hidden: FloatTensor<Flex>, head: FloatTensor<Flex> },
+    Head {
+        hidden: FloatTensor<Flex>,
+        head: FloatTensor<Flex>,
+    },
     Dense(FloatTensor<Flex>),
     Sparse(&'a super::SparseLogits),
 }
@@ -55,9 +65,10 @@ impl<'a> TeacherValues<'a> {
         let values = |tensor: &Tensor<2>| contiguous(tensor.clone().inner());
         Some(match teacher {
             None => Self::None,
-            Some(TeacherLogits::Head { hidden, head }) => {
-                Self::Head { hidden: values(hidden)?, head: values(head)? }
-            }
+            Some(TeacherLogits::Head { hidden, head }) => Self::Head {
+                hidden: values(hidden)?,
+                head: values(head)?,
+            },
             Some(TeacherLogits::Dense(logits)) => Self::Dense(values(logits)?),
             Some(TeacherLogits::Sparse(signal)) => Self::Sparse(signal),
         })
@@ -66,7 +77,10 @@ impl<'a> TeacherValues<'a> {
     fn view(&self) -> Teacher<'_> {
         match self {
             Self::None => Teacher::None,
-            Self::Head { hidden, head } => Teacher::Head { hidden: matrix(hidden), head: matrix(head) },
+            Self::Head { hidden, head } => Teacher::Head {
+                hidden: matrix(hidden),
+                head: matrix(head),
+            },
             Self::Dense(logits) => Teacher::Dense(matrix(logits)),
             Self::Sparse(signal) => Teacher::Sparse(signal),
         }
@@ -74,7 +88,12 @@ impl<'a> TeacherValues<'a> {
 }
 
 impl Call<'_> {
-    fn solve(&self, hidden: &FloatTensor<Flex>, head: &FloatTensor<Flex>, wants: [bool; 2]) -> Solution {
+    fn solve(
+        &self,
+        hidden: &FloatTensor<Flex>,
+        head: &FloatTensor<Flex>,
+        wants: [bool; 2],
+    ) -> Solution {
         solve(&Problem {
             hidden: matrix(hidden),
             head: matrix(head),
@@ -88,7 +107,11 @@ impl Call<'_> {
     }
 
     fn total(&self, values: &[f64]) -> f64 {
-        self.terms.iter().zip(values).map(|(term, value)| term.weight * value).sum()
+        self.terms
+            .iter()
+            .zip(values)
+            .map(|(term, value)| term.weight * value)
+            .sum()
     }
 
     /// Values only.
@@ -98,16 +121,29 @@ impl Call<'_> {
         let head = contiguous(head.clone())?;
         let values = self.solve(&hidden, &head, [false; 2]).values;
         let total = self.total(&values) as f32;
-        Some(HeadLosses { total: Tensor::from_data(TensorData::from([total]), &device), values })
+        Some(HeadLosses {
+            total: Tensor::from_data(TensorData::from([total]), &device),
+            values,
+        })
     }
 
     /// Values, and the gradients of the operands that are tracked.
-    fn tracked<C: CheckpointStrategy>(&self, hidden: &Tensor<2>, head: &Tensor<2>) -> Option<HeadLosses>
+    fn tracked<C: CheckpointStrategy>(
+        &self,
+        hidden: &Tensor<2>,
+        head: &Tensor<2>,
+    ) -> Option<HeadLosses>
     where
         DispatchTensor: DispatchKindConversion<Autodiff<Flex, C>>,
     {
-        let hidden = hidden.clone().try_into_primitive::<Autodiff<Flex, C>>().ok()?;
-        let head = head.clone().try_into_primitive::<Autodiff<Flex, C>>().ok()?;
+        let hidden = hidden
+            .clone()
+            .try_into_primitive::<Autodiff<Flex, C>>()
+            .ok()?;
+        let head = head
+            .clone()
+            .try_into_primitive::<Autodiff<Flex, C>>()
+            .ok()?;
         let wants = [hidden.is_tracked(), head.is_tracked()];
         let shapes = [&hidden, &head].map(|tensor| tensor.primitive().layout().shape().clone());
         let (hidden, hidden_node) = hidden.into_parts();
@@ -115,11 +151,17 @@ impl Call<'_> {
         let solution = self.solve(&hidden.to_contiguous(), &head.to_contiguous(), wants);
         let [hidden_shape, head_shape] = shapes;
         let state = Gradient {
-            hidden: solution.hidden.map(|values| from_floats(values, hidden_shape)),
+            hidden: solution
+                .hidden
+                .map(|values| from_floats(values, hidden_shape)),
             head: solution.head.map(|values| from_floats(values, head_shape)),
         };
         let output = from_floats(vec![self.total(&solution.values) as f32], [1].into());
-        let output = match Step.prepare::<C>([hidden_node, head_node]).compute_bound().stateful() {
+        let output = match Step
+            .prepare::<C>([hidden_node, head_node])
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(prep) => prep.finish(state, output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         };
@@ -132,7 +174,11 @@ impl Call<'_> {
 
 fn matrix(tensor: &FloatTensor<Flex>) -> Matrix<'_> {
     let shape = tensor.layout().shape();
-    Matrix { data: floats(tensor), rows: shape[0], columns: shape[1] }
+    Matrix {
+        data: floats(tensor),
+        rows: shape[0],
+        columns: shape[1],
+    }
 }
 
 /// The backward step: the gradients are ready, and only scaled.
@@ -153,7 +199,9 @@ impl Backward<Flex, 2> for Step {
         let upstream = floats(&gradients.consume::<Flex>(&ops.node))[0];
         let Gradient { hidden, head } = ops.state;
         for (parent, gradient) in ops.parents.into_iter().zip([hidden, head]) {
-            let (Some(parent), Some(gradient)) = (parent, gradient) else { continue };
+            let (Some(parent), Some(gradient)) = (parent, gradient) else {
+                continue;
+            };
             // The usual upstream gradient is 1: then the largest gradient of the step is not touched again.
             let gradient = if upstream == 1.0 {
                 gradient

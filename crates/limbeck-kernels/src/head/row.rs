@@ -80,22 +80,33 @@ impl Kernel for Row<'_> {
             TeacherRow::Dense(logits) => logits,
             _ => &[],
         };
-        let maxima = Maxima { student: largest(self.logits), teacher: largest(dense) };
-        let target_logit = self.target.map(|target| f64::from(self.logits[target] - maxima.student));
-        let mut buffers = Buffers { student: [0.0; BLOCK], teacher: [0.0; BLOCK], delta: [0.0; BLOCK] };
+        let maxima = Maxima {
+            student: largest(self.logits),
+            teacher: largest(dense),
+        };
+        let target_logit = self
+            .target
+            .map(|target| f64::from(self.logits[target] - maxima.student));
+        let mut buffers = Buffers {
+            student: [0.0; BLOCK],
+            teacher: [0.0; BLOCK],
+            delta: [0.0; BLOCK],
+        };
         let mut coefficients = Vec::with_capacity(self.slots.len());
         let mut sparse = Vec::new();
         for slot in self.slots {
             let mut factors = Coefficients::default();
             let normaliser = match self.teacher {
                 TeacherRow::Sparse(row) if slot.compares() => {
-                    let tail = sparse_sums::<FMA>(self.logits, row, slot, maxima.student, self.values);
+                    let tail =
+                        sparse_sums::<FMA>(self.logits, row, slot, maxima.student, self.values);
                     let normaliser = tail.normaliser;
                     sparse.push(tail);
                     normaliser
                 }
                 _ if slot.compares() => {
-                    let sums = measure::<FMA>(self.logits, dense, maxima, slot.inverse, &mut buffers);
+                    let sums =
+                        measure::<FMA>(self.logits, dense, maxima, slot.inverse, &mut buffers);
                     factors = dense_values(slot, sums, self.share.unwrap_or(0.0), self.values);
                     sums.student
                 }
@@ -113,7 +124,16 @@ impl Kernel for Row<'_> {
             TeacherRow::Sparse(row) => row.ids.iter().map(|&id| self.logits[id as usize]).collect(),
             _ => Vec::new(),
         };
-        gradient::<FMA>(self.logits, dense, maxima, self.slots, &coefficients, &sparse, share, &mut buffers);
+        gradient::<FMA>(
+            self.logits,
+            dense,
+            maxima,
+            self.slots,
+            &coefficients,
+            &sparse,
+            share,
+            &mut buffers,
+        );
         if let TeacherRow::Sparse(row) = self.teacher {
             for ((position, &id), &logit) in row.ids.iter().enumerate().zip(&kept) {
                 let mut value = 0.0;
@@ -128,7 +148,11 @@ impl Kernel for Row<'_> {
             }
         }
         if let Some(target) = self.target {
-            let hard: f64 = self.slots.iter().map(|slot| weight(&slot.cross_entropy)).sum();
+            let hard: f64 = self
+                .slots
+                .iter()
+                .map(|slot| weight(&slot.cross_entropy))
+                .sum();
             self.logits[target] -= (hard * share) as f32;
         }
     }
@@ -177,8 +201,12 @@ fn dense_values(slot: &Slot, sums: Sums, share: f64, values: &mut [f64]) -> Coef
     let log_ratio = sums.teacher.ln() - sums.student.ln();
     let forward = above_zero(sums.teacher_delta / sums.teacher - log_ratio);
     let reverse = above_zero(log_ratio - sums.student_delta / sums.student);
-    slot.forward.iter().for_each(|(term, _)| values[*term] = square * forward);
-    slot.reverse.iter().for_each(|(term, _)| values[*term] = square * reverse);
+    slot.forward
+        .iter()
+        .for_each(|(term, _)| values[*term] = square * forward);
+    slot.reverse
+        .iter()
+        .for_each(|(term, _)| values[*term] = square * reverse);
     let forward_weight = weight(&slot.forward) * share * temperature;
     let reverse_weight = weight(&slot.reverse) * share * temperature;
     Coefficients {
@@ -242,7 +270,12 @@ fn gradient<const FMA: bool>(
 
 /// `out_j = e^{(x_j - maximum) / T}`.
 #[inline(always)]
-pub(super) fn exponentials<const FMA: bool>(x: &[f32], maximum: f32, inverse: f32, out: &mut [f32]) {
+pub(super) fn exponentials<const FMA: bool>(
+    x: &[f32],
+    maximum: f32,
+    inverse: f32,
+    out: &mut [f32],
+) {
     for (out, x) in out.iter_mut().zip(x) {
         *out = exp::<FMA>((x - maximum) * inverse);
     }

@@ -62,9 +62,16 @@ pub(super) fn sparse_sums<const FMA: bool>(
 
 /// Takes the kept logits out of the row while the tail is summed up.
 #[inline(always)]
-fn split<const FMA: bool>(logits: &mut [f32], row: SparseRow<'_>, inverse: f32) -> (Vec<f32>, Tail) {
-    let kept: Vec<f32> =
-        row.ids.iter().map(|&id| std::mem::replace(&mut logits[id as usize], f32::NEG_INFINITY)).collect();
+fn split<const FMA: bool>(
+    logits: &mut [f32],
+    row: SparseRow<'_>,
+    inverse: f32,
+) -> (Vec<f32>, Tail) {
+    let kept: Vec<f32> = row
+        .ids
+        .iter()
+        .map(|&id| std::mem::replace(&mut logits[id as usize], f32::NEG_INFINITY))
+        .collect();
     let maximum = largest(logits);
     let mut normaliser = 0.0;
     if row.ids.len() < logits.len() {
@@ -78,7 +85,13 @@ fn split<const FMA: bool>(logits: &mut [f32], row: SparseRow<'_>, inverse: f32) 
     for (&id, &logit) in row.ids.iter().zip(&kept) {
         logits[id as usize] = logit;
     }
-    (kept, Tail { maximum, normaliser })
+    (
+        kept,
+        Tail {
+            maximum,
+            normaliser,
+        },
+    )
 }
 
 /// An outcome of the reduced distributions: a kept id or the tail.
@@ -99,7 +112,11 @@ impl Outcome {
     }
 
     fn forward(self) -> f64 {
-        if self.p == 0.0 { 0.0 } else { self.p * (self.p.ln() - self.log_q) }
+        if self.p == 0.0 {
+            0.0
+        } else {
+            self.p * (self.p.ln() - self.log_q)
+        }
     }
 }
 
@@ -124,7 +141,11 @@ fn finish(
         .zip(row.log_probs)
         .map(|(&logit, &log_p)| {
             let log_p = f64::from(log_p);
-            Outcome { log_q: scaled(logit) - log_normaliser, p: log_p.exp(), log_p }
+            Outcome {
+                log_q: scaled(logit) - log_normaliser,
+                p: log_p.exp(),
+                log_p,
+            }
         })
         .collect();
     let bucket = has_tail.then(|| Outcome {
@@ -138,14 +159,19 @@ fn finish(
     let forward: f64 = all().map(Outcome::forward).sum();
     let reverse: f64 = all().map(|outcome| outcome.q() * outcome.log_ratio()).sum();
     let square = slot.temperature * slot.temperature;
-    slot.forward.iter().for_each(|(term, _)| values[*term] = square * forward);
-    slot.reverse.iter().for_each(|(term, _)| values[*term] = square * reverse);
+    slot.forward
+        .iter()
+        .for_each(|(term, _)| values[*term] = square * forward);
+    slot.reverse
+        .iter()
+        .for_each(|(term, _)| values[*term] = square * reverse);
 
     let forward_weight = slot.temperature * weight(&slot.forward);
     let reverse_weight = slot.temperature * weight(&slot.reverse);
     let gradient = |outcome: Outcome| {
         let q = outcome.q();
-        forward_weight * (mass * q - outcome.p) + reverse_weight * q * (outcome.log_ratio() - reverse)
+        forward_weight * (mass * q - outcome.p)
+            + reverse_weight * q * (outcome.log_ratio() - reverse)
     };
     SparseSlot {
         inverse: slot.inverse,
