@@ -1,9 +1,19 @@
 //! Fused operations over burn tensors, each with a default body in plain tensor operations.
+//!
+//! * [`head_losses`]: head product, distillation objectives and gradients in chunks of tokens;
+//! * [`linear`]: the affine map in the form that runs at the rate of the matrix products;
+//! * [`AdamW`] and [`sum_of_squares`]: the optimizer's passes over slices;
+//! * [`with_values`] and [`map_values`]: between tensors and slices.
+//!
+//! Operations find their fused body at run time by the tensor's backend (flex, plain or under
+//! autodiff); the vector instructions are found at run time too. The same operands give the same
+//! bits on one machine, whatever the threads do.
 
 mod adamw;
 mod error;
 mod flex;
 mod head;
+mod linear;
 mod product;
 mod reduction;
 mod vector;
@@ -15,4 +25,5 @@ pub use head::{
     HeadLosses, HeadTerm, HeadTermKind, SparseLogits, TAIL_FLOOR, TeacherLogits,
     forward_kl_gap_bound, head_losses, head_losses_composed,
 };
+pub use linear::linear;
 pub use reduction::sum_of_squares;
