@@ -2,6 +2,10 @@
 
 use thiserror::Error;
 
+use crate::chat::ChatError;
+use crate::tokenizer::TokenizerError;
+use crate::weights::WeightsError;
+
 /// A configuration that is no decoder of ours.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum ConfigError {
@@ -42,6 +46,15 @@ pub enum ModelError {
     /// The configuration is unusable.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A weights file is unusable.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// A tokenizer is unusable.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// A chat template is unusable.
+    #[error(transparent)]
+    Chat(#[from] ChatError),
     /// A weight the configuration asks for is absent.
     #[error("the weights lack `{name}`")]
     MissingWeight {

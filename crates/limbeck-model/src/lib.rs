@@ -1,22 +1,26 @@
 //! Decoders and classifiers, sites and interventions, weights in and out, tokenizers, generation.
 
 pub mod chat;
+pub mod classifier;
 pub mod config;
 pub mod decoder;
 pub mod error;
 pub mod folder;
 pub mod generate;
+pub mod loaded;
 pub mod parameter;
 pub mod site;
 pub mod tap;
 pub mod tokenizer;
 pub mod weights;
 
+pub use classifier::Mlp;
 pub use config::{Activation, DecoderConfig, Family, Llama3Scaling, Norm, Position, Sizes};
 pub use decoder::{Decoder, TokenBatch};
 pub use error::{ConfigError, ModelError};
 pub use folder::{Ingredient, Lineage, ModelFiles, open_model, save_folder_pieces};
 pub use generate::{GenerationConfig, generate};
+pub use loaded::{LoadedModel, load_model, save_gguf, save_hf_folder};
 pub use parameter::Parameter;
 pub use site::{Site, SiteKind};
 pub use tap::{Action, Capture, Intervention, Interventions, NoTap, Tap};

@@ -10,6 +10,7 @@ mod build;
 mod check;
 mod forward;
 mod layout;
+mod names;
 
 mod rotary;
 
