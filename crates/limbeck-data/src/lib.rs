@@ -1,15 +1,15 @@
 //! Where things come from: locators, readers, records, the signal store, atomic files.
 
 pub mod atomic;
-// pub mod corpora;
+pub mod corpora;
 pub mod env;
 pub mod error;
 pub mod examples;
 pub mod hash;
-// pub mod locate;
+pub mod locate;
 mod pattern;
 pub mod progress;
 pub mod records;
-// pub mod signals;
+pub mod signals;
 
 pub use error::DataError;

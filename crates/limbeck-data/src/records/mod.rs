@@ -25,7 +25,8 @@ mod tests;
 pub use self::parquet::parquet_file_limits;
 pub use stream::{RecordStream, read_records, stream_records};
 
-use source::contain;
+pub(crate) use self::parquet::open_checked;
+pub(crate) use source::contain;
 pub(crate) use text::read_text;
 
 use serde::{Deserialize, Serialize};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow_array::builder::{ListBuilder, StringBuilder, StructBuilder, UInt32Builder};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field};
-use parquet::arrow::ArrowWriter;
+use ::parquet::arrow::ArrowWriter;
 
 use super::*;
 use crate::DataError;
@@ -60,7 +60,7 @@ fn errors_name_file_row_column_what_was_found_and_what_is_right() {
         ("a.jsonl", "{\"text\":\"x\"}\n{\"text\":1}\n", ["a.jsonl", "line 2", "column `text`", "the number 1", "text"]),
         ("b.jsonl", "\n{\"text\":", ["b.jsonl", "line 2", "EOF", "column 8", "one complete JSON value"]),
         ("c.json", "[{\"text\":\"x\"}, {\"prompt\":\"y\"}]", ["c.json", "element 2", "`completion`", "nothing", "beside `prompt`"]),
-        ("d.json", "[{\"text\":\"x\"} {}]", ["d.json", "element 2", "`{`", "`,` or `]`", ""]),
+        ("d.json", "[{\"text\":\"x\"},]", ["d.json", "element 2", "`]`", "an element after `,`", ""]),
         ("e.json", "[{\"text\":\"x\"},", ["e.json", "element 2", "the end of the file", "`]`", ""]),
         ("f.json", "[1]x", ["f.json", "element 1", "the number 1", "an object with", ""]),
         ("g.jsonl", "{\"body\":\"x\"}", ["g.jsonl", "line 1", "only `body`", "`messages`", "`text`"]),
