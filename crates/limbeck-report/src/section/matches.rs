@@ -53,7 +53,9 @@ fn table(pairs: &[&Match], largest: f64) -> Markup {
             thead { tr {
                 th scope="col" { "Teacher → student" }
                 th scope="col" { "Similarity" }
-                th scope="col" { "Influence" }
+                th scope="col" {
+                    "Influence: " (Network::Teacher.key()) "teacher " (Network::Student.key()) "student"
+                }
             } }
             tbody {
                 @for pair in pairs {

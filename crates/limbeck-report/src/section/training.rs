@@ -225,3 +225,29 @@ fn table(run: &TrainingRun, names: &[&str]) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_keeps_both_ends() {
+        assert_eq!(spread(0, 5).count(), 0);
+        assert_eq!(spread(1, 5).collect::<Vec<_>>(), [0]);
+        assert_eq!(spread(3, 5).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(spread(101, 5).collect::<Vec<_>>(), [0, 25, 50, 75, 100]);
+        assert_eq!(spread(7, 1).collect::<Vec<_>>(), [0]);
+    }
+
+    #[test]
+    fn a_running_mean_neither_lags_nor_smears_what_is_not_a_number() {
+        let line: Vec<(f64, f64)> = (0..20).map(|i| (f64::from(i), f64::from(3 * i))).collect();
+        // A straight line stays where it is.
+        assert_eq!(running_mean(&line, 5), line);
+        let mut broken = line.clone();
+        broken[7].1 = f64::NAN;
+        let smooth = running_mean(&broken, 5);
+        assert_eq!(smooth.iter().filter(|point| point.1.is_nan()).count(), 1);
+        assert!(smooth[7].1.is_nan());
+    }
+}

@@ -130,8 +130,12 @@ fn alignment(teacher: &NetworkAudit, student: &NetworkAudit, similarity: f64) ->
         .components
         .iter()
         .map(|component| {
-            let alike =
-                &student.components[(draws.next() * student.components.len() as f64) as usize];
+            let same: Vec<_> = student
+                .components
+                .iter()
+                .filter(|c| c.kind == component.kind)
+                .collect();
+            let alike = same[(draws.next() * same.len() as f64) as usize];
             Match {
                 teacher: component.label(),
                 student: alike.label(),
