@@ -1,1 +1,28 @@
 //! What is inside: component influence, alignment and brittleness of two networks.
+//!
+//! After Haskins & Adams 2025 (arXiv 2505.10822). [`sweep`] removes every head and MLP in turn, and everything
+//! else is computed from what that does to the logit difference: [`components`] (influence), [`brittleness`],
+//! and [`alignment`] together with attention maps and residual streams. [`audit`] does it all.
+
+mod alignment;
+mod attention_maps;
+mod audit;
+mod brittleness;
+mod config;
+mod eigen;
+mod error;
+mod influence;
+mod matching;
+mod residual;
+mod sweep;
+
+pub use alignment::{AlignmentInput, alignment};
+pub use attention_maps::AttentionMaps;
+pub use audit::{Subject, audit};
+pub use brittleness::brittleness;
+pub use config::{AuditConfig, Task};
+pub use error::AuditError;
+pub use influence::{components, network_audit};
+pub use matching::{Pairing, alignment_parts, AlignmentParts};
+pub use residual::ResidualStreams;
+pub use sweep::{Ablation, Sweep, sweep};

@@ -1,1 +1,20 @@
 //! Tasks and paired evaluation: accuracy, agreement, divergence, calibration, shift.
+//!
+//! [`numerals`] makes the number-sequence task for any tokenizer. [`score`] runs teacher, student and baseline over
+//! the same held-out examples, [`evaluate`] turns the scores into estimates with intervals and paired
+//! comparisons, and [`verdict`] says what they amount to.
+
+mod encode;
+mod error;
+mod evaluation;
+pub mod numerals;
+mod scoring;
+mod sentences;
+mod summary;
+mod verdict;
+
+pub use encode::Encode;
+pub use error::EvalError;
+pub use evaluation::{EvaluationOptions, Networks, ShiftedSet, evaluate};
+pub use scoring::{NetworkScores, Scores, ScoringOptions, score};
+pub use verdict::verdict;

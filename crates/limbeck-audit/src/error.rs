@@ -1,0 +1,95 @@
+//! What can go wrong in an audit.
+
+use limbeck_eval::EvalError;
+use limbeck_model::ModelError;
+use limbeck_stats::StatsError;
+
+/// An error of `limbeck-audit`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuditError {
+    /// A key of the configuration has a value that makes no audit.
+    #[error("{key} = {found}, but {expected}")]
+    Config {
+        /// The key.
+        key: &'static str,
+        /// The value found.
+        found: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// Two networks read the same prompt as different tokens, so that their positions cannot be compared.
+    #[error("the {first} and the {second} read `{prompt}` as different tokens: {first_ids:?} and {second_ids:?}")]
+    Tokens {
+        /// One network.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+        /// The prompt.
+        prompt: String,
+        /// Tokens of the first.
+        first_ids: Vec<u32>,
+        /// Tokens of the second.
+        second_ids: Vec<u32>,
+    },
+    /// A prompt holds a token that the network has no row for.
+    #[error("the prompts hold token {token}, but the network has a vocabulary of {vocab} tokens")]
+    Vocabulary {
+        /// The token.
+        token: u32,
+        /// The network's vocabulary.
+        vocab: usize,
+    },
+    /// A prompt is longer than the network can read.
+    #[error("a prompt has {length} tokens, but the network has {positions} positions")]
+    Length {
+        /// Tokens of the prompt.
+        length: usize,
+        /// Positions of the network.
+        positions: usize,
+    },
+    /// The network makes no difference at all between right and wrong answers, so that no share of it can be lost.
+    #[error("the network's mean logit difference over {prompts} prompts is {value}: shares of it cannot be measured")]
+    NoDifference {
+        /// Prompts measured.
+        prompts: usize,
+        /// The mean.
+        value: f64,
+    },
+    /// Two measurements are not of the same prompts or components.
+    #[error("{what}: {first} in one measurement, {second} in the other")]
+    Mismatch {
+        /// What is counted.
+        what: &'static str,
+        /// The first count.
+        first: usize,
+        /// The second count.
+        second: usize,
+    },
+    /// A site that the decoder passed by without handing its value over.
+    #[error("the decoder did not hand over {site}")]
+    Site {
+        /// Name of the site.
+        site: String,
+    },
+    /// A tensor could not be read back.
+    #[error("{what} could not be read from the device: {detail}")]
+    Read {
+        /// Which tensor.
+        what: &'static str,
+        /// The backend's message.
+        detail: String,
+    },
+    /// The prompts could not be made.
+    #[error(transparent)]
+    Task(#[from] EvalError),
+    /// The decoder refused.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The figures allow no estimate.
+    #[error(transparent)]
+    Stats(#[from] StatsError),
+    /// The user asked to stop.
+    #[error("stopped on request")]
+    Cancelled,
+}

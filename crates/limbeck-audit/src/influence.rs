@@ -1,0 +1,55 @@
+//! Influence of every head and MLP: how much of the logit difference goes when it is removed.
+
+use limbeck_eval::numerals::NumeralTask;
+use limbeck_results::{Component, ComponentKind, NetworkAudit};
+use limbeck_stats::Bootstrap;
+
+use crate::{AuditError, Sweep};
+
+/// Kind, layer and head of component `index` of a network with `heads` query heads per block.
+pub(crate) fn component(index: usize, heads: usize) -> (ComponentKind, usize, Option<usize>) {
+    let (layer, within) = (index / (heads + 1), index % (heads + 1));
+    if within == heads { (ComponentKind::Mlp, layer, None) } else { (ComponentKind::Head, layer, Some(within)) }
+}
+
+/// Score and drop of every component.
+///
+/// The score is `100 * mean(LD_ablated) / mean(LD_full)`, in percent; the drop is `100 - score`, in percentage
+/// points, with a 95% bootstrap interval that resamples prompts.
+///
+/// # Errors
+/// [`AuditError::Stats`] when a resample has no logit difference to lose a share of.
+pub fn components(sweep: &Sweep, bootstrap: &Bootstrap) -> Result<Vec<Component>, AuditError> {
+    let drops = bootstrap.statistics(sweep.prompts(), sweep.components(), |chosen, drops| {
+        sweep.scores(chosen, drops);
+        for drop in drops {
+            *drop = 100.0 - *drop;
+        }
+    })?;
+    let described = drops.into_iter().enumerate().map(|(index, drop)| {
+        let (kind, layer, head) = component(index, sweep.heads);
+        Component { kind, layer, head, score: 100.0 - drop.value, drop }
+    });
+    Ok(described.collect())
+}
+
+/// The whole network's figures and those of its components.
+///
+/// # Errors
+/// As [`components`], and [`AuditError::Mismatch`] when the sweep is not of this task's prompts.
+pub fn network_audit(sweep: &Sweep, task: &NumeralTask, bootstrap: &Bootstrap) -> Result<NetworkAudit, AuditError> {
+    if sweep.prompts() != task.len() {
+        return Err(AuditError::Mismatch { what: "prompts", first: sweep.prompts(), second: task.len() });
+    }
+    let share = |yes: bool| f64::from(u8::from(yes));
+    let correct: Vec<f64> = sweep.correct.iter().map(|&correct| share(correct)).collect();
+    let prefers: Vec<f64> = sweep.full.iter().map(|&difference| share(difference > 0.0)).collect();
+    Ok(NetworkAudit {
+        layers: sweep.layers,
+        heads: sweep.heads,
+        accuracy: bootstrap.mean(&correct)?,
+        logit_difference: bootstrap.mean(&sweep.full)?,
+        preference: bootstrap.mean(&prefers)?,
+        components: components(sweep, bootstrap)?,
+    })
+}

@@ -1,0 +1,293 @@
+//! Sanity properties of the audit (Haskins & Adams 2025) on tiny random networks.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeSet;
+
+use burn::tensor::Device;
+use limbeck_audit::{
+    Ablation, AlignmentInput, AttentionMaps, AuditConfig, AuditError, ResidualStreams, Subject, Sweep, alignment, audit,
+    brittleness, components, sweep,
+};
+use limbeck_data::progress::Silent;
+use limbeck_eval::numerals::{NumeralTask, NumeralsOptions, closed_vocabulary, generate};
+use limbeck_eval::{Encode, EvalError};
+use limbeck_model::{Action, Capture, Decoder, DecoderConfig, Intervention, Interventions, NoTap, Parameter, Site, SiteKind, Sizes, TokenBatch};
+use limbeck_results::ComponentKind;
+use limbeck_stats::Bootstrap;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+struct Words(Vec<String>);
+
+impl Encode for Words {
+    fn encode_text(&self, text: &str) -> Result<Vec<u32>, EvalError> {
+        let id = |word| self.0.iter().position(|known| known == word).map(|at| at as u32);
+        text.split_whitespace()
+            .map(|word| id(word).ok_or(EvalError::Inexpressible { task: "test", reason: word.to_owned() }))
+            .collect()
+    }
+    fn decode_ids(&self, ids: &[u32]) -> Result<String, EvalError> {
+        Ok(ids.iter().map(|&id| self.0[id as usize].as_str()).collect::<Vec<_>>().join(" "))
+    }
+    fn leading(&self) -> Result<Vec<u32>, EvalError> {
+        Ok(vec![])
+    }
+}
+
+fn words() -> Words {
+    Words(closed_vocabulary())
+}
+
+fn task() -> NumeralTask {
+    generate(&words(), &NumeralsOptions { per_template: 8, ..NumeralsOptions::default() }).unwrap()
+}
+
+fn sizes(n_layers: usize, d_model: usize) -> Sizes {
+    Sizes { vocab_size: closed_vocabulary().len(), d_model, n_layers, n_heads: 4, n_kv_heads: 2, d_mlp: 32, max_positions: 40 }
+}
+
+fn louder(decoder: Decoder) -> Decoder {
+    decoder.map(&mut |_: &str, parameter: Parameter| {
+        let gain = if parameter.shape().len() == 2 { 6.0 } else { 1.0 };
+        let values = parameter.to_vec().iter().map(|value| value * gain).collect();
+        Parameter::from_vec(&parameter.shape(), values, &parameter.device())
+    })
+}
+
+fn gpt2(layers: usize, width: usize, seed: u64) -> Decoder {
+    louder(Decoder::init(&DecoderConfig::gpt2(sizes(layers, width)), seed, &Device::flex()).unwrap())
+}
+
+fn llama(layers: usize, seed: u64) -> Decoder {
+    louder(Decoder::init(&DecoderConfig::llama(sizes(layers, 32)), seed, &Device::flex()).unwrap())
+}
+
+fn noisy(decoder: &Decoder, std: f64, seed: u64) -> Decoder {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    decoder.clone().map(&mut |name: &str, parameter: Parameter| {
+        if !name.contains("attn") && !name.contains("mlp") {
+            return parameter;
+        }
+        let values = parameter.to_vec().iter().map(|value| value + (std * rng.random_range(-1.7..1.7)) as f32).collect();
+        Parameter::from_vec(&parameter.shape(), values, &parameter.device())
+    })
+}
+
+struct Measured(AttentionMaps, ResidualStreams, Sweep);
+
+impl Measured {
+    fn new(decoder: &Decoder, task: &NumeralTask) -> Measured {
+        Measured(
+            AttentionMaps::measure(decoder, task, 5, &Silent).unwrap(),
+            ResidualStreams::measure(decoder, task, 5, &Silent).unwrap(),
+            sweep(decoder, task, Ablation::Zero, 5, "test", &Silent).unwrap(),
+        )
+    }
+    fn input(&self) -> AlignmentInput<'_> {
+        AlignmentInput { maps: &self.0, streams: &self.1, sweep: &self.2 }
+    }
+}
+
+fn aligned(teacher: &Decoder, student: &Decoder) -> limbeck_results::Alignment {
+    let task = task();
+    let bootstrap = Bootstrap::default().with_resamples(20);
+    let found = alignment(&Measured::new(teacher, &task).input(), &Measured::new(student, &task).input(), &bootstrap).unwrap();
+    assert!(found.a.value <= found.bound.1 + 1e-12 && found.a.value >= found.bound.0 - 1e-12);
+    let teachers: BTreeSet<&str> = found.matches.iter().map(|pair| pair.teacher.as_str()).collect();
+    assert_eq!(teachers.len(), found.matches.len(), "every teacher component once");
+    assert_eq!(found.matches.len(), teacher.config().n_layers * (teacher.config().n_heads + 1));
+    found
+}
+
+#[test]
+fn a_network_is_aligned_with_itself() {
+    for network in [gpt2(3, 32, 1), llama(2, 2)] {
+        let found = aligned(&network, &network);
+        for part in [found.a, found.similarity, found.influence, found.influence_weighted_similarity] {
+            for value in [part.value, part.low, part.high] {
+                assert!((value - 1.0).abs() < 1e-9, "{value}");
+            }
+        }
+        for pair in &found.matches {
+            assert_eq!(pair.teacher, pair.student);
+            assert_eq!(pair.teacher_influence, pair.student_influence);
+        }
+    }
+}
+
+#[test]
+fn alignment_falls_as_the_student_is_corrupted() {
+    let teacher = gpt2(3, 32, 1);
+    let values: Vec<f64> = [0.0, 0.02, 0.1, 0.4].map(|std| aligned(&teacher, &noisy(&teacher, std, 9)).a.value).to_vec();
+    assert!(values.windows(2).all(|pair| pair[0] > pair[1]), "{values:?}");
+}
+
+#[test]
+fn a_matched_pair_scores_above_a_mismatched_one() {
+    let teacher = gpt2(3, 32, 1);
+    let matched = aligned(&teacher, &noisy(&teacher, 0.05, 3)).a;
+    for seed in 20..24 {
+        assert!(matched.value > aligned(&teacher, &gpt2(3, 32, seed)).a.value);
+    }
+}
+
+#[test]
+fn widths_and_families_may_differ() {
+    aligned(&gpt2(3, 32, 1), &gpt2(2, 16, 5));
+    aligned(&gpt2(2, 64, 1), &llama(3, 5));
+}
+
+#[test]
+fn a_wide_network_in_sample_space_is_still_itself() {
+    // Residual streams embedded in a wider space: same courses over the samples, so similarity stays near 1 with itself only.
+    let found = aligned(&gpt2(2, 64, 1), &gpt2(2, 32, 1));
+    let mlps = found.matches.iter().filter(|pair| pair.kind == ComponentKind::Mlp);
+    assert!(mlps.clone().all(|pair| (0.0..=1.0).contains(&pair.similarity)));
+}
+
+/// The sweep the slow way: a whole forward pass per component, with the decoder's own interventions.
+#[test]
+fn the_sweep_equals_whole_forward_passes() {
+    let task = task();
+    for network in [gpt2(3, 32, 1), llama(2, 2)] {
+        let (layers, heads) = (network.config().n_layers, network.config().n_heads);
+        for ablation in [Ablation::Mean, Ablation::Zero] {
+            let found = sweep(&network, &task, ablation, 3, "test", &Silent).unwrap();
+            assert_eq!((found.prompts(), found.components()), (task.len(), layers * (heads + 1)));
+            let mut first = 0;
+            for group in &task.groups {
+                let corrupted: Vec<&[u32]> = group.prompts.iter().map(|prompt| prompt.corrupted.as_slice()).collect();
+                let clean: Vec<&[u32]> = group.prompts.iter().map(|prompt| prompt.clean.as_slice()).collect();
+                let batch = |rows: &[&[u32]]| TokenBatch::new(rows, &Device::flex()).unwrap();
+                let mut seen = Capture::new((0..layers).flat_map(|l| [Site::block(l, SiteKind::Z), Site::block(l, SiteKind::MlpOut)]));
+                network.hidden(&batch(&corrupted), &mut seen);
+                let difference = |tap: &mut dyn limbeck_model::Tap| -> Vec<f64> {
+                    let vocab = network.config().vocab_size;
+                    let values = network.logits(&batch(&clean), tap).into_data().try_to_vec::<f32>().unwrap();
+                    let rows = values.chunks(group.length * vocab).zip(&group.prompts);
+                    rows.map(|(row, prompt)| {
+                        let last = &row[row.len() - vocab..];
+                        f64::from(last[prompt.right as usize] - last[prompt.wrong as usize])
+                    })
+                    .collect()
+                };
+                for (i, value) in difference(&mut NoTap).into_iter().enumerate() {
+                    assert!((value - found.full[first + i]).abs() < 1e-3);
+                }
+                for layer in 0..layers {
+                    for within in 0..=heads {
+                        let head = (within < heads).then_some(within);
+                        let site = Site::block(layer, if head.is_some() { SiteKind::Z } else { SiteKind::MlpOut });
+                        let action = match (ablation, head) {
+                            (Ablation::Zero, _) => Action::Zero,
+                            (_, Some(head)) => Action::Mean(seen.get4(site).unwrap().mean_dim(0).narrow(2, head, 1).squeeze_dim(2)),
+                            (_, None) => Action::Mean(seen.get3(site).unwrap().mean_dim(0)),
+                        };
+                        let mut tap = Interventions::new(vec![Intervention { site, head, action }]);
+                        for (i, value) in difference(&mut tap).into_iter().enumerate() {
+                            let got = found.ablated[(first + i) * found.components() + layer * (heads + 1) + within];
+                            assert!((value - got).abs() < 1e-3, "{value} {got}");
+                        }
+                    }
+                }
+                first += group.prompts.len();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_component_that_says_nothing_has_no_influence() {
+    // The second block's MLP puts out its bias whatever it reads; the first block's head 1 puts out nothing.
+    let network = gpt2(2, 32, 1).map(&mut |name: &str, parameter: Parameter| {
+        let mut values = parameter.to_vec();
+        if name == "blocks.1.mlp.down.weight" {
+            values.fill(0.0);
+        }
+        if name == "blocks.1.mlp.down.bias" {
+            values.iter_mut().enumerate().for_each(|(i, value)| *value = i as f32 * 0.1);
+        }
+        if name == "blocks.0.attn.o.weight" {
+            for row in values.chunks_mut(32) {
+                row[8..16].fill(0.0);
+            }
+        }
+        Parameter::from_vec(&parameter.shape(), values, &parameter.device())
+    });
+    let found = sweep(&network, &task(), Ablation::Mean, 8, "test", &Silent).unwrap();
+    let listed = components(&found, &Bootstrap::default().with_resamples(50)).unwrap();
+    assert_eq!(listed.len(), 10);
+    for (index, label) in [(1, "0.1"), (9, "MLP 1")] {
+        assert_eq!(listed[index].label(), label);
+        assert!(listed[index].drop.value.abs() < 1e-2, "{:?}", listed[index]);
+        assert!((listed[index].score - 100.0).abs() < 1e-2);
+    }
+    assert!(listed.iter().filter(|component| component.drop.value.abs() > 0.1).count() >= 6);
+}
+
+/// A sweep with given scores: two prompts, `LD` 1 and 3.
+fn planted(scores: &[f64]) -> Sweep {
+    let ablated = [1.0, 3.0].iter().flat_map(|full| scores.iter().map(move |score| full * score / 100.0)).collect();
+    Sweep { layers: 1, heads: scores.len() - 1, full: vec![1.0, 3.0], correct: vec![true, false], ablated }
+}
+
+#[test]
+fn brittleness_of_planted_scores() {
+    // Damages 100 (below 0), 60, 20, 0 (above 100).
+    let found = brittleness(&planted(&[-30.0, 40.0, 80.0, 150.0]), &Bootstrap::default().with_resamples(30)).unwrap();
+    let near = |estimate: limbeck_results::Estimate, value: f64| {
+        assert!([estimate.value, estimate.low, estimate.high].iter().all(|x| (x - value).abs() < 1e-9), "{estimate:?} {value}");
+    };
+    near(found.mean, 45.0);
+    near(found.worst, 100.0);
+    near(found.severity, (1.0 + 0.5) / 4.0);
+    near(found.worst_5_percent, 100.0);
+    // Sorted 0, 20, 60, 100: (-3*0 - 20 + 60 + 300) / (4 * 180).
+    near(found.gini, 340.0 / 720.0);
+    assert_eq!(found.over_20, 2);
+    assert!(found.curve.iter().zip([100.0, 60.0, 20.0, 0.0]).all(|(a, b)| (a - b).abs() < 1e-9));
+}
+
+#[test]
+fn the_untouched_network_scores_100() {
+    let found = components(&planted(&[100.0, 100.0]), &Bootstrap::default().with_resamples(10)).unwrap();
+    assert!(found.iter().all(|component| component.score == 100.0 && component.drop.value == 0.0 && component.drop.high == 0.0));
+}
+
+#[test]
+fn a_whole_audit() {
+    let tokenizer = words();
+    let (teacher, student, baseline) = (gpt2(3, 32, 1), gpt2(2, 32, 2), gpt2(2, 32, 3));
+    let config = AuditConfig { prompts_per_template: 8, resamples: 100, alignment_resamples: 20, ..AuditConfig::default() };
+    fn subject<'a>(decoder: &'a Decoder, tokenizer: &'a Words) -> Subject<'a> {
+        Subject { decoder, tokenizer }
+    }
+    let run = || {
+        audit(subject(&teacher, &tokenizer), subject(&student, &tokenizer), Some(subject(&baseline, &tokenizer)), &config, &Silent)
+            .unwrap()
+    };
+    let found = run();
+    assert_eq!(found, run(), "the same bits twice");
+    assert_eq!((found.task.as_str(), found.prompts), ("numerals", 24));
+    assert_eq!((found.teacher.components.len(), found.student.components.len()), (15, 10));
+    assert!(found.baseline.is_some() && found.baseline_alignment.is_some() && found.brittleness.baseline.is_some());
+    assert_eq!(found.brittleness.teacher.curve.len(), 15);
+    assert_eq!(found.alignment.matches.len(), 15);
+
+    let other = Words(closed_vocabulary().into_iter().rev().collect());
+    let refused = audit(subject(&teacher, &tokenizer), subject(&student, &other), None, &config, &Silent);
+    assert!(matches!(refused, Err(AuditError::Tokens { second: "student", .. })));
+    let none = AuditConfig { resamples: 0, ..config.clone() };
+    let refused = audit(subject(&teacher, &tokenizer), subject(&student, &tokenizer), None, &none, &Silent);
+    assert!(matches!(refused, Err(AuditError::Config { key: "resamples", .. })));
+}
+
+#[test]
+fn prompts_that_a_network_cannot_read_are_refused() {
+    let config = DecoderConfig { max_positions: 10, ..DecoderConfig::gpt2(sizes(1, 32)) };
+    let short = Decoder::init(&config, 1, &Device::flex()).unwrap();
+    assert!(matches!(sweep(&short, &task(), Ablation::Zero, 8, "test", &Silent), Err(AuditError::Length { .. })));
+    let config = DecoderConfig { vocab_size: 50, ..DecoderConfig::gpt2(sizes(1, 32)) };
+    let narrow = Decoder::init(&config, 1, &Device::flex()).unwrap();
+    assert!(matches!(sweep(&narrow, &task(), Ablation::Zero, 8, "test", &Silent), Err(AuditError::Vocabulary { .. })));
+}
