@@ -1,0 +1,108 @@
+//! Whether a list of objectives can be trained at all; asked when the recipe is read.
+
+use limbeck_teach::Capabilities;
+
+use super::{ObjectiveConfig, term_names};
+use crate::DistillError;
+
+/// Blocks of the two networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layers {
+    /// Of the student.
+    pub student: usize,
+    /// Of the teacher.
+    pub teacher: usize,
+}
+
+/// Checks weights, temperatures, what the teacher can give (`None`: there is no teacher) and, where the depths
+/// are known already, the layer pairs.
+///
+/// # Errors
+/// The first objective that cannot be trained, with what it needs and what there is.
+pub fn check(
+    objectives: &[ObjectiveConfig],
+    teacher: Option<&Capabilities>,
+    layers: Option<Layers>,
+) -> Result<(), DistillError> {
+    if objectives.is_empty() {
+        return Err(DistillError::NoObjective);
+    }
+    for (objective, name) in objectives.iter().zip(term_names(objectives)) {
+        check_settings(objective, &name)?;
+        check_capabilities(objective, &name, teacher)?;
+        if let (ObjectiveConfig::HiddenMse(hidden), Some(layers)) = (objective, layers) {
+            hidden.check_layers(&name, layers)?;
+        }
+    }
+    if objectives.iter().all(|objective| objective.weight() == 0.0) {
+        return Err(DistillError::Setting {
+            objective: objectives
+                .iter()
+                .map(ObjectiveConfig::name)
+                .collect::<Vec<_>>()
+                .join(", "),
+            key: "weight",
+            found: "0 everywhere".to_string(),
+            right: "above 0 for at least one objective",
+        });
+    }
+    Ok(())
+}
+
+fn check_settings(objective: &ObjectiveConfig, name: &str) -> Result<(), DistillError> {
+    let weight = objective.weight();
+    if !weight.is_finite() || weight < 0.0 {
+        return Err(DistillError::Setting {
+            objective: name.to_string(),
+            key: "weight",
+            found: weight.to_string(),
+            right: "a number of at least 0",
+        });
+    }
+    match objective.requires().distribution {
+        Some(temperature) if !(temperature.is_finite() && temperature > 0.0) => Err(DistillError::Setting {
+            objective: name.to_string(),
+            key: "temperature",
+            found: temperature.to_string(),
+            right: "a number above 0",
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn check_capabilities(
+    objective: &ObjectiveConfig,
+    name: &str,
+    teacher: Option<&Capabilities>,
+) -> Result<(), DistillError> {
+    let requirement = objective.requires();
+    let refuse = |needs: String, gives: String| {
+        Err(DistillError::Capability {
+            objective: name.to_string(),
+            needs,
+            gives,
+        })
+    };
+    if let Some(temperature) = requirement.distribution {
+        let needs = format!("the teacher's next-token distribution at temperature {temperature}");
+        match teacher {
+            None => return refuse(needs, "this training has no teacher".to_string()),
+            Some(gives) if !gives.logits && gives.top_k.is_none() => {
+                return refuse(needs, format!("this teacher gives {gives}"));
+            }
+            Some(gives) if !gives.has_temperature(temperature) => {
+                return refuse(needs, format!("this teacher gives {gives}"));
+            }
+            Some(_) => {}
+        }
+    }
+    if requirement.hidden {
+        let needs = "the teacher's hidden states".to_string();
+        match teacher {
+            None => return refuse(needs, "this training has no teacher".to_string()),
+            Some(gives) if !gives.hidden => return refuse(needs, format!("this teacher gives {gives}")),
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}

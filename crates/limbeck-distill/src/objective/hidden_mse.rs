@@ -1,0 +1,229 @@
+//! Mean squared error between hidden states, through a learned projection.
+
+use burn::tensor::{Device, Tensor};
+use limbeck_kernels::linear;
+use limbeck_model::{Site, SiteKind};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Layers, Requirement, one};
+use crate::DistillError;
+
+/// Mean over the layer pairs, the predictions n and the teacher's width d_t of
+///
+/// `(W h_student - h_teacher)^2`,
+///
+/// where h is the residual stream after a block at the position the prediction is made from, and `W [d_t, d_s]` is
+/// a projection of its own for every pair, trained together with the student and dropped afterwards.
+///
+/// Source: Jiao et al. 2020, TinyBERT (arXiv 1909.10351), equation 8, after the regressor of Romero et al. 2015,
+/// FitNets (arXiv 1412.6550), equation 3; the L2 form of L_F in Xu et al. 2024 (arXiv 2402.13116), equation 11.
+/// Unlike TinyBERT, which adds the layers up, the mean over the pairs is taken: the weight then does not
+/// depend on the number of layers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct HiddenMse {
+    /// Factor in the weighted sum of objectives.
+    pub weight: f64,
+    /// Which student layer learns from which teacher layer.
+    pub layers: LayerMapping,
+}
+
+impl Default for HiddenMse {
+    fn default() -> Self {
+        Self {
+            weight: one(),
+            layers: LayerMapping::default(),
+        }
+    }
+}
+
+/// Pairs of student and teacher layers, counted from 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum LayerMapping {
+    /// `"uniform"`: every student layer, with the teacher layer as deep in proportion.
+    Named(MappingName),
+    /// `[[student, teacher], ...]`.
+    Pairs(Vec<[usize; 2]>),
+}
+
+/// A mapping with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MappingName {
+    /// Student layer m of M (from 1) learns from teacher layer `round(m N / M)` of N, the g(m) of TinyBERT.
+    Uniform,
+}
+
+impl Default for LayerMapping {
+    fn default() -> Self {
+        Self::Named(MappingName::Uniform)
+    }
+}
+
+impl LayerMapping {
+    /// The pairs (student, teacher), from 0, for networks of so many layers.
+    pub fn pairs(&self, layers: Layers) -> Vec<[usize; 2]> {
+        match self {
+            Self::Pairs(pairs) => pairs.clone(),
+            Self::Named(MappingName::Uniform) => (1..=layers.student)
+                .map(|m| {
+                    let depth = (2 * m * layers.teacher + layers.student) / (2 * layers.student);
+                    [m - 1, depth.clamp(1, layers.teacher.max(1)) - 1]
+                })
+                .collect(),
+        }
+    }
+}
+
+impl HiddenMse {
+    /// The teacher's hidden states.
+    pub fn requires(&self) -> Requirement {
+        Requirement {
+            distribution: None,
+            hidden: true,
+        }
+    }
+
+    /// Refuses pairs that do not exist.
+    ///
+    /// # Errors
+    /// [`DistillError::LayerPair`] for a layer out of range, [`DistillError::Setting`] for an empty list.
+    pub fn check_layers(&self, name: &str, layers: Layers) -> Result<(), DistillError> {
+        let pairs = self.layers.pairs(layers);
+        if pairs.is_empty() {
+            return Err(DistillError::Setting {
+                objective: name.to_string(),
+                key: "layers",
+                found: "[]".to_string(),
+                right: "\"uniform\" or at least one pair [student, teacher]",
+            });
+        }
+        match pairs
+            .iter()
+            .find(|[student, teacher]| *student >= layers.student || *teacher >= layers.teacher)
+        {
+            Some(&[student, teacher]) => Err(DistillError::LayerPair {
+                objective: name.to_string(),
+                student,
+                teacher,
+                student_layers: layers.student,
+                teacher_layers: layers.teacher,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The residual stream after a block.
+pub(crate) fn after_block(block: usize) -> Site {
+    Site {
+        block: Some(block),
+        kind: SiteKind::ResidPost,
+    }
+}
+
+/// A learned projection from the student's hidden states of one layer to the teacher's.
+#[derive(Debug, Clone)]
+pub struct Projection {
+    /// Its name among the trained tensors, such as `projection.hidden_mse.0-1`.
+    pub name: String,
+    /// Index of its objective.
+    pub objective: usize,
+    /// Where the student is read.
+    pub student: Site,
+    /// Where the teacher is read.
+    pub teacher: Site,
+    /// W, [d_teacher, d_student].
+    pub weight: Tensor<2>,
+}
+
+impl Projection {
+    /// A fresh projection of a pair: the identity where both widths agree, so that the first loss compares the
+    /// streams as they are; otherwise uniform in +-sqrt(3 / d_student), which keeps the variance.
+    pub fn init(
+        term: &str,
+        objective: usize,
+        [student, teacher]: [usize; 2],
+        (d_student, d_teacher): (usize, usize),
+        seed: u64,
+        device: &Device,
+    ) -> Self {
+        let mut values = vec![0.0f32; d_teacher * d_student];
+        if d_student == d_teacher {
+            for i in 0..d_student {
+                values[i * d_student + i] = 1.0;
+            }
+        } else {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            random.set_stream(1 + ((objective as u64) << 32 | student as u64));
+            let bound = (3.0 / d_student as f32).sqrt();
+            values
+                .iter_mut()
+                .for_each(|value| *value = random.random_range(-bound..bound));
+        }
+        let weight = Tensor::from_data(
+            burn::tensor::TensorData::new(values, [d_teacher, d_student]),
+            device,
+        );
+        Self {
+            name: format!("projection.{term}.{student}-{teacher}"),
+            objective,
+            student: after_block(student),
+            teacher: after_block(teacher),
+            weight,
+        }
+    }
+
+    /// The mean squared error of this pair, [1]; `student` is [n, d_student], `teacher` [n, d_teacher].
+    pub fn loss(&self, student: Tensor<2>, teacher: Tensor<2>) -> Tensor<1> {
+        let difference = linear(student, self.weight.clone(), None) - teacher;
+        (difference.clone() * difference).mean()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn uniform_mapping_is_tinyberts_g_of_m() {
+        let uniform = LayerMapping::default();
+        // 4 of 12 layers: g(m) = 3 m, from 1.
+        let pairs = uniform.pairs(Layers {
+            student: 4,
+            teacher: 12,
+        });
+        assert_eq!(pairs, vec![[0, 2], [1, 5], [2, 8], [3, 11]]);
+        // The last layers always meet, whatever the ratio.
+        for student in 1..8 {
+            for teacher in 1..12 {
+                let pairs = uniform.pairs(Layers { student, teacher });
+                assert_eq!(pairs[student - 1], [student - 1, teacher - 1]);
+                assert!(pairs.iter().all(|[_, t]| *t < teacher));
+            }
+        }
+    }
+
+    #[test]
+    fn a_pair_out_of_range_is_refused() {
+        let objective = HiddenMse {
+            weight: 1.0,
+            layers: LayerMapping::Pairs(vec![[0, 1], [2, 3]]),
+        };
+        let error = objective
+            .check_layers(
+                "hidden_mse",
+                Layers {
+                    student: 2,
+                    teacher: 4,
+                },
+            )
+            .unwrap_err();
+        assert!(error.to_string().contains("student layer 2"), "{error}");
+    }
+}

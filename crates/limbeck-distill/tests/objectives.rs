@@ -1,0 +1,352 @@
+//! The objectives against finite differences, against each other, and at their zero.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use burn::tensor::Device;
+use limbeck_data::examples::TokenExample;
+use limbeck_distill::objective::{
+    CrossEntropy, ForwardKl, HiddenMse, LayerMapping, MicroBatch, ObjectiveConfig, ReverseKl, Terms,
+};
+use limbeck_distill::optimizer::GradientSum;
+use limbeck_distill::trainer::Network;
+use limbeck_model::{Decoder, DecoderConfig, Parameter};
+use limbeck_teach::{LocalTeacher, Teacher, TeacherIdentity};
+use limbeck_testkit::{TINY_VOCAB, counting_examples, deeper, tiny_gpt2, tiny_llama};
+use proptest::prelude::*;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn teacher(decoder: Decoder) -> LocalTeacher {
+    let vocab_size = decoder.config().vocab_size;
+    let identity = TeacherIdentity {
+        hash: "t".into(),
+        tokenizer_hash: "k".into(),
+        vocab_size,
+        origin: "test".into(),
+    };
+    LocalTeacher::new(decoder, identity)
+}
+
+/// Fresh weights are so small that every distribution is nearly flat; these make the losses bend.
+fn sharpened(decoder: Decoder, factor: f32) -> Decoder {
+    decoder.map(&mut |_, parameter| match parameter {
+        Parameter::Matrix(matrix) => Parameter::Matrix(matrix * factor),
+        vector => vector,
+    })
+}
+
+struct Setting {
+    terms: Terms,
+    network: Network,
+    batch: MicroBatch,
+}
+
+fn setting(objectives: Vec<ObjectiveConfig>, student: Decoder, teacher_decoder: Decoder) -> Setting {
+    let device = Device::flex();
+    let mut teacher = teacher(teacher_decoder);
+    let network = Network::new(student, &objectives, teacher.hidden_shape(), 5);
+    let terms = Terms::new(objectives, TINY_VOCAB);
+    let examples = counting_examples(3, 9, TINY_VOCAB, 11);
+    let rows: Vec<&TokenExample> = examples.iter().collect();
+    let batch = terms
+        .prepare(&rows, &network, Some(&mut teacher), &device)
+        .unwrap();
+    Setting {
+        terms,
+        network,
+        batch,
+    }
+}
+
+impl Setting {
+    fn value(&self, network: &Network) -> f64 {
+        let (_, values) = self.terms.evaluate(network, &self.batch, None).unwrap();
+        values
+            .iter()
+            .enumerate()
+            .map(|(index, value)| self.terms.weight(index) * value)
+            .sum()
+    }
+
+    fn gradient(&self, only: Option<usize>) -> (GradientSum, f64) {
+        let (loss, _) = self.terms.evaluate(&self.network, &self.batch, only).unwrap();
+        let total = loss.clone().into_data().iter::<f64>().next().unwrap();
+        let mut gradient = GradientSum::default();
+        gradient.add(&self.network, loss.backward());
+        (gradient, total)
+    }
+
+    /// The network moved by `step` along a random direction; returns it with the direction's product with `gradient`.
+    fn moved(&self, gradient: &GradientSum, step: f32, seed: u64) -> (Network, f64) {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let (mut index, mut slope) = (0, 0.0);
+        let device = Device::flex();
+        let network = self.network.clone().map(&mut |_, parameter| {
+            let shape = parameter.shape();
+            let part = gradient.part(index);
+            index += 1;
+            let mut values = parameter.to_vec();
+            for (at, value) in values.iter_mut().enumerate() {
+                let direction = if random.random::<bool>() { 1.0f32 } else { -1.0 };
+                *value += step * direction;
+                slope += f64::from(direction) * part.map_or(0.0, |part| f64::from(part[at]));
+            }
+            Parameter::from_vec(&shape, values, &device).require_grad()
+        });
+        (network, slope)
+    }
+
+    /// Central differences along random directions through all parameters against the gradient.
+    fn assert_gradient(&self) {
+        let (gradient, _) = self.gradient(None);
+        let step = 2e-3f32;
+        let mut worst: f64 = 0.0;
+        let mut scale: f64 = 0.0;
+        for seed in 0..6 {
+            let (ahead, slope) = self.moved(&gradient, step, seed);
+            let (behind, _) = self.moved(&gradient, -step, seed);
+            let difference = (self.value(&ahead) - self.value(&behind)) / (2.0 * f64::from(step));
+            worst = worst.max((difference - slope).abs());
+            scale = scale.max(slope.abs());
+        }
+        assert!(
+            scale > 1e-2,
+            "the directions see too little of the gradient: {scale}"
+        );
+        assert!(
+            worst < 0.01 * scale + 1e-3,
+            "finite differences are off by {worst} of {scale}"
+        );
+    }
+}
+
+fn forward(weight: f64, temperature: f64) -> ObjectiveConfig {
+    ObjectiveConfig::ForwardKl(ForwardKl { weight, temperature })
+}
+
+fn reverse(weight: f64, temperature: f64) -> ObjectiveConfig {
+    ObjectiveConfig::ReverseKl(ReverseKl { weight, temperature })
+}
+
+fn cross_entropy(weight: f64) -> ObjectiveConfig {
+    ObjectiveConfig::CrossEntropy(CrossEntropy { weight })
+}
+
+fn hidden(weight: f64) -> ObjectiveConfig {
+    ObjectiveConfig::HiddenMse(HiddenMse {
+        weight,
+        layers: LayerMapping::default(),
+    })
+}
+
+fn pair(config: &DecoderConfig) -> (Decoder, Decoder) {
+    (
+        sharpened(deeper(config, 2, 1), 6.0),
+        sharpened(deeper(config, 3, 2), 6.0),
+    )
+}
+
+#[test]
+fn every_objective_agrees_with_finite_differences() {
+    for config in [tiny_gpt2(), tiny_llama()] {
+        for objective in [
+            forward(1.0, 2.0),
+            reverse(1.0, 1.5),
+            cross_entropy(1.0),
+            hidden(1.0),
+        ] {
+            let (student, teacher) = pair(&config);
+            setting(vec![objective], student, teacher).assert_gradient();
+        }
+    }
+}
+
+#[test]
+fn a_projection_between_different_widths_agrees_too() {
+    let narrow = DecoderConfig {
+        d_model: 8,
+        d_head: 2,
+        ..tiny_gpt2()
+    };
+    let student = sharpened(deeper(&narrow, 2, 1), 6.0);
+    let teacher = sharpened(deeper(&tiny_gpt2(), 4, 2), 6.0);
+    setting(vec![hidden(1.0)], student, teacher).assert_gradient();
+}
+
+#[test]
+fn all_objectives_together_agree_with_finite_differences() {
+    let (student, teacher) = pair(&tiny_gpt2());
+    let all = vec![
+        forward(0.5, 2.0),
+        cross_entropy(0.5),
+        reverse(0.25, 1.0),
+        hidden(0.1),
+    ];
+    setting(all, student, teacher).assert_gradient();
+}
+
+#[test]
+fn cross_entropy_and_divergences_equal_their_formulas() {
+    let (student, teacher_decoder) = pair(&tiny_gpt2());
+    let all = vec![forward(1.0, 2.0), reverse(1.0, 2.0), cross_entropy(1.0)];
+    let examples = counting_examples(3, 9, TINY_VOCAB, 11);
+    // Plain f64 arithmetic over plain logits.
+    let logits = |decoder: &Decoder| -> Vec<Vec<f64>> {
+        let mut rows = Vec::new();
+        for example in &examples {
+            let batch = limbeck_model::TokenBatch::new(&[example.ids.as_slice()], &Device::flex()).unwrap();
+            let values: Vec<f64> = decoder
+                .logits(&batch, &mut limbeck_model::NoTap)
+                .into_data()
+                .iter::<f64>()
+                .collect();
+            for at in example.scored_positions() {
+                rows.push(values[(at - 1) * TINY_VOCAB..at * TINY_VOCAB].to_vec());
+            }
+        }
+        rows
+    };
+    let log_softmax = |row: &[f64], temperature: f64| -> Vec<f64> {
+        let most = row.iter().cloned().fold(f64::MIN, f64::max);
+        let sum: f64 = row.iter().map(|z| ((z - most) / temperature).exp()).sum();
+        row.iter().map(|z| (z - most) / temperature - sum.ln()).collect()
+    };
+    let (ours, theirs) = (logits(&student), logits(&teacher_decoder));
+    let targets: Vec<u32> = examples
+        .iter()
+        .flat_map(|e| e.scored_positions().map(|at| e.ids[at]))
+        .collect();
+    let count = targets.len() as f64;
+    let mut expected = [0.0; 3];
+    for ((q, p), target) in ours.iter().zip(&theirs).zip(&targets) {
+        let (lq, lp) = (log_softmax(q, 2.0), log_softmax(p, 2.0));
+        expected[0] += 4.0 * lp.iter().zip(&lq).map(|(p, q)| p.exp() * (p - q)).sum::<f64>() / count;
+        expected[1] += 4.0 * lp.iter().zip(&lq).map(|(p, q)| q.exp() * (q - p)).sum::<f64>() / count;
+        expected[2] -= log_softmax(q, 1.0)[*target as usize] / count;
+    }
+    let setting = setting(all, student, teacher_decoder);
+    let (_, values) = setting
+        .terms
+        .evaluate(&setting.network, &setting.batch, None)
+        .unwrap();
+    for (value, expected) in values.iter().zip(expected) {
+        assert!(
+            (value - expected).abs() < 1e-4 * expected.abs().max(1.0),
+            "{value} instead of {expected}"
+        );
+    }
+}
+
+#[test]
+fn hidden_error_equals_its_formula() {
+    // Equal widths: the projection begins as the identity, so the value is the plain mean square of the difference.
+    let (student, teacher_decoder) = pair(&tiny_gpt2());
+    let objective = ObjectiveConfig::HiddenMse(HiddenMse {
+        weight: 1.0,
+        layers: LayerMapping::Pairs(vec![[0, 1]]),
+    });
+    let examples = counting_examples(3, 9, TINY_VOCAB, 11);
+    let stream = |decoder: &Decoder, site: &str| -> Vec<f64> {
+        let mut rows = Vec::new();
+        for example in &examples {
+            let batch = limbeck_model::TokenBatch::new(&[example.ids.as_slice()], &Device::flex()).unwrap();
+            let site = site.parse().unwrap();
+            let mut tap = limbeck_model::Capture::new([site]);
+            decoder.hidden(&batch, &mut tap);
+            let values: Vec<f64> = tap.get3(site).unwrap().into_data().iter::<f64>().collect();
+            for at in example.scored_positions() {
+                rows.extend_from_slice(&values[(at - 1) * 16..at * 16]);
+            }
+        }
+        rows
+    };
+    let ours = stream(&student, "blocks.0.hook_resid_post");
+    let theirs = stream(&teacher_decoder, "blocks.1.hook_resid_post");
+    let expected = ours
+        .iter()
+        .zip(&theirs)
+        .map(|(a, b)| (a - b).powi(2))
+        .sum::<f64>()
+        / ours.len() as f64;
+    let setting = setting(vec![objective], student, teacher_decoder);
+    let (_, values) = setting
+        .terms
+        .evaluate(&setting.network, &setting.batch, None)
+        .unwrap();
+    assert!(
+        (values[0] - expected).abs() < 1e-4 * expected,
+        "{} instead of {expected}",
+        values[0]
+    );
+}
+
+#[test]
+fn a_student_that_is_its_teacher_has_no_divergence_and_no_gradient() {
+    let decoder = sharpened(deeper(&tiny_gpt2(), 2, 7), 6.0);
+    for objective in [forward(1.0, 2.0), reverse(1.0, 2.0), hidden(1.0)] {
+        let setting = setting(vec![objective.clone()], decoder.clone(), decoder.clone());
+        let value = setting.value(&setting.network);
+        assert!(value.abs() < 1e-6, "{}: {value}", objective.name());
+        let norm = setting.gradient(None).0.norm();
+        assert!(norm < 1e-4, "{}: gradient {norm}", objective.name());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn the_total_is_the_weighted_sum_and_divergences_are_not_negative(
+        weights in proptest::array::uniform4(0.0f64..2.0),
+        temperature in 0.5f64..4.0,
+        seed in 0u64..1000,
+    ) {
+        let objectives = vec![
+            forward(weights[0], temperature),
+            reverse(weights[1], temperature),
+            cross_entropy(weights[2]),
+            hidden(weights[3]),
+        ];
+        let student = sharpened(deeper(&tiny_gpt2(), 2, seed), 4.0);
+        let teacher = sharpened(deeper(&tiny_gpt2(), 3, seed + 1), 4.0);
+        let setting = setting(objectives, student, teacher);
+        let (total, values) = setting.terms.evaluate(&setting.network, &setting.batch, None).unwrap();
+        let total = total.into_data().iter::<f64>().next().unwrap();
+        let expected: f64 = values.iter().zip(weights).map(|(value, weight)| value * weight).sum();
+        prop_assert!((total - expected).abs() < 1e-4 * expected.abs().max(1.0), "{total} instead of {expected}");
+        prop_assert!(values.iter().all(|value| *value >= -1e-6));
+        // The gradient of the sum is the weighted sum of the gradients measured one by one.
+        let (whole, _) = setting.gradient(None);
+        let parts: Vec<GradientSum> = (0..4).map(|index| setting.gradient(Some(index)).0).collect();
+        let mut index = 0;
+        let mut worst: f64 = 0.0;
+        setting.network.visit(&mut |_, parameter| {
+            for at in 0..parameter.len() {
+                let of = |gradient: &GradientSum| gradient.part(index).map_or(0.0, |part| f64::from(part[at]));
+                let sum: f64 = parts.iter().zip(weights).map(|(part, weight)| weight * of(part)).sum();
+                worst = worst.max((of(&whole) - sum).abs());
+            }
+            index += 1;
+        });
+        prop_assert!(worst < 1e-3 * whole.norm().max(1.0), "gradients differ by {worst}");
+    }
+}
+
+#[test]
+fn the_projection_weight_is_a_tensor_of_both_widths() {
+    let narrow = DecoderConfig {
+        d_model: 8,
+        d_head: 2,
+        ..tiny_gpt2()
+    };
+    let setting = setting(
+        vec![hidden(1.0)],
+        deeper(&narrow, 2, 1),
+        deeper(&tiny_gpt2(), 4, 2),
+    );
+    let shapes: Vec<[usize; 2]> = setting
+        .network
+        .projections
+        .iter()
+        .map(|projection| projection.weight.dims())
+        .collect();
+    assert_eq!(shapes, vec![[16, 8], [16, 8]]);
+}

@@ -1,0 +1,106 @@
+//! A teacher whose weights are on this machine.
+
+use burn::tensor::{Int, Tensor, TensorData};
+use limbeck_kernels::TeacherLogits;
+use limbeck_model::{Capture, Decoder, LoadedModel, TokenBatch};
+
+use crate::{
+    Capabilities, Distribution, HiddenShape, Signal, TeachError, Teacher, TeacherIdentity, TeacherQuery,
+};
+
+/// A decoder that answers with its hidden states and its head; it is never part of a gradient graph.
+///
+/// Logits are not formed here: the fused loss multiplies by the head in pieces, so that [n, vocab] values never
+/// stand in memory.
+#[derive(Debug, Clone)]
+pub struct LocalTeacher {
+    decoder: Decoder,
+    identity: TeacherIdentity,
+}
+
+impl LocalTeacher {
+    /// A teacher of these weights.
+    pub fn new(decoder: Decoder, identity: TeacherIdentity) -> Self {
+        Self {
+            decoder: decoder.frozen(),
+            identity,
+        }
+    }
+
+    /// A teacher from a loaded model, named by the model's hash and tokenizer.
+    pub fn from_model(model: &LoadedModel) -> Self {
+        let identity = TeacherIdentity {
+            hash: model.hash.clone(),
+            tokenizer_hash: model.tokenizer.hash(),
+            vocab_size: model.decoder.config().vocab_size,
+            origin: model.origin.clone(),
+        };
+        Self::new(model.decoder.clone(), identity)
+    }
+
+    /// Its weights.
+    pub fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+}
+
+impl Teacher for LocalTeacher {
+    fn identity(&self) -> &TeacherIdentity {
+        &self.identity
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::local()
+    }
+
+    fn hidden_shape(&self) -> Option<HiddenShape> {
+        let config = self.decoder.config();
+        Some(HiddenShape {
+            layers: config.n_layers,
+            width: config.d_model,
+        })
+    }
+
+    fn signal(&mut self, query: &TeacherQuery<'_>) -> Result<Signal, TeachError> {
+        let device = self.decoder.device();
+        let ids: Vec<&[u32]> = query.rows.iter().map(|row| row.ids.as_slice()).collect();
+        let batch = TokenBatch::new(&ids, &device)?;
+        let [_, seq] = batch.ids.dims();
+        let places: Vec<i64> = query
+            .positions
+            .iter()
+            .map(|at| (at.row * seq + at.position) as i64)
+            .collect();
+        let places: Tensor<1, Int> =
+            Tensor::from_data(TensorData::new(places, [query.positions.len()]), &device);
+        let gather = |hidden: Tensor<3>| {
+            let [batch, seq, width] = hidden.dims();
+            hidden.reshape([batch * seq, width]).select(0, places.clone())
+        };
+
+        let mut tap = Capture::new(query.sites.iter().copied());
+        let last = self.decoder.hidden(&batch, &mut tap);
+        let mut signal = Signal::default();
+        if !query.temperatures.is_empty() {
+            let logits = TeacherLogits::Head {
+                hidden: gather(last),
+                head: self.decoder.head(),
+            };
+            signal.distributions.push(Distribution {
+                temperature: None,
+                logits,
+            });
+        }
+        for site in query.sites {
+            let value = tap.get3(*site).ok_or_else(|| TeachError::Beyond {
+                asked: format!("the values at {site}"),
+                gives: format!(
+                    "sites of {} blocks with values of rank 3",
+                    self.decoder.config().n_layers
+                ),
+            })?;
+            signal.hidden.push(gather(value));
+        }
+        Ok(signal)
+    }
+}
