@@ -203,3 +203,68 @@ fn each_stream(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    const PROMPTS: usize = 6;
+    const POSITIONS: usize = 5;
+
+    /// Samples `[PROMPTS * POSITIONS, width]` as a stream of one layer.
+    fn streams(samples: &[f64], width: usize) -> ResidualStreams {
+        let Eigen { vectors, .. } = largest(&product(samples, samples, width, width), width, KEPT, DIRECTIONS);
+        let mut stream = Stream { directions: vectors, coordinates: vec![], products: vec![] };
+        let kept = stream.directions.len();
+        for prompt in samples.chunks_exact(POSITIONS * width) {
+            let rows = prompt.chunks_exact(width);
+            let coordinates: Vec<f64> = rows.flat_map(|row| stream.directions.iter().map(|v| dot(row, v)).collect::<Vec<_>>()).collect();
+            stream.products.push(product(&coordinates, &coordinates, kept, kept));
+            stream.coordinates.push(coordinates);
+        }
+        ResidualStreams { width, prompts: PROMPTS, layers: vec![stream] }
+    }
+
+    fn samples(width: usize, seed: u64) -> Vec<f64> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        // Columns of different size, so that the principal directions are far apart.
+        (0..PROMPTS * POSITIONS * width).map(|i| rng.random_range(-1.0..1.0) * 3.0 / (1.0 + (i % width) as f64)).collect()
+    }
+
+    /// The same samples in a wider space: two columns of zeros more.
+    fn widened(samples: &[f64], width: usize) -> Vec<f64> {
+        samples.chunks_exact(width).flat_map(|row| [&[0.0], row, &[0.0]].concat()).collect()
+    }
+
+    #[test]
+    fn the_same_courses_in_a_wider_space_are_the_same() {
+        let narrow = samples(6, 1);
+        let (a, b) = (streams(&narrow, 6), streams(&widened(&narrow, 6), 8));
+        for weights in [[1.0; PROMPTS], [0.0, 2.0, 1.0, 0.0, 3.0, 0.0]] {
+            let same = a.similarity(&b, &weights).unwrap()[0][0];
+            assert!((same - 1.0).abs() < 1e-9, "{same}");
+            let other = a.similarity(&streams(&widened(&samples(6, 2), 6), 8), &weights).unwrap()[0][0];
+            assert!(other < 0.9, "{other}");
+        }
+    }
+
+    #[test]
+    fn planted_directions_are_compared_in_order() {
+        // Axes 0, 1, 2 against axes 0, 2, 1: only the first of the three falls on its own.
+        let planted = |order: [usize; 3]| -> Vec<f64> {
+            let mut samples = vec![0.0; PROMPTS * POSITIONS * 4];
+            for (i, row) in samples.chunks_exact_mut(4).enumerate() {
+                row[order[i % 3]] = [9.0, 5.0, 2.0][i % 3];
+            }
+            samples
+        };
+        let (a, b) = (streams(&planted([0, 1, 2]), 4), streams(&planted([0, 2, 1]), 4));
+        let weights = [1.0; PROMPTS];
+        assert!((a.similarity(&b, &weights).unwrap()[0][0] - 1.0 / 3.0).abs() < 1e-9);
+        assert!((a.similarity(&a, &weights).unwrap()[0][0] - 1.0).abs() < 1e-12);
+    }
+}

@@ -92,7 +92,7 @@ pub fn sweep(
     progress.start(label, (batches * per_batch) as u64, "blocks");
     for group in &task.groups {
         let means = match ablation {
-            Ablation::Mean => Some(Means::measure(decoder, &group.prompts, batch_size)?),
+            Ablation::Mean => Some(Means::measure(decoder, &group.corrupted, batch_size)?),
             Ablation::Zero => None,
         };
         for prompts in group.prompts.chunks(batch_size) {
@@ -242,13 +242,12 @@ struct Means {
 }
 
 impl Means {
-    fn measure(decoder: &Decoder, prompts: &[NumeralPrompt], batch_size: usize) -> Result<Means, AuditError> {
+    fn measure(decoder: &Decoder, corrupted: &[Vec<u32>], batch_size: usize) -> Result<Means, AuditError> {
         let layers = decoder.config().n_layers;
         let (mut z, mut mlp): (Vec<Tensor<4>>, Vec<Tensor<3>>) = (Vec::new(), Vec::new());
-        let share = 1.0 / prompts.len() as f64;
-        for chunk in prompts.chunks(batch_size) {
-            let rows: Vec<&[u32]> = chunk.iter().map(|prompt| prompt.corrupted.as_slice()).collect();
-            let batch = TokenBatch::new(&rows, &decoder.device())?;
+        let share = 1.0 / corrupted.len() as f64;
+        for chunk in corrupted.chunks(batch_size) {
+            let batch = TokenBatch::new(chunk, &decoder.device())?;
             let mut resid = decoder.embed(&batch, &mut NoTap);
             for layer in 0..layers {
                 let (z_site, mlp_site) = (Site::block(layer, SiteKind::Z), Site::block(layer, SiteKind::MlpOut));

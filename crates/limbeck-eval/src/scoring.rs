@@ -6,6 +6,7 @@
 use burn::tensor::{Int, Tensor, TensorData};
 use limbeck_data::examples::TokenExample;
 use limbeck_data::progress::Progress;
+use limbeck_kernels::linear;
 use limbeck_model::{Decoder, NoTap, TokenBatch};
 use rayon::prelude::*;
 
@@ -200,7 +201,7 @@ fn chunk(
     let mut teacher: Vec<f32> = Vec::new();
     let mut teacher_top: Vec<u32> = Vec::new();
     for (index, (name, _)) in networks.iter().enumerate() {
-        let logits = hidden[index].clone().slice([tokens.clone()]).matmul(heads[index].clone().transpose());
+        let logits = linear(hidden[index].clone().slice([tokens.clone()]), heads[index].clone(), None);
         let width = logits.dims()[1];
         let values: Vec<f32> = logits
             .into_data()

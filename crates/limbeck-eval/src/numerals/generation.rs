@@ -79,6 +79,9 @@ pub struct PromptGroup {
     pub length: usize,
     /// The prompts, at least one.
     pub prompts: Vec<NumeralPrompt>,
+    /// Corrupted prompts to take means over: those of `prompts`, and as many more as make 32, for a mean over
+    /// two or three of them would still be about their numbers.
+    pub corrupted: Vec<Vec<u32>>,
 }
 
 /// The task for one tokenizer.
@@ -180,6 +183,9 @@ fn check(options: &NumeralsOptions) -> Result<(), EvalError> {
     }
 }
 
+/// Fewest corrupted prompts in a group.
+const FEWEST_CORRUPTED: usize = 32;
+
 /// What the making of every prompt has in common.
 struct Maker<'a> {
     tokenizer: &'a dyn Encode,
@@ -222,15 +228,41 @@ impl Maker<'_> {
                 }
             }
         }
-        let groups = groups
-            .into_iter()
-            .map(|((template, _), prompts)| PromptGroup {
+        let groups = groups.into_iter().enumerate().map(|(index, ((template, layout), prompts))| {
+            Ok(PromptGroup {
                 template,
-                length: prompts.first().map_or(0, |prompt| prompt.clean.len()),
+                length: layout.last().map_or(0, |end| end + self.leading.len()),
+                corrupted: self.corrupted(index, template, &layout, &prompts)?,
                 prompts,
             })
-            .collect();
-        Ok(NumeralTask { groups, left_out })
+        });
+        Ok(NumeralTask { groups: groups.collect::<Result<_, EvalError>>()?, left_out })
+    }
+
+    /// The corrupted prompts of a group, made up to [`FEWEST_CORRUPTED`].
+    fn corrupted(
+        &self,
+        index: usize,
+        template: Template,
+        layout: &[usize],
+        prompts: &[NumeralPrompt],
+    ) -> Result<Vec<Vec<u32>>, EvalError> {
+        let mut corrupted: Vec<Vec<u32>> = prompts.iter().map(|prompt| prompt.corrupted.clone()).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
+        // A stream of its own, past those of the templates.
+        rng.set_stream((1 << 32) + index as u64);
+        for draw in 0..DRAWS {
+            if corrupted.len() >= FEWEST_CORRUPTED {
+                break;
+            }
+            let start = prompts[draw % prompts.len()].start;
+            if let Ok((found, prompt)) = self.prompt(template, start, &mut rng)?
+                && found == layout
+            {
+                corrupted.push(prompt.corrupted);
+            }
+        }
+        Ok(corrupted)
     }
 
     /// One prompt and its layout, or the reason why it cannot be written.

@@ -100,7 +100,9 @@ fn small() -> NumeralsOptions {
 fn check(tokenizer: &dyn Encode, task: &NumeralTask) {
     assert!(!task.is_empty());
     for group in &task.groups {
+        assert!(group.corrupted.len() >= 32 && group.corrupted.iter().all(|ids| ids.len() == group.length));
         for prompt in &group.prompts {
+            assert!(group.corrupted.contains(&prompt.corrupted));
             assert_eq!(prompt.clean.len(), group.length);
             assert_eq!(prompt.corrupted.len(), group.length);
             assert_ne!(prompt.right, prompt.wrong);
