@@ -1,24 +1,10 @@
 //! Weights from files: values against other readers' values, names and layouts, files written and read again.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-use std::path::{Path, PathBuf};
 
 use limbeck_model::weights::gguf::{Array, GgufFile, GgufSource, TensorType, Value, hf_config};
 use limbeck_model::weights::{FloatFormat, SafetensorsSource, write_safetensors};
 use limbeck_model::{HostTensor, WeightSource, WeightsError};
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
-
-/// The folder of large shared files, or `None` with a message.
-fn shared(name: &str) -> Option<PathBuf> {
-    let Some(folder) = std::env::var_os("LIMBECK_SHARED_DATA") else {
-        eprintln!("skipped: LIMBECK_SHARED_DATA is not set");
-        return None;
-    };
-    Some(Path::new(&folder).join(name))
-}
+use crate::{fixture, shared};
 
 #[test]
 fn every_tensor_type_gives_the_values_of_the_reference() {

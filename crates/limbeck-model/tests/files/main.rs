@@ -1,0 +1,24 @@
+//! Files in and out: weights, tokenizers, chat templates, damaged input.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+mod chats;
+mod hostile;
+mod roundtrip;
+mod tokenizers;
+mod weights;
+
+use std::path::{Path, PathBuf};
+
+/// A file under tests/fixtures.
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// A file in the folder of large shared files, or `None` with a message.
+fn shared(name: &str) -> Option<PathBuf> {
+    let Some(folder) = std::env::var_os("LIMBECK_SHARED_DATA") else {
+        eprintln!("skipped: LIMBECK_SHARED_DATA is not set");
+        return None;
+    };
+    Some(Path::new(&folder).join(name))
+}
