@@ -92,6 +92,24 @@ fn check(value: &Json) -> Result<(), String> {
             return Err(format!("{id} is not a token id for a vocabulary of {size}"));
         }
     }
+    check_templates(value.get("post_processor").unwrap_or(&Json::Null), limit)
+}
+
+/// Every special token a post-processor's template names must be defined, with ids in range: the library looks them up unchecked.
+fn check_templates(processor: &Json, limit: u64) -> Result<(), String> {
+    for inner in processor.get("processors").and_then(Json::as_array).into_iter().flatten() {
+        check_templates(inner, limit)?;
+    }
+    let pieces = ["single", "pair"].into_iter().filter_map(|part| processor.get(part)?.as_array()).flatten();
+    let defined = processor.get("special_tokens");
+    for name in pieces.filter_map(|piece| piece.pointer("/SpecialToken/id")) {
+        let token = name.as_str().and_then(|name| defined?.get(name));
+        let ids = token.and_then(|token| token.get("ids")).and_then(Json::as_array);
+        let in_range = |ids: &Vec<Json>| ids.iter().all(|id| id.as_u64().is_some_and(|id| id <= limit));
+        if !ids.is_some_and(in_range) {
+            return Err(format!("post_processor names {name}, which its special_tokens do not define"));
+        }
+    }
     Ok(())
 }
 

@@ -85,7 +85,8 @@ fn attack(bytes: &[u8], head: usize, seed: u64, inputs: u64, read: impl Fn(Vec<u
         if let Err(message) = read(damage(bytes, head, &mut rng)) {
             refused += 1;
             assert!(!message.is_empty());
-            kinds.insert(message.split_whitespace().take(3).collect::<Vec<_>>().join(" "));
+            let reason = message.rsplit(": ").next().unwrap_or_default();
+            kinds.insert(reason.split_whitespace().take(3).collect::<Vec<_>>().join(" "));
         }
     }
     assert!(kinds.len() > 5, "the damage is too uniform: {kinds:?}");

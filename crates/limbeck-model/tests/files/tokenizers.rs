@@ -150,6 +150,6 @@ fn sentence_piece_in_a_gguf() {
     let ids = tokenizer.encode(text, true).unwrap();
     assert_eq!(ids[0], 1);
     // What llama2.c's own tokenizer gives for these words with this vocabulary.
-    assert_eq!(&ids[1..5], [403, 407, 261, 378]);
+    assert_eq!(&ids[1..5], [403, 407, 261, 378], "{ids:?}");
     assert_eq!(tokenizer.decode(&ids).unwrap(), text);
 }

@@ -32,13 +32,13 @@ impl Llama3Rope {
     /// The parameters that give these factors, or `None` when none do.
     ///
     /// The factors between the two bounds are linear in 1 / wavelength after s is solved for, and only the ratios of low, high and
-    /// original matter, so low is 1 as in every published model. With fewer than two factors between the bounds the published
-    /// values (low 1, high 4, original 8192) are tried.
+    /// original matter, so low is 1 as in every published model. Before that the published values (low 1, high 4) are tried with
+    /// contexts of 8192 and of every power of two from 16 to 131072; short heads have too few factors for a fit.
     pub(super) fn from_factors(factors: &[f32], theta: f64) -> Option<Self> {
         let factor = f64::from(factors.iter().copied().fold(1.0, f32::max));
-        let published = Self { factor, low: 1.0, high: 4.0, original: 8192.0 };
-        let candidates = std::iter::once(published).chain(Self::fit(factors, theta, factor));
-        candidates.into_iter().find(|candidate| candidate.explains(factors, theta))
+        let published = [8192.0].into_iter().chain((4..=17).map(|power| f64::from(1u32 << power)));
+        let published = published.map(|original| Self { factor, low: 1.0, high: 4.0, original });
+        published.chain(Self::fit(factors, theta, factor)).find(|candidate| candidate.explains(factors, theta))
     }
 
     fn fit(factors: &[f32], theta: f64, factor: f64) -> Option<Self> {
