@@ -2,8 +2,9 @@
 //!
 //! What comes before the touched layer is computed once per batch of prompts: the residual stream is
 //! carried from block to block, and each ablation restarts from it. An ablated MLP restarts one block later still,
-//! since its output is simply another summand. Only the last position reaches the head, and there only the
-//! two rows of the answers.
+//! since its output is simply another summand. Prompts of unequal length share a batch, padded on the right, so that
+//! small groups do not cost a pass each. Only the last position reaches the head, and there only the two
+//! rows of the answers.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use limbeck_data::progress::Progress;
@@ -88,22 +89,22 @@ pub fn sweep(
     let (layers, heads) = (config.n_layers, config.n_heads);
     let mut found = Sweep { layers, heads, full: vec![], correct: vec![], ablated: vec![] };
     let per_batch: usize = (0..layers).map(|layer| heads * (layers - layer) + (layers - layer - 1)).sum();
-    let batches: usize = task.groups.iter().map(|group| group.prompts.len().div_ceil(batch_size)).sum();
-    progress.start(label, (batches * per_batch) as u64, "blocks");
-    for group in &task.groups {
-        let means = match ablation {
-            Ablation::Mean => Some(Means::measure(decoder, &group.corrupted, batch_size)?),
-            Ablation::Zero => None,
-        };
-        for prompts in group.prompts.chunks(batch_size) {
-            let done = sweep_batch(decoder, prompts, means.as_ref(), &mut found, progress);
-            if done.is_err() {
-                progress.finish();
-            }
-            done?;
+    let rows: Vec<Row> = (task.groups.iter().enumerate())
+        .flat_map(|(group, prompts)| prompts.prompts.iter().map(move |prompt| Row { group, prompt }))
+        .collect();
+    let means = match ablation {
+        Ablation::Mean => {
+            let measured = task.groups.iter().map(|group| Means::measure(decoder, &group.corrupted, batch_size));
+            Some(measured.collect::<Result<Vec<Means>, AuditError>>()?)
         }
-    }
+        Ablation::Zero => None,
+    };
+    progress.start(label, (rows.len().div_ceil(batch_size) * per_batch) as u64, "blocks");
+    let swept = rows
+        .chunks(batch_size)
+        .try_for_each(|rows| sweep_batch(decoder, rows, means.as_deref(), &mut found, progress));
     progress.finish();
+    swept?;
     let value = found.full.iter().sum::<f64>() / found.prompts().max(1) as f64;
     if value == 0.0 || !value.is_finite() {
         return Err(AuditError::NoDifference { prompts: found.prompts(), value });
@@ -127,23 +128,32 @@ fn check_readable(decoder: &Decoder, task: &NumeralTask) -> Result<(), AuditErro
     Ok(())
 }
 
+/// A prompt and the group whose means belong to it.
+struct Row<'a> {
+    group: usize,
+    prompt: &'a NumeralPrompt,
+}
+
 fn sweep_batch(
     decoder: &Decoder,
-    prompts: &[NumeralPrompt],
-    means: Option<&Means>,
+    rows: &[Row],
+    means: Option<&[Means]>,
     found: &mut Sweep,
     progress: &dyn Progress,
 ) -> Result<(), AuditError> {
     let (layers, heads) = (found.layers, found.heads);
-    let answers = Answers::new(decoder, prompts);
+    let answers = Answers::new(decoder, rows);
     let mut columns: Vec<Vec<f64>> = Vec::with_capacity(found.components());
-    let mut resid = decoder.embed(&clean_batch(decoder, prompts)?, &mut NoTap);
+    let ids: Vec<&[u32]> = rows.iter().map(|row| row.prompt.clean.as_slice()).collect();
+    let mut resid = decoder.embed(&TokenBatch::new(&ids, &decoder.device())?, &mut NoTap);
+    let length = resid.dims()[1];
     for layer in 0..layers {
         let z = Site::block(layer, SiteKind::Z);
+        let mean_z = means.map(|means| gather(rows, length, |row| means[row.group].z[layer].clone()));
         for head in 0..heads {
             stop_if_asked(progress)?;
-            let action = match means {
-                Some(means) => Action::Mean(means.head(layer, head)),
+            let action = match &mean_z {
+                Some(mean) => Action::Replace(mean.clone().narrow(2, head, 1).squeeze_dim(2)),
                 None => Action::Zero,
             };
             let mut tap = Interventions::new(vec![Intervention { site: z, head: Some(head), action }]);
@@ -157,7 +167,7 @@ fn sweep_batch(
         let next = decoder.run_blocks(layer..layer + 1, resid, &mut capture);
         let mid = capture.get3(mid).ok_or_else(|| AuditError::Site { site: mid.to_string() })?;
         let without = match means {
-            Some(means) => mid.clone() + means.mlp[layer].clone().expand(mid.shape()),
+            Some(means) => mid + gather(rows, length, |row| means[row.group].mlp[layer].clone()),
             None => mid,
         };
         let end = decoder.run_blocks(layer + 1..layers, without, &mut NoTap);
@@ -167,10 +177,25 @@ fn sweep_batch(
     }
     found.full.extend(answers.differences(decoder, resid.clone())?);
     found.correct.extend(answers.correct(decoder, resid)?);
-    for prompt in 0..prompts.len() {
+    for prompt in 0..rows.len() {
         found.ablated.extend(columns.iter().map(|column| column[prompt]));
     }
     Ok(())
+}
+
+/// The means of each row's group, `[1, seq, ..]`, one below the other, with zeros where a row is padding.
+fn gather<const D: usize>(rows: &[Row], length: usize, mean: impl Fn(&Row) -> Tensor<D>) -> Tensor<D> {
+    let padded = rows.iter().map(|row| {
+        let mean = mean(row);
+        let mut dims = mean.dims();
+        if dims[1] == length {
+            return mean;
+        }
+        dims[1] = length - dims[1];
+        let rest = Tensor::zeros(dims, &mean.device());
+        Tensor::cat(vec![mean, rest], 1)
+    });
+    Tensor::cat(padded.collect(), 0)
 }
 
 fn stop_if_asked(progress: &dyn Progress) -> Result<(), AuditError> {
@@ -188,38 +213,48 @@ pub(crate) fn read<const D: usize>(tensor: Tensor<D>, what: &'static str) -> Res
     tensor.into_data().try_to_vec::<f32>().map_err(|error| AuditError::Read { what, detail: format!("{error:?}") })
 }
 
-/// The rows of the head that the logit difference needs.
+/// The last position of every row, and the rows of the head that the logit difference needs.
 struct Answers {
+    /// Place of each row's last token in the flattened `[batch * seq]`.
+    last: Tensor<1, Int>,
     /// `head[right] - head[wrong]`, `[batch, d_model]`.
     contrast: Tensor<2>,
     right: Vec<u32>,
 }
 
 impl Answers {
-    fn new(decoder: &Decoder, prompts: &[NumeralPrompt]) -> Answers {
-        let right: Vec<u32> = prompts.iter().map(|prompt| prompt.right).collect();
-        let wrong: Vec<u32> = prompts.iter().map(|prompt| prompt.wrong).collect();
+    fn new(decoder: &Decoder, rows: &[Row]) -> Answers {
+        let device = decoder.device();
+        let right: Vec<u32> = rows.iter().map(|row| row.prompt.right).collect();
+        let wrong: Vec<u32> = rows.iter().map(|row| row.prompt.wrong).collect();
+        let longest = rows.iter().map(|row| row.prompt.clean.len()).max().unwrap_or(0);
+        let ends = rows.iter().enumerate().map(|(at, row)| (at * longest + row.prompt.clean.len() - 1) as u32);
         let head = decoder.head();
-        let rows = |ids: &[u32]| head.clone().select(0, indices(ids, &decoder.device()));
-        Answers { contrast: rows(&right) - rows(&wrong), right }
+        let tokens = |ids: &[u32]| head.clone().select(0, indices(ids, &device));
+        Answers {
+            last: indices(&ends.collect::<Vec<_>>(), &device),
+            contrast: tokens(&right) - tokens(&wrong),
+            right,
+        }
     }
 
-    /// Normalised residual stream at the last position, `[batch, d_model]`.
-    fn last(decoder: &Decoder, resid: Tensor<3>) -> Tensor<2> {
-        let length = resid.dims()[1];
-        decoder.finish(resid.narrow(1, length - 1, 1), &mut NoTap).squeeze_dim(1)
+    /// Normalised residual stream at the last positions, `[batch, d_model]`.
+    fn last(&self, decoder: &Decoder, resid: Tensor<3>) -> Tensor<2> {
+        let [batch, length, width] = resid.dims();
+        let last = resid.reshape([batch * length, width]).select(0, self.last.clone());
+        decoder.finish(last.unsqueeze_dim(1), &mut NoTap).squeeze_dim(1)
     }
 
     /// `LD` of every prompt, from the residual stream after the last block.
     fn differences(&self, decoder: &Decoder, resid: Tensor<3>) -> Result<Vec<f64>, AuditError> {
-        let product = Self::last(decoder, resid) * self.contrast.clone();
+        let product = self.last(decoder, resid) * self.contrast.clone();
         let values = read(product.sum_dim(1), "logit differences")?;
         Ok(values.into_iter().map(f64::from).collect())
     }
 
     /// Whether the right answer has the largest logit of all.
     fn correct(&self, decoder: &Decoder, resid: Tensor<3>) -> Result<Vec<bool>, AuditError> {
-        let logits = Self::last(decoder, resid).matmul(decoder.head().transpose());
+        let logits = self.last(decoder, resid).matmul(decoder.head().transpose());
         let vocab = logits.dims()[1];
         let values = read(logits, "logits")?;
         let rows = values.chunks_exact(vocab).zip(&self.right);
@@ -266,10 +301,5 @@ impl Means {
             }
         }
         Ok(Means { z, mlp })
-    }
-
-    /// One head's mean, `[1, seq, d_head]`.
-    fn head(&self, layer: usize, head: usize) -> Tensor<3> {
-        self.z[layer].clone().narrow(2, head, 1).squeeze_dim(2)
     }
 }
