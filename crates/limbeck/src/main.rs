@@ -1,1 +1,47 @@
-fn main() {}
+//! The program `limbeck`: a recipe in, a distilled student and a report out.
+//!
+//! stdout is data, stderr is talk. The exit codes are in `exit.rs`, the verbs in `verb/`.
+
+mod exit;
+mod failure;
+mod interrupt;
+mod output;
+mod progress;
+mod verb;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use exit::Exit;
+use failure::Failure;
+use output::Output;
+use progress::Reporter;
+use verb::{Cli, Desk};
+
+/// Training allocates and frees large buffers all the time, which mimalloc does in half the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Wrong usage, `--help` and `--version` alike: clap knows where to print and how to end.
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::BadInput } else { Exit::Fine }.into();
+        }
+    };
+    let output = Output { json: cli.json, quiet: cli.quiet };
+    let desk = Desk { output, progress: Reporter::new(cli.quiet) };
+    let done = interrupt::listen().map_err(Failure::broke).and_then(|()| cli.verb.perform(&desk));
+    match done {
+        Ok(exit) => exit,
+        Err(failure) if failure.is_broken_pipe() => Exit::Fine,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit
+        }
+    }
+    .into()
+}

@@ -1,0 +1,38 @@
+//! Every environment variable Limbeck or a library below it reads.
+
+/// Prefix of variables that override a key of the recipe: `LIMBECK__TRAINING__STEPS=10` sets
+/// `training.steps`, `LIMBECK__OBJECTIVES__0__WEIGHT=0.5` the weight of the first objective. The
+/// value is read as TOML; what is no TOML value is taken as a string.
+pub const OVERRIDE_PREFIX: &str = "LIMBECK__";
+
+/// Name and meaning of every variable, for the documentation and `--help`.
+pub const VARIABLES: &[(&str, &str)] = &[
+    ("LIMBECK__SECTION__KEY", "overrides a key of the recipe, e.g. LIMBECK__TRAINING__STEPS=10"),
+    ("LIMBECK_CACHE", "folder where fetched models and data are kept"),
+    ("HF_HOME", "folder of the Hugging Face cache, for hf: locators"),
+    ("HF_ENDPOINT", "address of the Hugging Face hub, for hf: locators"),
+    ("HF_TOKEN", "access token of the hub; sent to it and written nowhere"),
+    ("NO_COLOR", "when set, messages are not coloured"),
+    ("RAYON_NUM_THREADS", "number of threads of the CPU backend"),
+];
+
+/// Whether the user wants messages without colour (<https://no-color.org>).
+pub fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// The recipe overrides of the environment: variable name, dotted key, text of the value; in the
+/// order of their names.
+pub fn overrides() -> Vec<(String, String, String)> {
+    let mut found: Vec<_> = std::env::vars_os()
+        .filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            let path = name.strip_prefix(OVERRIDE_PREFIX)?;
+            let key = path.to_lowercase().replace("__", ".");
+            let value = value.into_string().ok()?;
+            Some((name, key, value))
+        })
+        .collect();
+    found.sort();
+    found
+}

@@ -1,0 +1,37 @@
+//! The capture stage: the teacher's signals on disk.
+
+use limbeck_teach::{LocalTeacher, capture};
+use serde_json::json;
+
+use super::{Goal, Pipeline, PipelineError};
+
+const STAGE: &str = "capture";
+
+/// Folder of the signals within the run folder.
+pub(crate) const FOLDER: &str = "signals";
+
+impl Pipeline<'_> {
+    /// Captures the teacher's signals when the recipe or the goal asks for it.
+    pub(super) fn make_signals(&mut self, goal: Goal) -> Result<(), PipelineError> {
+        let config = match (&self.recipe.capture, goal) {
+            (Some(config), _) => config.clone(),
+            (None, Goal::Capture) => crate::recipe::default_capture(&self.recipe),
+            (None, _) => {
+                self.manifest.stages.remove(STAGE);
+                return Ok(());
+            }
+        };
+        let inputs = json!({
+            "capture": config,
+            "teacher": self.teacher_hash()?,
+            "data": self.output_hash("data"),
+        });
+        self.stage(STAGE, &inputs, |run, _| {
+            let teacher = run.teacher()?;
+            let examples = run.examples()?;
+            let mut local = LocalTeacher::from_model(&teacher);
+            capture(&mut local, &examples.training, &config, &run.file(FOLDER), run.progress)?;
+            Ok(vec![FOLDER.to_owned()])
+        })
+    }
+}

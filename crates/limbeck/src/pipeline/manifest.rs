@@ -1,0 +1,76 @@
+//! `manifest.json`: what a run read, and what each stage made of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use limbeck_data::atomic::{read_json, write_json};
+use limbeck_data::hash::hash_path;
+use limbeck_results::Input;
+use serde::{Deserialize, Serialize};
+
+use super::error::PipelineError;
+
+/// The account of a run folder.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of Limbeck that wrote last.
+    pub limbeck_version: String,
+    /// Name of the run.
+    pub name: String,
+    /// Seed of the run.
+    pub seed: u64,
+    /// What was read, with content hashes.
+    pub inputs: Vec<Input>,
+    /// What each stage did.
+    pub stages: BTreeMap<String, StageRecord>,
+}
+
+/// A stage that was completed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageRecord {
+    /// Hash of everything the stage depends on: its section of the recipe, the hashes of what it reads
+    /// and the version of Limbeck.
+    pub fingerprint: String,
+    /// What it wrote, relative to the run folder, with content hashes.
+    pub outputs: BTreeMap<String, String>,
+    /// Wall-clock seconds it took; of an interrupted stage those of its last part.
+    pub seconds: f64,
+}
+
+impl StageRecord {
+    /// One hash of all outputs.
+    pub fn output_hash(&self) -> String {
+        let lines: String =
+            self.outputs.iter().map(|(path, hash)| format!("{path}\t{hash}\n")).collect();
+        limbeck_data::hash::hash_bytes(lines.as_bytes())
+    }
+}
+
+impl Manifest {
+    /// Reads the folder's manifest; an absent or unreadable one counts as none, and everything is made anew.
+    pub(crate) fn read(root: &Path) -> Self {
+        read_json(&root.join("manifest.json")).unwrap_or_default()
+    }
+
+    /// Writes it, atomically.
+    pub(crate) fn write(&self, root: &Path) -> Result<(), PipelineError> {
+        Ok(write_json(&root.join("manifest.json"), self)?)
+    }
+
+    /// Whether the stage was done from these very inputs and its outputs are still what it wrote.
+    pub(crate) fn holds(&self, stage: &str, fingerprint: &str, root: &Path) -> bool {
+        self.stages.get(stage).is_some_and(|record| {
+            record.fingerprint == fingerprint
+                && record.outputs.iter().all(|(path, hash)| {
+                    hash_path(&root.join(path)).is_ok_and(|found| found == *hash)
+                })
+        })
+    }
+
+    /// Notes an input, replacing what stood there for its role.
+    pub(crate) fn note_input(&mut self, input: Input) {
+        self.inputs.retain(|one| one.role != input.role);
+        self.inputs.push(input);
+        self.inputs.sort_by(|a, b| a.role.cmp(&b.role));
+    }
+}

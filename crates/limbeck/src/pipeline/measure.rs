@@ -1,0 +1,207 @@
+//! The measuring stages: evaluation, audit, and what is written for others to use.
+
+use std::sync::Arc;
+
+use limbeck_audit::{Subject, audit};
+use limbeck_data::atomic::{read_json, write_json};
+use limbeck_eval::{EvaluationOptions, Networks, ScoringOptions, evaluate};
+use limbeck_model::{LoadedModel, save_gguf};
+use limbeck_results::{Audit, Evaluation, ModelFacts};
+use limbeck_teach::align;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Pipeline, PipelineError, StageError};
+use crate::networks::load_as;
+use crate::recipe::GgufFormat;
+
+const EVALUATION: &str = "evaluation.json";
+const AUDIT: &str = "audit.json";
+const MODELS: &str = "models.json";
+
+/// `models.json`: size and origin of the networks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Facts {
+    pub(crate) teacher: ModelFacts,
+    pub(crate) student: ModelFacts,
+}
+
+/// The three networks, loaded.
+struct Loaded {
+    teacher: Arc<LoadedModel>,
+    student: LoadedModel,
+    baseline: Option<LoadedModel>,
+}
+
+/// Size and origin of a network.
+pub fn facts(model: &LoadedModel) -> ModelFacts {
+    let config = model.decoder.config();
+    ModelFacts {
+        origin: model.origin.clone(),
+        family: config.family.to_string(),
+        parameters: model.decoder.parameter_count(),
+        layers: config.n_layers,
+        d_model: config.d_model,
+        heads: config.n_heads,
+        vocab_size: config.vocab_size,
+    }
+}
+
+impl Pipeline<'_> {
+    fn networks(&mut self) -> Result<Loaded, StageError> {
+        let teacher = self.teacher()?;
+        let student = load_as(&self.file("student"), "student", &self.device)?;
+        let trained = self.recipe.baseline.skip.is_none();
+        let baseline = trained
+            .then(|| load_as(&self.file("baseline"), "baseline", &self.device))
+            .transpose()?;
+        Ok(Loaded { teacher, student, baseline })
+    }
+
+    fn network_hashes(&mut self) -> Result<serde_json::Value, PipelineError> {
+        Ok(json!({
+            "teacher": self.teacher_hash()?,
+            "student": self.output_hash("student"),
+            "baseline": self.output_hash("baseline"),
+        }))
+    }
+
+    /// Scores the networks on the held-out and the shifted examples.
+    pub(super) fn make_evaluation(&mut self) -> Result<(), PipelineError> {
+        let inputs = json!({
+            "evaluation": self.recipe.evaluation,
+            "seed": self.recipe.seed,
+            "networks": self.network_hashes()?,
+            "data": self.output_hash("data"),
+        });
+        self.stage("evaluate", &inputs, |run, _| {
+            let loaded = run.networks()?;
+            let examples = run.examples()?;
+            let settings = &run.recipe.evaluation;
+            let most = settings.max_examples.unwrap_or(usize::MAX).min(examples.held_out.len());
+            let vocab_used = align(
+                (&loaded.teacher.tokenizer, loaded.teacher.decoder.config().vocab_size),
+                (&loaded.student.tokenizer, loaded.student.decoder.config().vocab_size),
+            )?;
+            let options = EvaluationOptions {
+                scoring: ScoringOptions {
+                    batch_size: settings.batch_size,
+                    vocab_used: Some(vocab_used),
+                    ..ScoringOptions::default()
+                },
+                resamples: settings.resamples,
+                seed: run.recipe.seed,
+            };
+            let networks = Networks {
+                teacher: &loaded.teacher.decoder,
+                student: &loaded.student.decoder,
+                baseline: loaded.baseline.as_ref().map(|model| &model.decoder),
+            };
+            let evaluation =
+                evaluate(&networks, &examples.held_out[..most], &examples.shifts, &options, run.progress)?;
+            write_json(&run.file(EVALUATION), &evaluation)?;
+            let models = Facts { teacher: facts(&loaded.teacher), student: facts(&loaded.student) };
+            write_json(&run.file(MODELS), &models)?;
+            Ok(vec![EVALUATION.to_owned(), MODELS.to_owned()])
+        })
+    }
+
+    /// Looks inside the networks, unless the recipe says `audit = false`.
+    pub(super) fn make_audit(&mut self) -> Result<(), PipelineError> {
+        let Some(settings) = self.recipe.audit.settings() else {
+            self.manifest.stages.remove("audit");
+            return Ok(());
+        };
+        let inputs = json!({ "audit": settings, "networks": self.network_hashes()? });
+        self.stage("audit", &inputs, |run, _| {
+            let loaded = run.networks()?;
+            let found = audit(
+                subject(&loaded.teacher),
+                subject(&loaded.student),
+                loaded.baseline.as_ref().map(subject),
+                &settings,
+                run.progress,
+            )?;
+            write_json(&run.file(AUDIT), &found)?;
+            Ok(vec![AUDIT.to_owned()])
+        })
+    }
+
+    /// Writes GGUF files and the model card with its figures.
+    pub(super) fn make_exports(&mut self) -> Result<(), PipelineError> {
+        let inputs = json!({
+            "export": self.recipe.export,
+            "student": self.output_hash("student"),
+            "evaluation": self.output_hash("evaluate"),
+        });
+        self.stage("export", &inputs, |run, _| {
+            let mut outputs = Vec::new();
+            let settings = run.recipe.export.clone();
+            if settings.gguf.is_empty() && !settings.hf {
+                return Ok(outputs);
+            }
+            let student = load_as(&run.file("student"), "student", &run.device)?;
+            for format in settings.gguf {
+                let file = format!("student-{}.gguf", format.name());
+                save_gguf(&run.file(&file), &student, format.dtype())?;
+                outputs.push(file);
+            }
+            if settings.hf {
+                let teacher = run.teacher()?;
+                let mut lineage = run.lineage("student", &teacher);
+                lineage.metrics = run.figures()?;
+                limbeck_model::weights::write_model_card(&run.file("student"), &lineage)?;
+                outputs.push("student/README.md".to_owned());
+            }
+            Ok(outputs)
+        })
+    }
+
+    /// The evaluation's figures for the student's model card.
+    fn figures(&self) -> Result<std::collections::BTreeMap<String, f64>, StageError> {
+        let scores: Evaluation = read_json(&self.file(EVALUATION))?;
+        let student = scores.student;
+        Ok([
+            ("accuracy", student.accuracy),
+            ("loss", student.loss),
+            ("perplexity", student.perplexity),
+            ("agreement with the teacher", student.agreement),
+            ("KL from the teacher", student.kl),
+        ]
+        .map(|(name, estimate)| (name.to_owned(), estimate.value))
+        .into())
+    }
+
+    /// The evaluation made in this folder.
+    pub fn evaluation(&self) -> Result<Evaluation, PipelineError> {
+        Ok(read_json(&self.file(EVALUATION))?)
+    }
+
+    /// The audit made in this folder, unless the recipe asks for none.
+    pub fn audited(&self) -> Result<Option<Audit>, PipelineError> {
+        if self.recipe.audit.settings().is_none() {
+            return Ok(None);
+        }
+        Ok(Some(read_json(&self.file(AUDIT))?))
+    }
+
+    pub(super) fn facts(&self) -> Result<Facts, PipelineError> {
+        Ok(read_json(&self.file(MODELS))?)
+    }
+}
+
+fn subject(model: &LoadedModel) -> Subject<'_> {
+    Subject { decoder: &model.decoder, tokenizer: &model.tokenizer }
+}
+
+impl GgufFormat {
+    /// The same for the writer.
+    pub fn dtype(self) -> limbeck_model::weights::GgufDtype {
+        use limbeck_model::weights::GgufDtype;
+        match self {
+            Self::F32 => GgufDtype::F32,
+            Self::F16 => GgufDtype::F16,
+            Self::Q8_0 => GgufDtype::Q8_0,
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The stages of a run and the folder they write.
+//!
+//! ```text
+//! tokenizer -> data -> teacher -> capture -> student -> evaluate -> report
+//!                         |                  baseline -> audit ----^
+//!                         +------------------^           export
+//! ```
+//!
+//! Each stage has a fingerprint: the hash of its section of the recipe and of everything it reads. A stage
+//! whose fingerprint stands in `manifest.json` and whose outputs still hash to what was noted is skipped.
+//! Outputs are written atomically and noted afterwards, so that a run killed at any moment continues.
+
+mod assemble;
+mod capture;
+mod error;
+mod examples;
+mod folder;
+mod manifest;
+mod measure;
+mod records;
+mod stage;
+mod teacher;
+mod train;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use limbeck_data::atomic::write_atomic;
+use limbeck_data::progress::Progress;
+use limbeck_model::LoadedModel;
+use limbeck_results::Results;
+
+use crate::recipe::{Loaded, Recipe};
+
+pub use assemble::{REPORT, RESULTS, rerender, write_report};
+pub use error::{PipelineError, StageError};
+pub use manifest::{Manifest, StageRecord};
+pub use measure::facts;
+use examples::Examples;
+use folder::RunFolder;
+
+/// How far a run goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// The teacher's signals.
+    Capture,
+    /// Student and baseline.
+    Train,
+    /// Their scores.
+    Evaluate,
+    /// Their insides.
+    Audit,
+    /// Everything, and the page.
+    Report,
+}
+
+/// A recipe on its way through the stages.
+pub struct Pipeline<'a> {
+    recipe: Recipe,
+    resolved: String,
+    folder: RunFolder,
+    manifest: Manifest,
+    device: Device,
+    progress: &'a dyn Progress,
+    teacher: Option<Arc<LoadedModel>>,
+    examples: Option<Arc<Examples>>,
+}
+
+impl std::fmt::Debug for Pipeline<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pipeline").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Pipeline<'a> {
+    /// Opens and locks the recipe's run folder and writes the resolved recipe into it.
+    ///
+    /// # Errors
+    /// When another process holds the folder, or it cannot be written.
+    pub fn open(loaded: Loaded, progress: &'a dyn Progress) -> Result<Self, PipelineError> {
+        let Loaded { recipe, resolved } = loaded;
+        let folder = RunFolder::open(&recipe.output_dir)?;
+        write_atomic(&folder.at("recipe.toml"), resolved.as_bytes())?;
+        let mut manifest = Manifest::read(folder.root());
+        manifest.limbeck_version = env!("CARGO_PKG_VERSION").to_owned();
+        manifest.name.clone_from(&recipe.name);
+        manifest.seed = recipe.seed;
+        Ok(Self {
+            recipe,
+            resolved,
+            folder,
+            manifest,
+            device: Device::default(),
+            progress,
+            teacher: None,
+            examples: None,
+        })
+    }
+
+    /// The run folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.root()
+    }
+
+    /// The recipe in work.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// Does every stage the goal needs that is not done yet.
+    ///
+    /// # Errors
+    /// The first stage that fails; what was done before is kept.
+    pub fn reach(&mut self, goal: Goal) -> Result<(), PipelineError> {
+        self.make_examples()?;
+        self.make_teacher()?;
+        self.make_signals(goal)?;
+        if goal == Goal::Capture {
+            return Ok(());
+        }
+        self.make_student()?;
+        self.make_baseline()?;
+        if matches!(goal, Goal::Evaluate | Goal::Report) {
+            self.make_evaluation()?;
+        }
+        if matches!(goal, Goal::Audit | Goal::Report) {
+            self.make_audit()?;
+        }
+        if goal == Goal::Report {
+            self.make_exports()?;
+        }
+        Ok(())
+    }
+
+    /// Does everything and writes `results.json` and `report.html`.
+    ///
+    /// # Errors
+    /// The first stage that fails; what was done before is kept.
+    pub fn run(&mut self) -> Result<Results, PipelineError> {
+        self.reach(Goal::Report)?;
+        self.make_report()
+    }
+}

@@ -1,0 +1,91 @@
+//! What can be wrong with a recipe; every problem names its place and key.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::origin::Origin;
+
+/// One thing wrong with a recipe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where it was written.
+    pub origin: Origin,
+    /// The dotted key; absent when the text is not TOML at all.
+    pub key: Option<String>,
+    /// What is wrong and what would be right.
+    pub message: String,
+    /// What to type instead.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.origin)?;
+        if let Some(key) = &self.key {
+            write!(f, "{key}: ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// Why a recipe cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    /// The file cannot be read.
+    #[error("cannot read the recipe {path}", path = path.display())]
+    Read {
+        /// The recipe.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// No recipe of this name is built in.
+    #[error("there is no recipe named `{name}`")]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// The built-in names.
+        known: Vec<String>,
+    },
+    /// The recipe says something that cannot be.
+    #[error("{}", list(problems))]
+    Invalid {
+        /// Everything found wrong, in the order of the file.
+        problems: Vec<Problem>,
+    },
+    /// The resolved recipe cannot be written as TOML: a defect of ours.
+    #[error("cannot write the resolved recipe as TOML")]
+    Write(#[from] toml::ser::Error),
+}
+
+impl RecipeError {
+    /// Lines of advice to print below the error.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Invalid { problems } => {
+                let mut hints: Vec<String> = Vec::new();
+                for hint in problems.iter().filter_map(|problem| problem.hint.clone()) {
+                    if !hints.contains(&hint) {
+                        hints.push(hint);
+                    }
+                }
+                hints
+            }
+            Self::Unknown { known, .. } => vec![format!("built in are: {}", known.join(", "))],
+            Self::Read { path, .. } if !path.exists() => {
+                vec!["`limbeck recipes list` names the recipes that are built in".into()]
+            }
+            Self::Read { .. } | Self::Write(_) => Vec::new(),
+        }
+    }
+}
+
+impl From<Problem> for RecipeError {
+    fn from(problem: Problem) -> Self {
+        Self::Invalid { problems: vec![problem] }
+    }
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n       ")
+}

@@ -1,0 +1,30 @@
+//! Recipes: read in layers, checked with the place of every mistake, resolved.
+//!
+//! `defaults < recipe < environment < --set`. The layers are merged as documents whose values remember
+//! where they were written; the result is walked beside the schema generated from the types, then read
+//! into them, then checked for sense.
+
+mod builtin;
+mod config;
+mod data;
+mod error;
+mod gate;
+mod layers;
+mod load;
+mod node;
+mod origin;
+mod sense;
+mod shape;
+mod teacher;
+
+pub use builtin::{BUILTIN, Builtin, builtin};
+pub use config::{
+    AuditSection, BaselineConfig, EvaluationConfig, ExportConfig, GgufFormat, Recipe, default_capture,
+};
+pub use data::DataConfig;
+pub use error::{Problem, RecipeError};
+pub use gate::{Gate, GateOutcome};
+pub use layers::Override;
+pub use load::{Loaded, load, load_text, schema};
+pub use origin::Origin;
+pub use teacher::{Architecture, ScratchFamily, TeacherConfig};

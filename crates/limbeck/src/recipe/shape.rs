@@ -1,0 +1,337 @@
+//! Checks a document against the schema generated from the recipe's types.
+//!
+//! serde forgets lines once an enum is tagged, so the document is walked beside the schema first: every
+//! unknown key, missing key and wrong type is found at its place, with the nearest right key.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::error::Problem;
+use super::node::{Content, Entry, Node};
+
+/// Deepest schema reference followed; deeper means a schema that refers to itself.
+const MAX_DEPTH: usize = 32;
+
+/// All problems of `node` under `schema`, in the order found.
+pub(crate) fn check(node: &Node, schema: &Json) -> Vec<Problem> {
+    let mut walk = Walk { root: schema, problems: Vec::new() };
+    walk.node(node, schema, "", 0);
+    walk.problems
+}
+
+struct Walk<'a> {
+    root: &'a Json,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Walk<'a> {
+    fn refuse(&mut self, node: &Node, path: &str, message: String) {
+        self.problems.push(Problem {
+            origin: node.origin.clone(),
+            key: (!path.is_empty()).then(|| path.to_owned()),
+            message,
+            hint: None,
+        });
+    }
+
+    /// The schema a `$ref` points to.
+    fn resolve(&self, schema: &'a Json) -> &'a Json {
+        let mut current = schema;
+        for _ in 0..MAX_DEPTH {
+            let alone = current.get("properties").is_none();
+            let Some(reference) = current.get("$ref").and_then(Json::as_str).filter(|_| alone) else {
+                return current;
+            };
+            let Some(found) = reference.strip_prefix('#').and_then(|path| self.root.pointer(path)) else {
+                return current;
+            };
+            current = found;
+        }
+        current
+    }
+
+    fn node(&mut self, node: &Node, schema: &'a Json, path: &str, depth: usize) {
+        if depth > MAX_DEPTH {
+            return;
+        }
+        let schema = self.resolve(schema);
+        let variants = ["oneOf", "anyOf"].iter().find_map(|key| schema.get(*key)?.as_array());
+        if let Some(variants) = variants {
+            return self.variants(node, schema, variants, path, depth);
+        }
+        if let Some(choices) = schema.get("enum").and_then(Json::as_array) {
+            let names: Vec<String> = choices.iter().filter_map(Json::as_str).map(str::to_owned).collect();
+            return self.choice(node, &names, path);
+        }
+        if let Some(name) = schema.get("const").and_then(Json::as_str) {
+            return self.choice(node, &[name.to_owned()], path);
+        }
+        let allowed = types(schema);
+        if !allowed.is_empty() && !allowed.iter().any(|kind| is_a(&node.content, kind)) {
+            let message = format!("expected {}, found {}", name_types(&allowed), node.content.describe());
+            return self.refuse(node, path, message);
+        }
+        match &node.content {
+            Content::Table(entries) => self.table(node, entries, schema, path, depth),
+            Content::Array(items) => self.array(node, items, schema, path, depth),
+            Content::Integer(number) => self.number(node, *number as f64, schema, path),
+            Content::Float(number) => {
+                if number.is_finite() {
+                    self.number(node, *number, schema, path);
+                } else {
+                    self.refuse(node, path, format!("expected a finite number, found {number}"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn number(&mut self, node: &Node, number: f64, schema: &Json, path: &str) {
+        if let Some(low) = schema.get("minimum").and_then(Json::as_f64).filter(|low| number < *low) {
+            self.refuse(node, path, format!("expected at least {low}, found {number}"));
+        }
+        if let Some(high) = schema.get("maximum").and_then(Json::as_f64).filter(|high| number > *high) {
+            self.refuse(node, path, format!("expected at most {high}, found {number}"));
+        }
+    }
+
+    fn array(&mut self, node: &Node, items: &[Node], schema: &'a Json, path: &str, depth: usize) {
+        let count = items.len() as u64;
+        let bound = |key: &str| schema.get(key).and_then(Json::as_u64);
+        if bound("minItems").is_some_and(|least| count < least)
+            || bound("maxItems").is_some_and(|most| count > most)
+        {
+            let wanted = bound("minItems").or(bound("maxItems")).unwrap_or_default();
+            self.refuse(node, path, format!("expected {wanted} elements, found {count}"));
+        }
+        let prefix = schema.get("prefixItems").and_then(Json::as_array);
+        for (index, item) in items.iter().enumerate() {
+            let of_item = prefix.and_then(|all| all.get(index)).or_else(|| schema.get("items"));
+            if let Some(of_item) = of_item {
+                self.node(item, of_item, &join(path, &index.to_string()), depth + 1);
+            }
+        }
+    }
+
+    fn table(
+        &mut self,
+        node: &Node,
+        entries: &BTreeMap<String, Entry>,
+        schema: &'a Json,
+        path: &str,
+        depth: usize,
+    ) {
+        let mut known = BTreeMap::new();
+        let mut required = Vec::new();
+        self.collect(schema, &mut known, &mut required, 0);
+        let open = schema.get("additionalProperties").filter(|value| value.as_bool() != Some(false));
+        for (key, entry) in entries {
+            let below = join(path, key);
+            match (known.get(key.as_str()), open) {
+                (Some(of_key), _) => self.node(&entry.node, of_key, &below, depth + 1),
+                (None, Some(of_any)) if of_any.is_object() => {
+                    self.node(&entry.node, of_any, &below, depth + 1);
+                }
+                (None, Some(_)) => {}
+                (None, None) => self.unknown(entry, key, &below, known.keys().copied()),
+            }
+        }
+        for key in required {
+            if !entries.contains_key(key) {
+                self.refuse(node, &join(path, key), "this key is needed and missing".into());
+            }
+        }
+    }
+
+    /// Properties and required keys of a table, with those of referenced and combined schemas.
+    fn collect(
+        &self,
+        schema: &'a Json,
+        known: &mut BTreeMap<&'a str, &'a Json>,
+        required: &mut Vec<&'a str>,
+        depth: usize,
+    ) {
+        if depth > MAX_DEPTH {
+            return;
+        }
+        for (key, value) in schema.get("properties").and_then(Json::as_object).into_iter().flatten() {
+            known.insert(key, value);
+        }
+        let needs = schema.get("required").and_then(Json::as_array).into_iter().flatten();
+        required.extend(needs.filter_map(Json::as_str));
+        let reference = schema.get("$ref").and_then(Json::as_str);
+        let referred = reference.and_then(|name| self.root.pointer(name.strip_prefix('#')?));
+        let combined = schema.get("allOf").and_then(Json::as_array).into_iter().flatten();
+        for part in referred.into_iter().chain(combined) {
+            self.collect(part, known, required, depth + 1);
+        }
+    }
+
+    fn unknown<'k>(
+        &mut self,
+        entry: &Entry,
+        key: &str,
+        path: &str,
+        known: impl Iterator<Item = &'k str>,
+    ) {
+        let known: Vec<&str> = known.collect();
+        let mut message = "unknown key".to_owned();
+        let near = nearest(key, known.iter().copied());
+        if let Some(near) = near {
+            message += &format!("; did you mean `{near}`?");
+        }
+        let hint = if known.is_empty() {
+            "no keys are allowed here".to_owned()
+        } else {
+            let section = path.rsplit_once('.').map_or("the top of a recipe", |(section, _)| section);
+            format!("allowed in {section}: {}", known.join(", "))
+        };
+        self.problems.push(Problem {
+            origin: entry.key_origin.clone(),
+            key: Some(path.to_owned()),
+            message,
+            hint: Some(hint),
+        });
+    }
+
+    fn choice(&mut self, node: &Node, names: &[String], path: &str) {
+        let Content::Text(text) = &node.content else {
+            let message = format!("expected one of {}, found {}", quote(names), node.content.describe());
+            return self.refuse(node, path, message);
+        };
+        if names.contains(text) {
+            return;
+        }
+        let mut message = format!("`{text}` is not one of {}", quote(names));
+        if let Some(near) = nearest(text, names.iter().map(String::as_str)) {
+            message += &format!("; did you mean `{near}`?");
+        }
+        self.refuse(node, path, message);
+    }
+
+    fn variants(
+        &mut self,
+        node: &Node,
+        schema: &'a Json,
+        variants: &'a [Json],
+        path: &str,
+        depth: usize,
+    ) {
+        let variants: Vec<&Json> = variants.iter().map(|one| self.resolve(one)).collect();
+        let tag = |one: &&'a Json| one.pointer("/properties/kind/const").and_then(Json::as_str);
+        let tagged: Vec<(&str, &Json)> =
+            variants.iter().filter_map(|one| Some((tag(one)?, *one))).collect();
+        if let (false, Content::Table(entries)) = (tagged.is_empty(), &node.content) {
+            let names: Vec<String> = tagged.iter().map(|(name, _)| (*name).to_owned()).collect();
+            let Some(kind) = entries.get("kind") else {
+                let message = format!("this key is needed and missing; it is one of {}", quote(&names));
+                return self.refuse(node, &join(path, "kind"), message);
+            };
+            let chosen = match &kind.node.content {
+                Content::Text(text) => tagged.iter().find(|(name, _)| name == text),
+                _ => None,
+            };
+            return match chosen {
+                Some((_, of_kind)) => self.node(node, of_kind, path, depth + 1),
+                None => self.choice(&kind.node, &names, &join(path, "kind")),
+            };
+        }
+        // Plain names, each with its own documentation, are written as constants.
+        let names: Vec<String> = variants.iter().flat_map(|one| plain_names(one)).collect();
+        if let (Content::Text(_), false) = (&node.content, names.is_empty()) {
+            let free_text = variants.iter().any(|one| types(one) == ["string"] && plain_names(one).is_empty());
+            return if free_text { } else { self.choice(node, &names, path) };
+        }
+        let mut fewest: Option<Vec<Problem>> = None;
+        for one in &variants {
+            let mut walk = Walk { root: self.root, problems: Vec::new() };
+            walk.node(node, one, path, depth + 1);
+            if walk.problems.is_empty() {
+                return;
+            }
+            let deeper = fewest.as_ref().is_none_or(|best| depth_of(&walk.problems) > depth_of(best));
+            if deeper && types(one) != ["null"] {
+                fewest = Some(walk.problems);
+            }
+        }
+        let kinds: Vec<&str> = variants.iter().flat_map(|one| types(one)).filter(|kind| *kind != "null").collect();
+        let matching = kinds.iter().any(|kind| is_a(&node.content, kind));
+        match fewest {
+            Some(problems) if matching || kinds.len() < 2 => self.problems.extend(problems),
+            _ => {
+                let mut message = format!("expected {}, found {}", name_types(&kinds), node.content.describe());
+                if let Some(meaning) = schema.get("description").and_then(Json::as_str) {
+                    message += &format!(" ({})", meaning.lines().next().unwrap_or_default());
+                }
+                self.refuse(node, path, message);
+            }
+        }
+    }
+}
+
+fn plain_names(schema: &Json) -> Vec<String> {
+    let constant = schema.get("const").and_then(Json::as_str).map(str::to_owned);
+    let choices = schema.get("enum").and_then(Json::as_array).into_iter().flatten();
+    constant.into_iter().chain(choices.filter_map(Json::as_str).map(str::to_owned)).collect()
+}
+
+fn depth_of(problems: &[Problem]) -> usize {
+    problems.iter().filter_map(|problem| Some(problem.key.as_ref()?.matches('.').count())).max().unwrap_or(0)
+}
+
+fn types(schema: &Json) -> Vec<&str> {
+    match schema.get("type") {
+        Some(Json::String(one)) => vec![one],
+        Some(Json::Array(several)) => several.iter().filter_map(Json::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn is_a(content: &Content, kind: &str) -> bool {
+    match kind {
+        "object" => matches!(content, Content::Table(_)),
+        "array" => matches!(content, Content::Array(_)),
+        "string" => matches!(content, Content::Text(_)),
+        "integer" => matches!(content, Content::Integer(_)),
+        "number" => matches!(content, Content::Integer(_) | Content::Float(_)),
+        "boolean" => matches!(content, Content::Boolean(_)),
+        _ => false,
+    }
+}
+
+fn name_types(kinds: &[&str]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for kind in kinds {
+        let name = match *kind {
+            "object" => "a table",
+            "array" => "an array",
+            "string" => "a string",
+            "integer" => "an integer",
+            "number" => "a number",
+            "boolean" => "true or false",
+            _ => continue,
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.join(" or ")
+}
+
+fn quote(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// The known name most like `name`, when one is near enough to have been meant.
+pub(crate) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    known
+        .map(|one| (strsim::jaro_winkler(name, one), one))
+        .filter(|(likeness, one)| *likeness > 0.8 || strsim::damerau_levenshtein(name, one) <= 2)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, one)| one)
+}

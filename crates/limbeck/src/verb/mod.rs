@@ -1,0 +1,159 @@
+//! The verbs, one file each.
+
+mod audit;
+mod capture;
+mod completions;
+mod evaluate;
+mod model;
+mod quickstart;
+mod recipes;
+mod report;
+mod run;
+mod schema;
+mod train;
+mod validate;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use limbeck::pipeline::Pipeline;
+use limbeck::recipe::{self, Loaded, Override};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::progress::Reporter;
+
+/// Distil a large model into a small one, then prove what survived.
+#[derive(Debug, Parser)]
+#[command(name = "limbeck", version, arg_required_else_help = true, after_help = after_help())]
+pub(crate) struct Cli {
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// No progress and no notes on stderr
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Do everything a recipe asks, from teacher to report
+    Run(run::Run),
+    /// Three minutes without a network: a teacher from scratch, a student, the proof
+    Quickstart(quickstart::Quickstart),
+    /// Check a recipe without running it
+    Validate(validate::Validate),
+    /// Write the teacher's signals to disk
+    Capture(capture::Capture),
+    /// Train student and baseline
+    Train(train::Train),
+    /// Score teacher, student and baseline
+    Evaluate(evaluate::Evaluate),
+    /// Look inside: of a recipe's networks, or of any two models
+    Audit(audit::Audit),
+    /// Render the page of a run folder anew
+    Report(report::Report),
+    /// Look at, run and convert a model
+    #[command(subcommand)]
+    Model(model::Model),
+    /// The recipes built in
+    #[command(subcommand)]
+    Recipes(recipes::Recipes),
+    /// Completions for a shell
+    Completions(completions::Completions),
+    /// JSON schemas of recipes and results
+    #[command(subcommand)]
+    Schema(schema::Schema),
+}
+
+/// What every verb works with.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) output: Output,
+    pub(crate) progress: Reporter,
+}
+
+impl Verb {
+    /// Does it.
+    pub(crate) fn perform(self, desk: &Desk) -> Result<Exit, Failure> {
+        match self {
+            Self::Run(verb) => verb.perform(desk),
+            Self::Quickstart(verb) => verb.perform(desk),
+            Self::Validate(verb) => verb.perform(desk),
+            Self::Capture(verb) => verb.perform(desk),
+            Self::Train(verb) => verb.perform(desk),
+            Self::Evaluate(verb) => verb.perform(desk),
+            Self::Audit(verb) => verb.perform(desk),
+            Self::Report(verb) => verb.perform(desk),
+            Self::Model(verb) => verb.perform(desk),
+            Self::Recipes(verb) => verb.perform(desk),
+            Self::Completions(verb) => verb.perform(desk),
+            Self::Schema(verb) => verb.perform(desk),
+        }
+    }
+}
+
+/// A recipe on the command line, with what is laid over it.
+#[derive(Debug, Args)]
+pub(crate) struct RecipeArgs {
+    /// Recipe file, or the name of one built in (`limbeck recipes list`)
+    recipe: PathBuf,
+    #[command(flatten)]
+    changes: Changes,
+}
+
+/// Changes to a recipe.
+#[derive(Debug, Args, Default)]
+pub(crate) struct Changes {
+    /// Set a key, such as training.steps=100 (repeatable; wins over everything)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Run folder, instead of the recipe's output_dir
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+impl Changes {
+    /// Everything laid over a recipe: the environment, then the flags.
+    pub(crate) fn overrides(&self) -> Result<Vec<Override>, Failure> {
+        let mut all = Override::from_environment();
+        if let Some(out) = &self.out {
+            let text = out.to_str().ok_or_else(|| Failure::input("--out: the path is not valid UTF-8"))?;
+            all.push(Override::string("--out", "output_dir", text));
+        }
+        for argument in &self.set {
+            all.push(Override::from_flag(argument)?);
+        }
+        Ok(all)
+    }
+}
+
+impl RecipeArgs {
+    /// Reads and checks the recipe.
+    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
+        Ok(recipe::load(&self.recipe, &self.changes.overrides()?)?)
+    }
+
+    /// The path or name as given.
+    pub(crate) fn name(&self) -> String {
+        self.recipe.display().to_string()
+    }
+
+    /// Opens the recipe's run folder.
+    pub(crate) fn open<'a>(&self, desk: &'a Desk) -> Result<Pipeline<'a>, Failure> {
+        Ok(Pipeline::open(self.load()?, &desk.progress)?)
+    }
+}
+
+fn after_help() -> String {
+    let mut text = String::from("Environment:\n");
+    for (name, meaning) in limbeck::env::VARIABLES {
+        text += &format!("  {name:<22} {meaning}\n");
+    }
+    text += "\nExit codes: 0 fine, 1 a gate said no, 2 bad usage or input, 3 it broke, 130 interrupted";
+    text
+}

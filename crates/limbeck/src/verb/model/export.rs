@@ -1,0 +1,82 @@
+//! `limbeck model export`: a model in another layout.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use limbeck::model::weights::{GgufDtype, Ingredient};
+use limbeck::model::{Lineage, save_gguf, save_hf_folder};
+use serde_json::json;
+
+use super::super::Desk;
+use super::fail;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Arguments of `limbeck model export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The model
+    model: String,
+    /// The layout
+    #[arg(long, value_enum)]
+    format: Format,
+    /// The number format; a Hugging Face folder takes f32
+    #[arg(long, value_enum, default_value_t = Dtype::F32)]
+    dtype: Dtype,
+    /// Folder or file to write
+    #[arg(long, value_name = "PATH")]
+    out: PathBuf,
+}
+
+/// Layouts of a model on disk.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// A folder with config.json, model.safetensors, tokenizer.json and a model card
+    Hf,
+    /// One GGUF file
+    Gguf,
+}
+
+/// Number formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Dtype {
+    /// 32-bit floats
+    F32,
+    /// 16-bit floats
+    F16,
+    /// 8-bit blocks of 32 with a 16-bit scale
+    #[value(name = "q8_0")]
+    Q8_0,
+}
+
+impl Export {
+    pub(crate) fn perform(self, desk: &Desk) -> Result<Exit, Failure> {
+        if matches!(self.format, Format::Hf) && self.dtype != Dtype::F32 {
+            return Err(Failure::input("a Hugging Face folder is written in f32")
+                .hint("leave out --dtype, or take --format gguf"));
+        }
+        let model = super::load(&self.model, desk)?;
+        match self.format {
+            Format::Hf => {
+                let lineage = Lineage {
+                    name: self.model.clone(),
+                    data: Vec::new(),
+                    notes: vec![format!("Converted from {} ({}).", model.origin, model.hash)],
+                    teacher: None::<Ingredient>,
+                    ..Lineage::default()
+                };
+                save_hf_folder(&self.out, &model, &lineage).map_err(fail)?;
+            }
+            Format::Gguf => {
+                let dtype = match self.dtype {
+                    Dtype::F32 => GgufDtype::F32,
+                    Dtype::F16 => GgufDtype::F16,
+                    Dtype::Q8_0 => GgufDtype::Q8_0,
+                };
+                save_gguf(&self.out, &model, dtype).map_err(fail)?;
+            }
+        }
+        desk.output.data(&json!({ "out": self.out }), || self.out.display().to_string())?;
+        Ok(Exit::Fine)
+    }
+}

@@ -1,0 +1,51 @@
+//! `limbeck run`: everything, from teacher to report.
+
+use clap::Args;
+use limbeck::pipeline::{Pipeline, REPORT, RESULTS};
+use limbeck::recipe::GateOutcome;
+use limbeck::results::Results;
+use serde_json::json;
+
+use super::{Desk, RecipeArgs};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Arguments of `limbeck run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    recipe: RecipeArgs,
+}
+
+impl Run {
+    pub(crate) fn perform(self, desk: &Desk) -> Result<Exit, Failure> {
+        let mut pipeline = self.recipe.open(desk)?;
+        let results = pipeline.run()?;
+        conclude(desk, &pipeline, &results)
+    }
+}
+
+/// Prints the verdict, the gates and the path of the report.
+pub(super) fn conclude(desk: &Desk, pipeline: &Pipeline<'_>, results: &Results) -> Result<Exit, Failure> {
+    let gates: Vec<GateOutcome> =
+        pipeline.recipe().gates.iter().map(|gate| gate.judge(results)).collect();
+    let report = pipeline.folder().join(REPORT);
+    let data = json!({
+        "verdict": results.verdict,
+        "gates": gates,
+        "report": report,
+        "results": pipeline.folder().join(RESULTS),
+    });
+    desk.output.data(&data, || {
+        let mut text = format!("{}\n{}\n", results.verdict.headline, results.verdict.fragile);
+        for fact in &results.verdict.facts {
+            text += &format!("- {fact}\n");
+        }
+        for gate in &gates {
+            text += &format!("gate: {}\n", gate.sentence);
+        }
+        text += &format!("report: {}", report.display());
+        text
+    })?;
+    Ok(if gates.iter().all(|gate| gate.passed) { Exit::Fine } else { Exit::No })
+}
