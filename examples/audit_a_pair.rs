@@ -12,7 +12,7 @@ use limbeck::model::tokenizer::ClosedSpecials;
 use limbeck::model::{Decoder, DecoderConfig, Tokenizer, config::Sizes};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let tokenizer = Tokenizer::closed(&closed_vocabulary(), ClosedSpecials::default())?;
+    let tokenizer = Tokenizer::closed(&closed_vocabulary(), &ClosedSpecials::default())?;
     let sizes = Sizes {
         vocab_size: tokenizer.vocab_size(),
         d_model: 32,

@@ -14,7 +14,7 @@ use limbeck::model::{Decoder, DecoderConfig, Tokenizer, config::Sizes};
 use limbeck::teach::{LocalTeacher, TeacherIdentity};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let tokenizer = Tokenizer::closed(&closed_vocabulary(), ClosedSpecials::default())?;
+    let tokenizer = Tokenizer::closed(&closed_vocabulary(), &ClosedSpecials::default())?;
     let vocab_size = tokenizer.vocab_size();
     let sizes =
         Sizes { vocab_size, d_model: 32, n_layers: 4, n_heads: 4, n_kv_heads: 4, d_mlp: 128, max_positions: 64 };

@@ -11,7 +11,7 @@ use limbeck::model::{NoTap, Site, SiteKind, Tap, TokenBatch, Tokenizer, config::
 
 fn main() -> Result<(), Box<dyn Error>> {
     let device = Device::default();
-    let tokenizer = Tokenizer::closed(&closed_vocabulary(), ClosedSpecials::default())?;
+    let tokenizer = Tokenizer::closed(&closed_vocabulary(), &ClosedSpecials::default())?;
     let sizes = Sizes {
         vocab_size: tokenizer.vocab_size(),
         d_model: 32,

@@ -116,7 +116,14 @@ impl PipelineError {
     /// Whether the user can mend it: a bad file, recipe or command, rather than a disk or a defect.
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Stage { source: StageError::Json(_), .. } | Self::Cancelled { .. } => false,
+            Self::Cancelled { .. } => false,
+            Self::Stage {
+                source:
+                    StageError::Json(_)
+                    | StageError::Data(DataError::Download { .. } | DataError::Tool { .. })
+                    | StageError::Distill(DistillError::Diverged { .. }),
+                ..
+            } => false,
             Self::Locked { .. } => true,
             Self::Folder { source, .. } => is_mendable(source),
             Self::Stage { .. } | Self::File(_) => first_io(self).is_none_or(is_mendable),

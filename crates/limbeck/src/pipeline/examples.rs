@@ -18,7 +18,6 @@ use serde_json::json;
 
 use super::records::example_of;
 use super::{Pipeline, PipelineError, StageError};
-use crate::networks::locate_model;
 use crate::recipe::{DataConfig, TeacherConfig};
 
 /// Token examples of a run.
@@ -98,22 +97,22 @@ impl Pipeline<'_> {
     }
 
     /// The tokenizer of teacher and data.
-    pub(super) fn tokenizer(&self) -> Result<Tokenizer, StageError> {
+    pub(super) fn tokenizer(&mut self) -> Result<Tokenizer, StageError> {
         match self.tokenizer_source()? {
             Some((path, _)) => Ok(limbeck_model::weights::open_model(&path)?.tokenizer),
-            None => Ok(Tokenizer::closed(&closed_vocabulary(), ClosedSpecials::default())
+            None => Ok(Tokenizer::closed(&closed_vocabulary(), &ClosedSpecials::default())
                 .map_err(limbeck_model::ModelError::from)?),
         }
     }
 
     /// The model whose tokenizer is used, with its hash; none for a closed vocabulary.
-    fn tokenizer_source(&self) -> Result<Option<(std::path::PathBuf, String)>, StageError> {
-        let locator = match &self.recipe.teacher {
+    fn tokenizer_source(&mut self) -> Result<Option<(std::path::PathBuf, String)>, StageError> {
+        let locator = match self.recipe.teacher.clone() {
             TeacherConfig::Model { source, .. } => source,
             TeacherConfig::Trained { tokenizer: Some(source), .. } => source,
             TeacherConfig::Trained { tokenizer: None, .. } => return Ok(None),
         };
-        let located = locate_model(locator, self.progress)?;
+        let located = self.locate(&locator)?;
         Ok(Some((located.path, located.hash)))
     }
 

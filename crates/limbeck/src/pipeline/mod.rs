@@ -22,6 +22,7 @@ mod stage;
 mod teacher;
 mod train;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ use limbeck_data::progress::Progress;
 use limbeck_model::LoadedModel;
 use limbeck_results::Results;
 
+use crate::networks::{LocatedModel, locate_model};
 use crate::recipe::{Loaded, Recipe};
 
 pub use assemble::{REPORT, RESULTS, rerender, write_report};
@@ -63,6 +65,7 @@ pub struct Pipeline<'a> {
     manifest: Manifest,
     device: Device,
     progress: &'a dyn Progress,
+    located: BTreeMap<String, LocatedModel>,
     teacher: Option<Arc<LoadedModel>>,
     examples: Option<Arc<Examples>>,
 }
@@ -93,6 +96,7 @@ impl<'a> Pipeline<'a> {
             manifest,
             device: Device::default(),
             progress,
+            located: BTreeMap::new(),
             teacher: None,
             examples: None,
         })
@@ -106,6 +110,16 @@ impl<'a> Pipeline<'a> {
     /// The recipe in work.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
+    }
+
+    /// The model a locator names, fetched once.
+    fn locate(&mut self, locator: &str) -> Result<LocatedModel, StageError> {
+        if let Some(located) = self.located.get(locator) {
+            return Ok(located.clone());
+        }
+        let located = locate_model(locator, self.progress)?;
+        self.located.insert(locator.to_owned(), located.clone());
+        Ok(located)
     }
 
     /// Does every stage the goal needs that is not done yet.

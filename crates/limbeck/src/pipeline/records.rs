@@ -43,7 +43,7 @@ fn encode(tokenizer: &Tokenizer, text: &str, special: bool) -> Result<Vec<u32>, 
 fn conversation(messages: &[Message], tokenizer: &Tokenizer) -> Result<TokenExample, StageError> {
     let template = match tokenizer.chat_template() {
         Some(text) => ChatTemplate::new(text).map_err(ModelError::from)?,
-        None => ChatTemplate::chatml(),
+        None => ChatTemplate::chatml().map_err(ModelError::from)?,
     };
     let name = |id: Option<u32>| id.and_then(|id| tokenizer.id_to_token(id)).unwrap_or_default();
     let special = SpecialTokens { bos: name(tokenizer.bos()), eos: name(tokenizer.eos()) };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
+use limbeck_data::DataError;
 use limbeck_data::hash::{hash_bytes, hash_path};
 use serde::Serialize;
 use serde_json::json;
@@ -59,7 +60,9 @@ impl Pipeline<'_> {
 
     /// The error of a stage; a wish to stop is told apart.
     pub(crate) fn fail(&self, stage: &'static str, source: StageError) -> PipelineError {
-        if source.is_cancelled() {
+        // Ctrl-C reaches the program that downloads for us too, which then fails.
+        let cut_off = matches!(source, StageError::Data(DataError::Download { .. })) && self.progress.cancelled();
+        if source.is_cancelled() || cut_off {
             PipelineError::Cancelled { stage, folder: self.folder.root().to_owned() }
         } else {
             PipelineError::Stage { stage, source }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::train::{Trained, cross_entropy};
 use super::{Pipeline, PipelineError, StageError};
-use crate::networks::{load_as, locate_model};
+use crate::networks::load_as;
 use crate::recipe::{Architecture, TeacherConfig};
 
 const STAGE: &str = "teacher";
@@ -18,12 +18,14 @@ const FOLDER: &str = "teacher";
 impl Pipeline<'_> {
     /// Fetches the teacher, or trains it.
     pub(super) fn make_teacher(&mut self) -> Result<(), PipelineError> {
-        let TeacherConfig::Trained { architecture, training, .. } = self.recipe.teacher.clone() else {
+        let TeacherConfig::Trained { architecture, training, tokenizer } = self.recipe.teacher.clone() else {
             self.manifest.stages.remove(STAGE);
             return Ok(());
         };
         let inputs = json!({
-            "teacher": self.recipe.teacher,
+            "architecture": architecture,
+            "training": training.hash(),
+            "tokenizer": tokenizer,
             "seed": self.recipe.seed,
             "data": self.output_hash("data"),
         });
@@ -63,7 +65,7 @@ impl Pipeline<'_> {
     }
 
     fn fresh_teacher(
-        &self,
+        &mut self,
         architecture: &Architecture,
     ) -> Result<(limbeck_model::Tokenizer, Decoder), StageError> {
         let tokenizer = self.tokenizer()?;
@@ -77,8 +79,7 @@ impl Pipeline<'_> {
         match self.recipe.teacher.clone() {
             TeacherConfig::Trained { .. } => Ok(self.output_hash(STAGE)),
             TeacherConfig::Model { source, .. } => {
-                let located = locate_model(&source, self.progress)
-                    .map_err(|error| self.fail(STAGE, error.into()))?;
+                let located = self.locate(&source).map_err(|error| self.fail(STAGE, error))?;
                 self.manifest.note_input(Input {
                     role: "teacher".into(),
                     locator: source,
@@ -94,10 +95,10 @@ impl Pipeline<'_> {
         if let Some(teacher) = &self.teacher {
             return Ok(Arc::clone(teacher));
         }
-        let model = match &self.recipe.teacher {
+        let model = match self.recipe.teacher.clone() {
             TeacherConfig::Model { source, .. } => {
-                let located = locate_model(source, self.progress)?;
-                load_as(&located.path, source, &self.device)?
+                let located = self.locate(&source)?;
+                load_as(&located.path, &source, &self.device)?
             }
             TeacherConfig::Trained { .. } => {
                 load_as(&self.file(FOLDER), "trained in this run", &self.device)?

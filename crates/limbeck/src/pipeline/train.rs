@@ -13,7 +13,7 @@ use limbeck_teach::{LocalTeacher, ReplayTeacher, Teacher, align};
 use serde_json::json;
 
 use super::{Pipeline, PipelineError, StageError, capture};
-use crate::networks::{load_as, locate_model};
+use crate::networks::load_as;
 use crate::recipe::TeacherConfig;
 
 /// The baseline's only objective, and a teacher's from scratch.
@@ -65,7 +65,7 @@ impl Pipeline<'_> {
             "student": self.recipe.student,
             "begins": self.student_source_hash()?,
             "objectives": self.recipe.objectives,
-            "training": self.recipe.training,
+            "training": self.recipe.training.hash(),
             "seed": self.recipe.seed,
             "teacher": self.teacher_hash()?,
             "signals": signals,
@@ -89,7 +89,7 @@ impl Pipeline<'_> {
         let inputs = json!({
             "student": self.recipe.student,
             "begins": self.student_source_hash()?,
-            "training": self.recipe.training,
+            "training": self.recipe.training.hash(),
             "seed": self.recipe.seed,
             "teacher": self.teacher_hash()?,
             "data": self.output_hash("data"),
@@ -155,7 +155,7 @@ impl Pipeline<'_> {
     /// The student before its training; the same for student and baseline.
     fn untrained_student(&mut self) -> Result<(Decoder, Tokenizer), StageError> {
         let teacher = self.teacher()?;
-        let decoder = match &self.recipe.student {
+        let decoder = match self.recipe.student.clone() {
             StudentConfig::Layers(layers) => layers.build(&teacher.decoder)?,
             StudentConfig::Fresh(shape) => {
                 let base = match &shape.config {
@@ -165,7 +165,7 @@ impl Pipeline<'_> {
                 shape.build(&base, self.recipe.seed, &self.device)?
             }
             StudentConfig::Model(model) => {
-                let located = locate_model(&model.source, self.progress)?;
+                let located = self.locate(&model.source)?;
                 let loaded = load_as(&located.path, &model.source, &self.device)?;
                 return Ok((loaded.decoder, loaded.tokenizer));
             }
@@ -182,8 +182,7 @@ impl Pipeline<'_> {
             }
             StudentConfig::Fresh(_) | StudentConfig::Layers(_) => return Ok(None),
         };
-        let located =
-            locate_model(&locator, self.progress).map_err(|error| self.fail("student", error.into()))?;
+        let located = self.locate(&locator).map_err(|error| self.fail("student", error))?;
         self.manifest.note_input(Input { role: "student".into(), locator, hash: located.hash.clone() });
         Ok(Some(located.hash))
     }

@@ -126,6 +126,7 @@ impl<'a> Walk<'a> {
         let mut required = Vec::new();
         self.collect(schema, &mut known, &mut required, 0);
         let open = schema.get("additionalProperties").filter(|value| value.as_bool() != Some(false));
+        let mut meant = Vec::new();
         for (key, entry) in entries {
             let below = join(path, key);
             match (known.get(key.as_str()), open) {
@@ -134,11 +135,12 @@ impl<'a> Walk<'a> {
                     self.node(&entry.node, of_any, &below, depth + 1);
                 }
                 (None, Some(_)) => {}
-                (None, None) => self.unknown(entry, key, &below, known.keys().copied()),
+                (None, None) => meant.extend(self.unknown(entry, key, &below, known.keys().copied())),
             }
         }
         for key in required {
-            if !entries.contains_key(key) {
+            // A key that was only misspelt is not missing besides.
+            if !entries.contains_key(key) && !meant.contains(&key) {
                 self.refuse(node, &join(path, key), "this key is needed and missing".into());
             }
         }
@@ -174,8 +176,8 @@ impl<'a> Walk<'a> {
         key: &str,
         path: &str,
         known: impl Iterator<Item = &'k str>,
-    ) {
-        let known: Vec<&str> = known.collect();
+    ) -> Option<&'k str> {
+        let known: Vec<&'k str> = known.collect();
         let mut message = "unknown key".to_owned();
         let near = nearest(key, known.iter().copied());
         if let Some(near) = near {
@@ -193,6 +195,7 @@ impl<'a> Walk<'a> {
             message,
             hint: Some(hint),
         });
+        near
     }
 
     fn choice(&mut self, node: &Node, names: &[String], path: &str) {
