@@ -53,7 +53,7 @@ fn difference(
 ) -> Result<f32, Box<dyn Error>> {
     let logits = model.logits(batch, tap);
     let [_, length, vocab] = logits.dims();
-    let values = logits.into_data().to_vec::<f32>().map_err(|error| format!("{error:?}"))?;
+    let values = logits.into_data().try_to_vec::<f32>().map_err(|error| format!("{error:?}"))?;
     let last = &values[(length - 1) * vocab..];
     Ok(last[prompt.right as usize] - last[prompt.wrong as usize])
 }

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
             return if error.use_stderr() { Exit::BadInput } else { Exit::Fine }.into();
         }
     };
-    let output = Output { json: cli.json, quiet: cli.quiet };
+    let output = Output { json: cli.json };
     let desk = Desk { output, progress: Reporter::new(cli.quiet) };
     let done = interrupt::listen().map_err(Failure::broke).and_then(|()| cli.verb.perform(&desk));
     match done {

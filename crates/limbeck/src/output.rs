@@ -6,13 +6,11 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// Where data and messages go, as the flags ask.
+/// How data is printed, as the flags ask.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     /// Data as JSON instead of text for people.
     pub(crate) json: bool,
-    /// No progress and no notes on stderr.
-    pub(crate) quiet: bool,
 }
 
 impl Output {
@@ -42,13 +40,6 @@ impl Output {
             self.line(&serde_json::to_string_pretty(value)?)
         } else {
             self.line(text().trim_end())
-        }
-    }
-
-    /// Writes a note to stderr, unless quiet.
-    pub(crate) fn note(&self, text: &str) {
-        if !self.quiet {
-            urgent(text);
         }
     }
 

@@ -77,6 +77,8 @@ fn objectives_that_ask_too_much_are_refused() {
 fn what_cannot_be_meant_is_refused() {
     insta::assert_snapshot!("no_baseline", with("[baseline]\ntrain = true", "[baseline]\ntrain = false"));
     insta::assert_snapshot!("odd_heads", with("n_heads = 2", "n_heads = 3"));
+    let gguf = "[export]\ngguf = [\"f16\"]\n\n[baseline]";
+    insta::assert_snapshot!("no_gguf", with("[baseline]", gguf));
     insta::assert_snapshot!("no_steps", with("steps = 6", "steps = 0"));
 }
 

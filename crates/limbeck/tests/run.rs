@@ -32,7 +32,7 @@ fn a_run_goes_from_recipe_to_report_and_is_not_done_twice() {
         }
     }
     let wanted = [
-        "report.html", "manifest.json", "recipe.toml", "metrics.jsonl", "student-f16.gguf", "teacher/config.json",
+        "report.html", "manifest.json", "recipe.toml", "metrics.jsonl", "teacher/config.json",
         "student/model.safetensors", "student/config.json", "student/tokenizer.json", "student/README.md",
         "baseline/model.safetensors",
     ];
@@ -67,10 +67,10 @@ fn a_run_goes_from_recipe_to_report_and_is_not_done_twice() {
     assert!(told.contains("student: unchanged, skipped") && !told.contains("audit: unchanged"), "{told}");
 
     // A missing output is made again, alone.
-    std::fs::remove_file(folder.join("student-f16.gguf")).unwrap();
+    std::fs::remove_file(folder.join("audit.json")).unwrap();
     let mended = succeed(on_tiny("run", &folder, &["--set", "audit.prompts_per_template=4"]));
     assert!(stderr(&mended).contains("student: unchanged, skipped"));
-    assert!(folder.join("student-f16.gguf").is_file());
+    assert!(folder.join("audit.json").is_file());
 
     // The page alone.
     std::fs::remove_file(folder.join("report.html")).unwrap();
@@ -108,16 +108,16 @@ fn verbs_work_alone_and_models_come_and_go() {
     let shown: Value = serde_json::from_slice(&succeed(command).stdout).unwrap();
     assert_eq!(shown["model"]["layers"], 1);
 
-    let gguf = place.path().join("student.gguf");
+    let copy = place.path().join("copy");
     let mut command = limbeck();
-    command.args(["model", "export"]).arg(&student).args(["--format", "gguf", "--dtype", "f32", "--out"]).arg(&gguf);
+    command.args(["model", "export"]).arg(&student).args(["--format", "hf", "--out"]).arg(&copy);
     succeed(command);
     let generate = |model: &std::path::Path| {
         let mut command = limbeck();
         command.args(["model", "generate"]).arg(model).args(["--prompt", "Van done in 1 . Hat done in", "--max-tokens", "4"]);
         String::from_utf8(succeed(command).stdout).unwrap()
     };
-    assert_eq!(generate(&student), generate(&gguf));
+    assert_eq!(generate(&student), generate(&copy));
 
     let mut command = limbeck();
     command.args(["audit", "--task", "numerals", "--prompts", "2", "--json", "--teacher"]).arg(&student).arg("--student").arg(&student);

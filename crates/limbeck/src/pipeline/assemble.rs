@@ -90,10 +90,14 @@ impl Pipeline<'_> {
 /// # Errors
 /// When they cannot be written.
 pub fn write_report(folder: &Path, results: &Results) -> Result<PathBuf, PipelineError> {
-    write_atomic(&folder.join(RESULTS), results_json(results).as_bytes())?;
+    write_atomic(&folder.join(RESULTS), results_json(results).map_err(unwritable)?.as_bytes())?;
     let page = folder.join(REPORT);
     write_atomic(&page, render_html(results).as_bytes())?;
     Ok(page)
+}
+
+fn unwritable(error: serde_json::Error) -> PipelineError {
+    PipelineError::of_stage("report", error.into())
 }
 
 /// Renders the page of a run folder anew from its `results.json`.

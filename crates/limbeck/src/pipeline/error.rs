@@ -147,7 +147,7 @@ impl PipelineError {
 }
 
 /// The first I/O error in the chain of sources.
-fn first_io(error: &(dyn std::error::Error + 'static)) -> Option<&io::Error> {
+fn first_io<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a io::Error> {
     let mut current = Some(error);
     while let Some(one) = current {
         if let Some(found) = one.downcast_ref::<io::Error>() {

@@ -11,7 +11,7 @@ use limbeck_data::locate::{Cache, Locator, fetch};
 use limbeck_data::records::{ReadOptions, Record, stream_records};
 use limbeck_eval::ShiftedSet;
 use limbeck_eval::numerals::{TrainingOptions, TrainingSets, closed_vocabulary, training_sets};
-use limbeck_model::{Tokenizer, tokenizer::ClosedSpecials};
+use limbeck_model::{ModelError, Tokenizer, open_model, tokenizer::ClosedSpecials};
 use limbeck_results::Input;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -52,9 +52,9 @@ const HELD_OUT: &str = "data/held_out.jsonl";
 impl Pipeline<'_> {
     /// Makes the examples, unless they lie in the run folder already.
     pub(super) fn make_examples(&mut self) -> Result<(), PipelineError> {
-        let source = match self.recipe.data.source() {
+        let source = match self.recipe.data.source().map(str::to_owned) {
             None => None,
-            Some(source) => Some(self.fetch_data(source).map_err(|error| self.fail(STAGE, error))?),
+            Some(source) => Some(self.fetch_data(&source).map_err(|error| self.fail(STAGE, error))?),
         };
         let tokenizer_source = self.tokenizer_source().map_err(|error| self.fail(STAGE, error))?;
         let inputs = json!({
@@ -99,9 +99,9 @@ impl Pipeline<'_> {
     /// The tokenizer of teacher and data.
     pub(super) fn tokenizer(&mut self) -> Result<Tokenizer, StageError> {
         match self.tokenizer_source()? {
-            Some((path, _)) => Ok(limbeck_model::weights::open_model(&path)?.tokenizer),
+            Some((path, _)) => Ok(open_model(&path).map_err(ModelError::from)?.tokenizer),
             None => Ok(Tokenizer::closed(&closed_vocabulary(), &ClosedSpecials::default())
-                .map_err(limbeck_model::ModelError::from)?),
+                .map_err(ModelError::from)?),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use limbeck_audit::{Subject, audit};
-use limbeck_data::atomic::{read_json, write_json};
+use limbeck_data::atomic::{read_json, write_atomic, write_json};
 use limbeck_eval::{EvaluationOptions, Networks, ScoringOptions, evaluate};
 use limbeck_model::{LoadedModel, save_gguf};
 use limbeck_results::{Audit, Evaluation, ModelFacts};
@@ -38,7 +38,7 @@ pub fn facts(model: &LoadedModel) -> ModelFacts {
     let config = model.decoder.config();
     ModelFacts {
         origin: model.origin.clone(),
-        family: config.family.to_string(),
+        family: config.family.model_type().to_owned(),
         parameters: model.decoder.parameter_count(),
         layers: config.n_layers,
         d_model: config.d_model,
@@ -143,15 +143,16 @@ impl Pipeline<'_> {
             let student = load_as(&run.file("student"), "student", &run.device)?;
             for format in settings.gguf {
                 let file = format!("student-{}.gguf", format.name());
-                save_gguf(&run.file(&file), &student, format.dtype())?;
+                save_gguf(&run.file(&file), &student.decoder, &student.tokenizer, format.dtype())?;
                 outputs.push(file);
             }
             if settings.hf {
                 let teacher = run.teacher()?;
                 let mut lineage = run.lineage("student", &teacher);
                 lineage.metrics = run.figures()?;
-                limbeck_model::weights::write_model_card(&run.file("student"), &lineage)?;
-                outputs.push("student/README.md".to_owned());
+                write_atomic(&run.file("student/README.md"), lineage.card().as_bytes())?;
+                write_json(&run.file("student/lineage.json"), &lineage)?;
+                outputs.extend(["student/README.md".to_owned(), "student/lineage.json".to_owned()]);
             }
             Ok(outputs)
         })
@@ -196,8 +197,8 @@ fn subject(model: &LoadedModel) -> Subject<'_> {
 
 impl GgufFormat {
     /// The same for the writer.
-    pub fn dtype(self) -> limbeck_model::weights::GgufDtype {
-        use limbeck_model::weights::GgufDtype;
+    pub fn dtype(self) -> limbeck_model::weights::gguf::GgufDtype {
+        use limbeck_model::weights::gguf::GgufDtype;
         match self {
             Self::F32 => GgufDtype::F32,
             Self::F16 => GgufDtype::F16,

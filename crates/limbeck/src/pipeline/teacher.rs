@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use limbeck_distill::{TrainingJob, train};
-use limbeck_model::{Decoder, Lineage, LoadedModel, save_hf_folder};
+use limbeck_model::{Decoder, Lineage, LoadedModel, ModelError, save_hf_folder};
 use limbeck_results::Input;
 use serde_json::json;
 
@@ -45,18 +45,12 @@ impl Pipeline<'_> {
                 },
                 run.progress,
             )?;
-            let model = LoadedModel {
-                decoder: outcome.decoder,
-                tokenizer,
-                hash: String::new(),
-                origin: "trained in this run".into(),
-            };
             let lineage = Lineage {
                 name: format!("{} teacher", run.recipe.name),
                 recipe: Some(run.resolved.clone()),
                 ..Lineage::default()
             };
-            save_hf_folder(&run.file(FOLDER), &model, &lineage)?;
+            save_hf_folder(&run.file(FOLDER), &outcome.decoder, &tokenizer, &lineage)?;
             let summary = Trained::write(run, "teacher", outcome.steps, outcome.tokens, outcome.curve)?;
             Ok(vec![FOLDER.to_owned(), summary])
         })?;
@@ -69,7 +63,7 @@ impl Pipeline<'_> {
         architecture: &Architecture,
     ) -> Result<(limbeck_model::Tokenizer, Decoder), StageError> {
         let tokenizer = self.tokenizer()?;
-        let config = architecture.decoder(tokenizer.vocab_size())?;
+        let config = architecture.decoder(tokenizer.vocab_size()).map_err(ModelError::from)?;
         let decoder = Decoder::init(&config, self.recipe.seed, &self.device)?;
         Ok((tokenizer, decoder))
     }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use limbeck_data::atomic::{read_json, write_json};
 use limbeck_data::hash::{hash_file, hash_path};
 use limbeck_distill::{FreshStudent, ObjectiveConfig, StudentConfig, TrainingJob, TrainingOutcome, train};
-use limbeck_model::weights::Ingredient;
-use limbeck_model::{Decoder, DecoderConfig, Lineage, LoadedModel, Tokenizer, save_hf_folder};
+use limbeck_model::{
+    Decoder, DecoderConfig, Ingredient, Lineage, LoadedModel, ModelError, Tokenizer, save_hf_folder,
+};
 use limbeck_results::{CurvePoint, Input, TrainingRun};
 use limbeck_teach::{LocalTeacher, ReplayTeacher, Teacher, align};
 use serde_json::json;
@@ -131,8 +132,7 @@ impl Pipeline<'_> {
         )?;
         let TrainingOutcome { decoder, steps, tokens, curve, .. } = outcome;
         let lineage = self.lineage(network, &of_teacher);
-        let model = LoadedModel { decoder, tokenizer, hash: String::new(), origin: network.to_owned() };
-        save_hf_folder(&self.file(network), &model, &lineage)?;
+        save_hf_folder(&self.file(network), &decoder, &tokenizer, &lineage)?;
         let summary = Trained::write(self, network, steps, tokens, curve)?;
         // The model card is left out: the export stage adds the figures of the evaluation to it.
         let files = ["config.json", "model.safetensors", "tokenizer.json"];
@@ -149,7 +149,7 @@ impl Pipeline<'_> {
             _ if self.recipe.capture.is_some() => self.file(capture::FOLDER),
             _ => return Ok(Box::new(local)),
         };
-        Ok(Box::new(ReplayTeacher::open(&folder, Some(local.identity()), &self.device)?))
+        Ok(Box::new(ReplayTeacher::open(&folder, Some(local.identity()))?))
     }
 
     /// The student before its training; the same for student and baseline.
@@ -159,7 +159,8 @@ impl Pipeline<'_> {
             StudentConfig::Layers(layers) => layers.build(&teacher.decoder)?,
             StudentConfig::Fresh(shape) => {
                 let base = match &shape.config {
-                    Some(file) => DecoderConfig::from_hf_json(&read_json(Path::new(file))?)?,
+                    Some(file) => DecoderConfig::from_hf_json(&read_json(Path::new(file))?)
+                        .map_err(ModelError::from)?,
                     None => teacher.decoder.config().clone(),
                 };
                 shape.build(&base, self.recipe.seed, &self.device)?

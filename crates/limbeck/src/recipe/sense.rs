@@ -118,6 +118,13 @@ fn teacher(recipe: &Recipe, found: &mut Findings<'_>) {
             if let Err(error) = training.check() {
                 found.add("teacher.training", error.to_string());
             }
+            if tokenizer.is_none() && !recipe.export.gguf.is_empty() {
+                found.advise(
+                    "export.gguf",
+                    "a closed vocabulary has no GGUF form",
+                    Some("leave export.gguf out, or name a tokenizer: teacher.tokenizer"),
+                );
+            }
             if tokenizer.is_none() && !matches!(recipe.data, DataConfig::Numerals { .. }) {
                 found.advise(
                     "teacher.tokenizer",

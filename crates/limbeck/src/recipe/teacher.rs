@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use limbeck_distill::TrainingConfig;
-use limbeck_model::{DecoderConfig, ModelError};
+use limbeck_model::{ConfigError, DecoderConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -74,7 +74,7 @@ impl Architecture {
     ///
     /// # Errors
     /// When the shape cannot be, such as a width the heads do not divide.
-    pub fn decoder(&self, vocab_size: usize) -> Result<DecoderConfig, ModelError> {
+    pub fn decoder(&self, vocab_size: usize) -> Result<DecoderConfig, ConfigError> {
         let d_mlp = self.d_mlp.unwrap_or_else(|| self.d_model.saturating_mul(4));
         let config = match self.family {
             ScratchFamily::Gpt2 => json!({

@@ -1,5 +1,5 @@
 //! Runs of the program on the tiny recipe.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use limbeck::model::weights::{GgufDtype, Ingredient};
-use limbeck::model::{Lineage, save_gguf, save_hf_folder};
+use limbeck::model::weights::FloatFormat;
+use limbeck::model::weights::gguf::GgufDtype;
+use limbeck::model::{Ingredient, Lineage, ModelError, save_folder_pieces, save_gguf};
 use serde_json::json;
 
 use super::super::Desk;
@@ -20,7 +21,7 @@ pub(crate) struct Export {
     /// The layout
     #[arg(long, value_enum)]
     format: Format,
-    /// The number format; a Hugging Face folder takes f32
+    /// The number format; a Hugging Face folder takes f32 or f16
     #[arg(long, value_enum, default_value_t = Dtype::F32)]
     dtype: Dtype,
     /// Folder or file to write
@@ -51,21 +52,26 @@ enum Dtype {
 
 impl Export {
     pub(crate) fn perform(self, desk: &Desk) -> Result<Exit, Failure> {
-        if matches!(self.format, Format::Hf) && self.dtype != Dtype::F32 {
-            return Err(Failure::input("a Hugging Face folder is written in f32")
-                .hint("leave out --dtype, or take --format gguf"));
-        }
         let model = super::load(&self.model, desk)?;
         match self.format {
             Format::Hf => {
+                let float = match self.dtype {
+                    Dtype::F32 => FloatFormat::F32,
+                    Dtype::F16 => FloatFormat::F16,
+                    Dtype::Q8_0 => {
+                        return Err(Failure::input("a Hugging Face folder is written in f32 or f16")
+                            .hint("q8_0 goes with --format gguf"));
+                    }
+                };
                 let lineage = Lineage {
                     name: self.model.clone(),
-                    data: Vec::new(),
-                    notes: vec![format!("Converted from {} ({}).", model.origin, model.hash)],
-                    teacher: None::<Ingredient>,
+                    base: Some(Ingredient { name: model.origin.clone(), hash: model.hash.clone() }),
                     ..Lineage::default()
                 };
-                save_hf_folder(&self.out, &model, &lineage).map_err(fail)?;
+                let config = model.decoder.config().to_hf_json();
+                let mut weights = model.decoder.to_hf_weights();
+                save_folder_pieces(&self.out, &config, &mut weights, &model.tokenizer, &lineage, float)
+                    .map_err(|error| fail(ModelError::from(error)))?;
             }
             Format::Gguf => {
                 let dtype = match self.dtype {
@@ -73,7 +79,7 @@ impl Export {
                     Dtype::F16 => GgufDtype::F16,
                     Dtype::Q8_0 => GgufDtype::Q8_0,
                 };
-                save_gguf(&self.out, &model, dtype).map_err(fail)?;
+                save_gguf(&self.out, &model.decoder, &model.tokenizer, dtype).map_err(fail)?;
             }
         }
         desk.output.data(&json!({ "out": self.out }), || self.out.display().to_string())?;

@@ -39,7 +39,7 @@ impl Logits {
         let batch = TokenBatch::new(&rows, &Device::default()).map_err(fail)?;
         let logits = model.decoder.logits(&batch, &mut NoTap);
         let [_, n, vocab] = logits.dims();
-        let values = logits.into_data().to_vec::<f32>().map_err(|error| Failure::broke(format!("{error:?}")))?;
+        let values = logits.into_data().try_to_vec::<f32>().map_err(|error| Failure::broke(format!("{error:?}")))?;
         let id_bytes: Vec<u8> = ids.iter().flat_map(|id| i64::from(*id).to_le_bytes()).collect();
         let logit_bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let tensors = [
