@@ -16,11 +16,27 @@ use limbeck::teach::{LocalTeacher, TeacherIdentity};
 fn main() -> Result<(), Box<dyn Error>> {
     let tokenizer = Tokenizer::closed(&closed_vocabulary(), &ClosedSpecials::default())?;
     let vocab_size = tokenizer.vocab_size();
-    let sizes =
-        Sizes { vocab_size, d_model: 32, n_layers: 4, n_heads: 4, n_kv_heads: 4, d_mlp: 128, max_positions: 64 };
+    let sizes = Sizes {
+        vocab_size,
+        d_model: 32,
+        n_layers: 4,
+        n_heads: 4,
+        n_kv_heads: 4,
+        d_mlp: 128,
+        max_positions: 64,
+    };
     let teacher = Decoder::init(&DecoderConfig::gpt2(sizes), 1, &Device::default())?;
-    let student = LayersStudent { select: LayerSelection::Even, layers: None }.build(&teacher)?;
-    let options = TrainingOptions { examples: 64, held_out: 8, shifted: 8, ..TrainingOptions::default() };
+    let student = LayersStudent {
+        select: LayerSelection::Even,
+        layers: None,
+    }
+    .build(&teacher)?;
+    let options = TrainingOptions {
+        examples: 64,
+        held_out: 8,
+        shifted: 8,
+        ..TrainingOptions::default()
+    };
     let examples = training_sets(&tokenizer, &options)?.training;
 
     let identity = TeacherIdentity {
@@ -37,10 +53,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         vocab_used: None,
         examples: Arc::from(examples),
         objectives: vec![
-            ObjectiveConfig::ForwardKl(ForwardKl { weight: 0.5, temperature: 2.0 }),
+            ObjectiveConfig::ForwardKl(ForwardKl {
+                weight: 0.5,
+                temperature: 2.0,
+            }),
             ObjectiveConfig::CrossEntropy(CrossEntropy { weight: 0.5 }),
         ],
-        config: TrainingConfig { steps: 10, batch_size: 4, warmup_steps: 2, ..TrainingConfig::default() },
+        config: TrainingConfig {
+            steps: 10,
+            batch_size: 4,
+            warmup_steps: 2,
+            ..TrainingConfig::default()
+        },
         checkpoint_dir: folder.join("checkpoints"),
         metrics_path: folder.join("metrics.jsonl"),
     };

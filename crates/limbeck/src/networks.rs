@@ -43,7 +43,11 @@ pub fn locate_model(locator: &str, progress: &dyn Progress) -> Result<LocatedMod
     } else {
         path
     };
-    Ok(LocatedModel { locator: locator.to_owned(), path, hash })
+    Ok(LocatedModel {
+        locator: locator.to_owned(),
+        path,
+        hash,
+    })
 }
 
 /// Loads the network that `locator` names.

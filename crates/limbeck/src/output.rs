@@ -31,11 +31,7 @@ impl Output {
     }
 
     /// Writes `value` as JSON under `--json`, and `text()` otherwise.
-    pub(crate) fn data<T: Serialize>(
-        &self,
-        value: &T,
-        text: impl FnOnce() -> String,
-    ) -> Result<(), Failure> {
+    pub(crate) fn data<T: Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> Result<(), Failure> {
         if self.json {
             self.line(&serde_json::to_string_pretty(value)?)
         } else {

@@ -40,8 +40,11 @@ pub struct StageRecord {
 impl StageRecord {
     /// One hash of all outputs.
     pub fn output_hash(&self) -> String {
-        let lines: String =
-            self.outputs.iter().map(|(path, hash)| format!("{path}\t{hash}\n")).collect();
+        let lines: String = self
+            .outputs
+            .iter()
+            .map(|(path, hash)| format!("{path}\t{hash}\n"))
+            .collect();
         limbeck_data::hash::hash_bytes(lines.as_bytes())
     }
 }
@@ -61,9 +64,10 @@ impl Manifest {
     pub(crate) fn holds(&self, stage: &str, fingerprint: &str, root: &Path) -> bool {
         self.stages.get(stage).is_some_and(|record| {
             record.fingerprint == fingerprint
-                && record.outputs.iter().all(|(path, hash)| {
-                    hash_path(&root.join(path)).is_ok_and(|found| found == *hash)
-                })
+                && record
+                    .outputs
+                    .iter()
+                    .all(|(path, hash)| hash_path(&root.join(path)).is_ok_and(|found| found == *hash))
         })
     }
 

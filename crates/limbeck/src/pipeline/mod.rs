@@ -37,10 +37,10 @@ use crate::recipe::{Loaded, Recipe};
 
 pub use assemble::{REPORT, RESULTS, rerender, write_report};
 pub use error::{PipelineError, StageError};
-pub use manifest::{Manifest, StageRecord};
-pub use measure::facts;
 use examples::Examples;
 use folder::RunFolder;
+pub use manifest::{Manifest, StageRecord};
+pub use measure::facts;
 
 /// How far a run goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,9 @@ pub struct Pipeline<'a> {
 
 impl std::fmt::Debug for Pipeline<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pipeline").field("folder", &self.folder).finish_non_exhaustive()
+        f.debug_struct("Pipeline")
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
     }
 }
 

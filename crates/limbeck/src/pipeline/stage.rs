@@ -9,9 +9,9 @@ use limbeck_data::hash::{hash_bytes, hash_path};
 use serde::Serialize;
 use serde_json::json;
 
+use super::Pipeline;
 use super::error::{PipelineError, StageError};
 use super::manifest::StageRecord;
-use super::Pipeline;
 
 /// Raised when a stage's work changes its meaning without its inputs changing.
 const STAGE_VERSION: u32 = 1;
@@ -21,7 +21,11 @@ pub(crate) type Outputs = Vec<String>;
 
 impl Pipeline<'_> {
     /// The hash of everything a stage depends on.
-    pub(crate) fn fingerprint(&self, stage: &'static str, inputs: &impl Serialize) -> Result<String, PipelineError> {
+    pub(crate) fn fingerprint(
+        &self,
+        stage: &'static str,
+        inputs: &impl Serialize,
+    ) -> Result<String, PipelineError> {
         let all = json!({
             "stage": stage,
             "version": STAGE_VERSION,
@@ -44,7 +48,10 @@ impl Pipeline<'_> {
             return Ok(());
         }
         if self.progress.cancelled() {
-            return Err(PipelineError::Cancelled { stage, folder: self.folder.root().to_owned() });
+            return Err(PipelineError::Cancelled {
+                stage,
+                folder: self.folder.root().to_owned(),
+            });
         }
         let began = Instant::now();
         let written = work(self, &fingerprint).map_err(|error| self.fail(stage, error))?;
@@ -54,16 +61,27 @@ impl Pipeline<'_> {
             outputs.insert(path, hash);
         }
         let seconds = began.elapsed().as_secs_f64();
-        self.manifest.stages.insert(stage.to_owned(), StageRecord { fingerprint, outputs, seconds });
+        self.manifest.stages.insert(
+            stage.to_owned(),
+            StageRecord {
+                fingerprint,
+                outputs,
+                seconds,
+            },
+        );
         self.manifest.write(self.folder.root())
     }
 
     /// The error of a stage; a wish to stop is told apart.
     pub(crate) fn fail(&self, stage: &'static str, source: StageError) -> PipelineError {
         // Ctrl-C reaches the program that downloads for us too, which then fails.
-        let cut_off = matches!(source, StageError::Data(DataError::Download { .. })) && self.progress.cancelled();
+        let cut_off =
+            matches!(source, StageError::Data(DataError::Download { .. })) && self.progress.cancelled();
         if source.is_cancelled() || cut_off {
-            PipelineError::Cancelled { stage, folder: self.folder.root().to_owned() }
+            PipelineError::Cancelled {
+                stage,
+                folder: self.folder.root().to_owned(),
+            }
         } else {
             PipelineError::Stage { stage, source }
         }
@@ -71,7 +89,11 @@ impl Pipeline<'_> {
 
     /// The hash of what a stage wrote; empty when it was not needed.
     pub(crate) fn output_hash(&self, stage: &str) -> String {
-        self.manifest.stages.get(stage).map(StageRecord::output_hash).unwrap_or_default()
+        self.manifest
+            .stages
+            .get(stage)
+            .map(StageRecord::output_hash)
+            .unwrap_or_default()
     }
 
     /// Where a file of the run folder is.

@@ -39,9 +39,16 @@ pub fn load(path: &Path, overrides: &[Override]) -> Result<Loaded, RecipeError> 
         Err(source) => {
             let name = path.to_str().unwrap_or_default();
             if source.kind() == std::io::ErrorKind::NotFound && BUILTIN.iter().any(|one| one.name == name) {
-                return load_text(builtin(name)?.text, Path::new(&format!("<built-in {name}>")), overrides);
+                return load_text(
+                    builtin(name)?.text,
+                    Path::new(&format!("<built-in {name}>")),
+                    overrides,
+                );
             }
-            Err(RecipeError::Read { path: path.to_owned(), source })
+            Err(RecipeError::Read {
+                path: path.to_owned(),
+                source,
+            })
         }
     }
 }
@@ -61,14 +68,8 @@ pub fn load_text(text: &str, path: &Path, overrides: &[Override]) -> Result<Load
     if !problems.is_empty() {
         return Err(in_order(problems));
     }
-    let recipe: Recipe = serde_json::from_value(root.to_json()).map_err(|error| {
-        RecipeError::from(Problem {
-            origin: root.origin.clone(),
-            key: None,
-            message: error.to_string(),
-            hint: None,
-        })
-    })?;
+    let recipe: Recipe = serde_json::from_value(root.to_json())
+        .map_err(|error| RecipeError::from(locate(&root, error.to_string())))?;
     let problems = sense::check(&recipe, &root);
     if !problems.is_empty() {
         return Err(in_order(problems));
@@ -79,23 +80,34 @@ pub fn load_text(text: &str, path: &Path, overrides: &[Override]) -> Result<Load
 
 /// Fills what follows from other keys: the run folder from the name, every seed from the one seed.
 fn derive(root: &mut Node) -> Result<(), RecipeError> {
-    if let (None, Some(Content::Text(name))) = (root.at("output_dir"), root.at("name").map(|node| &node.content)) {
+    if let (None, Some(Content::Text(name))) =
+        (root.at("output_dir"), root.at("name").map(|node| &node.content))
+    {
         let folder = format!("runs/{name}");
         insert(root, "output_dir", Content::Text(folder));
     }
     let trained = matches!(text_at(root, "teacher.kind"), Some("trained"));
     if trained {
         // A teacher trained here begins from the same defaults as the student.
-        let mut training = Node::parse_defaults(DEFAULTS)?.at("training").cloned().unwrap_or_else(|| Node::empty(Origin::Default));
+        let mut training = Node::parse_defaults(DEFAULTS)?
+            .at("training")
+            .cloned()
+            .unwrap_or_else(|| Node::empty(Origin::Default));
         if let Some(own) = root.at("teacher.training") {
             merge(&mut training, own.clone());
         }
         insert(root, "teacher.training", training.content);
     }
-    if matches!(root.at("capture").map(|node| &node.content), Some(Content::Table(_))) && root.at("capture.temperatures").is_none() {
+    if matches!(
+        root.at("capture").map(|node| &node.content),
+        Some(Content::Table(_))
+    ) && root.at("capture.temperatures").is_none()
+    {
         insert(root, "capture.temperatures", Content::Array(temperatures(root)));
     }
-    let Some(seed) = root.at("seed").map(|node| node.content.clone()) else { return Ok(()) };
+    let Some(seed) = root.at("seed").map(|node| node.content.clone()) else {
+        return Ok(());
+    };
     for (section, wanted) in [("training", true), ("teacher.training", trained), ("audit", true)] {
         if wanted && root.at(&format!("{section}.seed")).is_none() {
             insert(root, &format!("{section}.seed"), seed.clone());
@@ -135,7 +147,10 @@ fn temperatures(root: &Node) -> Vec<Node> {
         return Vec::new();
     };
     let mut found: Vec<Node> = Vec::new();
-    for node in objectives.iter().filter_map(|objective| objective.at("temperature")) {
+    for node in objectives
+        .iter()
+        .filter_map(|objective| objective.at("temperature"))
+    {
         if found.iter().all(|one| one.content != node.content) {
             found.push(node.clone());
         }
@@ -148,7 +163,9 @@ fn insert(root: &mut Node, key: &str, content: Content) {
     let mut node = root;
     let mut parts = key.split('.').peekable();
     while let Some(part) = parts.next() {
-        let Content::Table(entries) = &mut node.content else { return };
+        let Content::Table(entries) = &mut node.content else {
+            return;
+        };
         let entry = entries.entry(part.to_owned()).or_insert_with(|| Entry {
             key_origin: Origin::Default,
             node: Node::empty(Origin::Default),
@@ -158,6 +175,40 @@ fn insert(root: &mut Node, key: &str, content: Content) {
             node.content = content;
             return;
         }
+    }
+}
+
+/// A problem that only reading the types found: its message quotes the text it is about, which tells the place.
+fn locate(root: &Node, message: String) -> Problem {
+    let quoted = message.split('`').nth(1).unwrap_or_default();
+    let (key, origin) = find_text(root, quoted, String::new()).unzip();
+    Problem {
+        origin: origin.unwrap_or_else(|| root.origin.clone()),
+        key,
+        message,
+        hint: None,
+    }
+}
+
+/// Key and place of the first string of this text.
+fn find_text(node: &Node, text: &str, path: String) -> Option<(String, Origin)> {
+    let below = |key: &str| {
+        if path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{path}.{key}")
+        }
+    };
+    match &node.content {
+        Content::Text(found) if found == text => Some((path, node.origin.clone())),
+        Content::Table(entries) => entries
+            .iter()
+            .find_map(|(key, entry)| find_text(&entry.node, text, below(key))),
+        Content::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| find_text(item, text, below(&index.to_string()))),
+        _ => None,
     }
 }
 
@@ -202,7 +253,9 @@ mod tests {
         let environment = Override {
             key: "training.steps".into(),
             value: "7".into(),
-            origin: Origin::Environment { variable: "LIMBECK__TRAINING__STEPS".into() },
+            origin: Origin::Environment {
+                variable: "LIMBECK__TRAINING__STEPS".into(),
+            },
         };
         let flag = Override::from_flag("training.steps=9").unwrap();
         let one = load_text(text, Path::new("r"), std::slice::from_ref(&environment)).unwrap();
@@ -215,6 +268,9 @@ mod tests {
     fn a_bare_word_is_a_string() {
         let node = parse_value("hello there", &Origin::Default);
         assert_eq!(node.content, Content::Text("hello there".into()));
-        assert_eq!(parse_value("[1, 2]", &Origin::Default).content.describe(), "an array");
+        assert_eq!(
+            parse_value("[1, 2]", &Origin::Default).content.describe(),
+            "an array"
+        );
     }
 }

@@ -53,7 +53,10 @@ impl Content {
 impl Node {
     /// An empty table.
     pub(crate) fn empty(origin: Origin) -> Self {
-        Self { origin, content: Content::Table(BTreeMap::new()) }
+        Self {
+            origin,
+            content: Content::Table(BTreeMap::new()),
+        }
     }
 
     /// Parses a recipe file's text.
@@ -98,7 +101,10 @@ impl Node {
         use serde_json::Value;
         match &self.content {
             Content::Table(entries) => Value::Object(
-                entries.iter().map(|(key, entry)| (key.clone(), entry.node.to_json())).collect(),
+                entries
+                    .iter()
+                    .map(|(key, entry)| (key.clone(), entry.node.to_json()))
+                    .collect(),
             ),
             Content::Array(items) => Value::Array(items.iter().map(Self::to_json).collect()),
             Content::Text(text) | Content::Datetime(text) => Value::String(text.clone()),
@@ -115,7 +121,10 @@ impl Node {
 pub(crate) fn parse_value(text: &str, origin: &Origin) -> Node {
     let parsed = text.trim().parse::<toml_edit::Value>().ok();
     parsed.map_or_else(
-        || Node { origin: origin.clone(), content: Content::Text(text.to_owned()) },
+        || Node {
+            origin: origin.clone(),
+            content: Content::Text(text.to_owned()),
+        },
         |value| from_item(&Item::Value(value), &|_| origin.clone()),
     )
 }
@@ -144,7 +153,9 @@ fn from_item(item: &Item, place: &dyn Fn(usize) -> Origin) -> Node {
         });
         Content::Array(nodes.collect())
     } else if let Some(array) = item.as_array() {
-        let nodes = array.iter().map(|value| from_item(&Item::Value(value.clone()), place));
+        let nodes = array
+            .iter()
+            .map(|value| from_item(&Item::Value(value.clone()), place));
         Content::Array(nodes.collect())
     } else if let Some(text) = item.as_str() {
         Content::Text(text.to_owned())
@@ -181,5 +192,10 @@ fn entries(table: &dyn TableLike, place: &dyn Fn(usize) -> Origin) -> BTreeMap<S
 }
 
 fn line_at(text: &str, offset: usize) -> usize {
-    1 + text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count()
+    1 + text
+        .as_bytes()
+        .iter()
+        .take(offset)
+        .filter(|byte| **byte == b'\n')
+        .count()
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use limbeck_data::locate::Locator;
-use limbeck_distill::{Layers, ObjectiveConfig, StudentConfig};
+use limbeck_distill::{DistillError, Layers, ObjectiveConfig, StudentConfig, TrainingConfig};
 use limbeck_model::DecoderConfig;
 use limbeck_teach::Capabilities;
 
@@ -18,7 +18,10 @@ const ANY_VOCABULARY: usize = 64;
 
 /// All problems of a recipe, in the order of its sections.
 pub(crate) fn check(recipe: &Recipe, root: &Node) -> Vec<Problem> {
-    let mut found = Findings { root, problems: Vec::new() };
+    let mut found = Findings {
+        root,
+        problems: Vec::new(),
+    };
     names(recipe, &mut found);
     sources(recipe, &mut found);
     teacher(recipe, &mut found);
@@ -57,14 +60,20 @@ impl Findings<'_> {
 
 fn names(recipe: &Recipe, found: &mut Findings<'_>) {
     let plain = |name: &str| {
-        !name.trim().is_empty() && name.chars().all(|c| c.is_alphanumeric() || " ._-+".contains(c)) && name != ".."
+        !name.trim().is_empty()
+            && name.chars().all(|c| c.is_alphanumeric() || " ._-+".contains(c))
+            && name != ".."
     };
     found.require(
         plain(&recipe.name),
         "name",
         "expected letters, digits, spaces and . _ - +, for it names a folder",
     );
-    found.require(!recipe.output_dir.as_os_str().is_empty(), "output_dir", "expected the path of a folder");
+    found.require(
+        !recipe.output_dir.as_os_str().is_empty(),
+        "output_dir",
+        "expected the path of a folder",
+    );
 }
 
 fn sources(recipe: &Recipe, found: &mut Findings<'_>) {
@@ -94,7 +103,10 @@ fn sources(recipe: &Recipe, found: &mut Findings<'_>) {
 
 fn teacher(recipe: &Recipe, found: &mut Findings<'_>) {
     match &recipe.teacher {
-        TeacherConfig::Model { signals: Some(signals), .. } => {
+        TeacherConfig::Model {
+            signals: Some(signals),
+            ..
+        } => {
             if recipe.capture.is_some() {
                 found.advise(
                     "teacher.signals",
@@ -111,13 +123,15 @@ fn teacher(recipe: &Recipe, found: &mut Findings<'_>) {
             }
         }
         TeacherConfig::Model { .. } => {}
-        TeacherConfig::Trained { architecture, training, tokenizer } => {
+        TeacherConfig::Trained {
+            architecture,
+            training,
+            tokenizer,
+        } => {
             if let Err(error) = architecture.decoder(ANY_VOCABULARY) {
                 found.add("teacher.architecture", error.to_string());
             }
-            if let Err(error) = training.check() {
-                found.add("teacher.training", error.to_string());
-            }
+            training_settings("teacher.training", training, found);
             if tokenizer.is_none() && !recipe.export.gguf.is_empty() {
                 found.advise(
                     "export.gguf",
@@ -141,10 +155,14 @@ fn teacher_layers(recipe: &Recipe) -> Option<usize> {
     match &recipe.teacher {
         TeacherConfig::Trained { architecture, .. } => Some(architecture.n_layers),
         TeacherConfig::Model { source, .. } => {
-            let Ok(Locator::Path { path, .. }) = source.parse::<Locator>() else { return None };
+            let Ok(Locator::Path { path, .. }) = source.parse::<Locator>() else {
+                return None;
+            };
             let text = std::fs::read_to_string(path.join("config.json")).ok()?;
             let config = serde_json::from_str(&text).ok()?;
-            DecoderConfig::from_hf_json(&config).ok().map(|config| config.n_layers)
+            DecoderConfig::from_hf_json(&config)
+                .ok()
+                .map(|config| config.n_layers)
         }
     }
 }
@@ -152,9 +170,10 @@ fn teacher_layers(recipe: &Recipe) -> Option<usize> {
 /// Blocks of the student, when the recipe alone tells.
 fn student_layers(recipe: &Recipe) -> Option<usize> {
     match &recipe.student {
-        StudentConfig::Layers(layers) => {
-            layers.indices(teacher_layers(recipe)?).ok().map(|chosen| chosen.len())
-        }
+        StudentConfig::Layers(layers) => layers
+            .indices(teacher_layers(recipe)?)
+            .ok()
+            .map(|chosen| chosen.len()),
         StudentConfig::Fresh(shape) => shape.n_layers,
         StudentConfig::Model(_) => None,
     }
@@ -184,18 +203,45 @@ fn student(recipe: &Recipe, found: &mut Findings<'_>) {
 
 fn data(recipe: &Recipe, found: &mut Findings<'_>) {
     match &recipe.data {
-        DataConfig::Text { sequence_length, held_out, max_examples, .. }
-        | DataConfig::Records { sequence_length, held_out, max_examples, .. } => {
-            found.require(*sequence_length >= 2, "data.sequence_length", "expected at least 2");
+        DataConfig::Text {
+            sequence_length,
+            held_out,
+            max_examples,
+            ..
+        }
+        | DataConfig::Records {
+            sequence_length,
+            held_out,
+            max_examples,
+            ..
+        } => {
+            found.require(
+                *sequence_length >= 2,
+                "data.sequence_length",
+                "expected at least 2",
+            );
             found.require(
                 *held_out > 0.0 && *held_out < 1.0,
                 "data.held_out",
                 "expected a share between 0 and 1",
             );
-            found.require(*max_examples != Some(0), "data.max_examples", "expected at least 1");
+            found.require(
+                *max_examples != Some(0),
+                "data.max_examples",
+                "expected at least 1",
+            );
         }
-        DataConfig::Numerals { examples, held_out, shifted, .. } => {
-            for (key, count) in [("examples", examples), ("held_out", held_out), ("shifted", shifted)] {
+        DataConfig::Numerals {
+            examples,
+            held_out,
+            shifted,
+            ..
+        } => {
+            for (key, count) in [
+                ("examples", examples),
+                ("held_out", held_out),
+                ("shifted", shifted),
+            ] {
                 found.require(
                     (1..=10_000_000).contains(count),
                     &format!("data.{key}"),
@@ -211,7 +257,10 @@ fn objectives(recipe: &Recipe, found: &mut Findings<'_>) {
     let capabilities = match &recipe.capture {
         Some(capture) => Capabilities::replay(capture.top_k, capture.temperatures.clone()),
         // What another capture holds is known once it is opened; it never has hidden states.
-        None if replayed => Capabilities { hidden: false, ..Capabilities::local() },
+        None if replayed => Capabilities {
+            hidden: false,
+            ..Capabilities::local()
+        },
         None => Capabilities::local(),
     };
     let layers = teacher_layers(recipe)
@@ -245,9 +294,7 @@ fn objectives(recipe: &Recipe, found: &mut Findings<'_>) {
             found.add("objectives", error.to_string());
         }
     }
-    if let Err(error) = recipe.training.check() {
-        found.add("training", error.to_string());
-    }
+    training_settings("training", &recipe.training, found);
     // The vocabulary is not known yet; only its bound is left to the capture itself.
     if let Some(Err(error)) = recipe.capture.as_ref().map(|capture| capture.check(usize::MAX)) {
         found.add("capture", error.to_string());
@@ -261,8 +308,28 @@ fn objectives(recipe: &Recipe, found: &mut Findings<'_>) {
     }
 }
 
+fn training_settings(section: &str, training: &TrainingConfig, found: &mut Findings<'_>) {
+    match training.check() {
+        Ok(()) => {}
+        Err(DistillError::Config {
+            key,
+            found: value,
+            right,
+        }) => {
+            found.add(
+                &format!("{section}.{key}"),
+                format!("found {value}, which should be {right}"),
+            );
+        }
+        Err(error) => found.add(section, error.to_string()),
+    }
+}
+
 fn only_data(objectives: &[ObjectiveConfig]) -> bool {
-    !objectives.is_empty() && objectives.iter().all(|one| matches!(one, ObjectiveConfig::CrossEntropy(_)))
+    !objectives.is_empty()
+        && objectives
+            .iter()
+            .all(|one| matches!(one, ObjectiveConfig::CrossEntropy(_)))
 }
 
 fn measures(recipe: &Recipe, found: &mut Findings<'_>) {
@@ -278,13 +345,21 @@ fn measures(recipe: &Recipe, found: &mut Findings<'_>) {
         }
         _ => {}
     }
-    found.require(recipe.evaluation.batch_size >= 1, "evaluation.batch_size", "expected at least 1");
+    found.require(
+        recipe.evaluation.batch_size >= 1,
+        "evaluation.batch_size",
+        "expected at least 1",
+    );
     found.require(
         (100..=1_000_000).contains(&recipe.evaluation.resamples),
         "evaluation.resamples",
         "expected between 100 and 1000000",
     );
-    found.require(recipe.evaluation.max_examples != Some(0), "evaluation.max_examples", "expected at least 1");
+    found.require(
+        recipe.evaluation.max_examples != Some(0),
+        "evaluation.max_examples",
+        "expected at least 1",
+    );
     if let Some(Err(error)) = recipe.audit.settings().map(|settings| settings.check()) {
         found.add("audit", error.to_string());
     }

@@ -122,7 +122,9 @@ impl Changes {
     pub(crate) fn overrides(&self) -> Result<Vec<Override>, Failure> {
         let mut all = Override::from_environment();
         if let Some(out) = &self.out {
-            let text = out.to_str().ok_or_else(|| Failure::input("--out: the path is not valid UTF-8"))?;
+            let text = out
+                .to_str()
+                .ok_or_else(|| Failure::input("--out: the path is not valid UTF-8"))?;
             all.push(Override::string("--out", "output_dir", text));
         }
         for argument in &self.set {

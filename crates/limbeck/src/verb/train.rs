@@ -25,7 +25,11 @@ impl Train {
         let data = json!({ "training": training, "student": folder.join("student") });
         desk.output.data(&data, || {
             let lines: Vec<String> = training.runs.iter().map(sentence).collect();
-            format!("{}\nstudent: {}", lines.join("\n"), folder.join("student").display())
+            format!(
+                "{}\nstudent: {}",
+                lines.join("\n"),
+                folder.join("student").display()
+            )
         })?;
         Ok(Exit::Fine)
     }
@@ -36,5 +40,8 @@ fn sentence(run: &TrainingRun) -> String {
     let losses = losses.map_or_else(String::new, |(first, last)| {
         format!(", loss {:.4} to {:.4}", first.loss, last.loss)
     });
-    format!("{}: {} steps, {} tokens{losses}", run.network, run.steps, run.tokens)
+    format!(
+        "{}: {} steps, {} tokens{losses}",
+        run.network, run.steps, run.tokens
+    )
 }

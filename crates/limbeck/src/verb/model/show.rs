@@ -21,7 +21,10 @@ impl Show {
         let model = super::load(&self.model, desk)?;
         let facts = facts(&model);
         let config = model.decoder.config();
-        let sites: Vec<String> = Site::all(config.n_layers, matches!(config.position, Position::Learned)).iter().map(Site::to_string).collect();
+        let sites: Vec<String> = Site::all(config.n_layers, matches!(config.position, Position::Learned))
+            .iter()
+            .map(Site::to_string)
+            .collect();
         let token = |id: Option<u32>| id.and_then(|id| model.tokenizer.id_to_token(id));
         let data = json!({
             "model": facts,
