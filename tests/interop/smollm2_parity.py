@@ -4,7 +4,8 @@
     python smollm2_parity.py MODEL.gguf LOGITS.safetensors [--tolerance 1e-2]
 
 LOGITS.safetensors holds `input_ids` [n] and `logits` [n, vocab]. Prints the largest difference and exits with 1 when it is above
-the tolerance or the most likely next token differs anywhere. Needs torch, transformers, gguf, safetensors.
+the tolerance or the most likely next token differs anywhere. Needs torch, transformers, accelerate, gguf,
+safetensors.
 """
 
 import argparse

@@ -149,12 +149,14 @@ pub fn save_folder_pieces(
             generation[format!("{role}_token_id")] = id.into();
         }
     }
-    config["torch_dtype"] = match format {
+    let dtype = match format {
         FloatFormat::F32 => "float32",
         FloatFormat::F16 => "float16",
         FloatFormat::Bf16 => "bfloat16",
-    }
-    .into();
+    };
+    // The newer and the older name of the key.
+    config["dtype"] = dtype.into();
+    config["torch_dtype"] = dtype.into();
     let length = ["max_position_embeddings", "n_positions"].into_iter().find_map(|key| config.get(key)).and_then(Json::as_u64);
     atomic::write_json(&out.path().join("config.json"), &config)?;
     atomic::write_json(&out.path().join("generation_config.json"), &generation)?;
