@@ -17,6 +17,8 @@ mod hub;
 mod package;
 mod place;
 #[cfg(test)]
+mod hub_tests;
+#[cfg(test)]
 mod tests;
 
 pub use cache::Cache;

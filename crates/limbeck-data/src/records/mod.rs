@@ -15,6 +15,7 @@
 mod columns;
 mod json;
 mod jsonl;
+mod pages;
 mod parquet;
 mod source;
 mod stream;

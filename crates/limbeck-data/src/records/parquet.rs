@@ -59,6 +59,7 @@ pub(crate) fn open_checked(path: &Path) -> Result<ParquetRecordBatchReaderBuilde
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
         .map_err(|error| damaged(path, error))?;
+    let mut pages = File::open(path).map_err(DataError::io("open", path))?;
     for (index, group) in builder.metadata().row_groups().iter().enumerate() {
         for column in group.columns() {
             let name = column.column_path().string();
@@ -78,6 +79,9 @@ pub(crate) fn open_checked(path: &Path) -> Result<ParquetRecordBatchReaderBuilde
             if !within(values, max_values) {
                 return Err(wrong("values", values));
             }
+            super::pages::check(&mut pages, column, start as u64).map_err(|reason| {
+                damaged(path, format!("row group {index}, column `{name}`: {reason}"))
+            })?;
         }
     }
     Ok(builder)
