@@ -52,8 +52,13 @@ impl AtomicFile {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(fs::Permissions::from_mode(0o666));
         }
-        let file = builder.tempfile_in(folder).map_err(DataError::io("create a file in", folder))?;
-        Ok(Self { file: BufWriter::with_capacity(1 << 17, file), destination: destination.to_path_buf() })
+        let file = builder
+            .tempfile_in(folder)
+            .map_err(DataError::io("create a file in", folder))?;
+        Ok(Self {
+            file: BufWriter::with_capacity(1 << 17, file),
+            destination: destination.to_path_buf(),
+        })
     }
 
     /// Where the file will stand.
@@ -67,7 +72,9 @@ impl AtomicFile {
         let file = file
             .into_inner()
             .map_err(|error| DataError::io("write", &destination)(error.into_error()))?;
-        file.as_file().sync_all().map_err(DataError::io("flush", &destination))?;
+        file.as_file()
+            .sync_all()
+            .map_err(DataError::io("flush", &destination))?;
         file.persist(&destination)
             .map_err(|error| DataError::io("rename over", &destination)(error.error))?;
         sync_folder(folder_of(&destination))
@@ -149,7 +156,10 @@ impl AtomicFolder {
             fs::set_permissions(building.path(), fs::Permissions::from_mode(0o755))
                 .map_err(DataError::io("set the permissions of", building.path()))?;
         }
-        Ok(Self { building, destination: destination.to_path_buf() })
+        Ok(Self {
+            building,
+            destination: destination.to_path_buf(),
+        })
     }
 
     /// The folder to fill.
@@ -211,7 +221,9 @@ fn sync_tree(folder: &Path) -> Result<(), DataError> {
         if kind.is_dir() {
             sync_tree(&path)?;
         } else if kind.is_file() {
-            File::open(&path).and_then(|file| file.sync_all()).map_err(DataError::io("flush", &path))?;
+            File::open(&path)
+                .and_then(|file| file.sync_all())
+                .map_err(DataError::io("flush", &path))?;
         }
     }
     sync_folder(folder)

@@ -14,10 +14,10 @@
 mod archive;
 mod cache;
 mod hub;
-mod package;
-mod place;
 #[cfg(test)]
 mod hub_tests;
+mod package;
+mod place;
 #[cfg(test)]
 mod tests;
 
@@ -107,7 +107,12 @@ pub fn fetch(locator: &Locator, cache: &Cache, progress: &dyn Progress) -> Resul
             }
             let path = place::inside(locator, path, inner.as_deref())?;
             let hash = hash::hash_path(&path)?;
-            Ok(Located { path, hash, locator: locator.clone(), checksum: None })
+            Ok(Located {
+                path,
+                hash,
+                locator: locator.clone(),
+                checksum: None,
+            })
         }
         Locator::Hub { .. } => hub::fetch(locator, cache, progress),
         Locator::Pypi { .. } | Locator::Npm { .. } => package::fetch(locator, cache, progress),
@@ -118,7 +123,10 @@ impl FromStr for Locator {
     type Err = DataError;
 
     fn from_str(text: &str) -> Result<Self, DataError> {
-        let wrong = |reason: &str| DataError::Locator { text: text.to_owned(), reason: reason.to_owned() };
+        let wrong = |reason: &str| DataError::Locator {
+            text: text.to_owned(),
+            reason: reason.to_owned(),
+        };
         if text.trim().is_empty() {
             return Err(wrong("it is empty"));
         }
@@ -139,36 +147,64 @@ impl FromStr for Locator {
                     None => (name, false),
                 };
                 if name.split('/').count() > 2 || !name.split('/').all(place::is_name) {
-                    return Err(wrong("expected hf:organisation/name, of letters, digits, `-`, `_` and `.`"));
+                    return Err(wrong(
+                        "expected hf:organisation/name, of letters, digits, `-`, `_` and `.`",
+                    ));
                 }
                 if !revision.split('/').all(place::is_name) {
                     return Err(wrong("expected a branch, tag or commit after `@`"));
                 }
-                Ok(Self::Hub { repo: name.to_owned(), revision: revision.to_owned(), dataset, inner })
+                Ok(Self::Hub {
+                    repo: name.to_owned(),
+                    revision: revision.to_owned(),
+                    dataset,
+                    inner,
+                })
             }
             Some(("pypi", package)) => {
                 let Some((name, version)) = package.split_once("==") else {
-                    return Err(wrong("expected pypi:name==version with an exact version, so that a run can be repeated"));
+                    return Err(wrong(
+                        "expected pypi:name==version with an exact version, so that a run can be repeated",
+                    ));
                 };
                 if !place::is_name(name) || !place::is_version(version) {
-                    return Err(wrong("expected pypi:name==version, of letters, digits, `-`, `_`, `.`, `+` and `!`"));
+                    return Err(wrong(
+                        "expected pypi:name==version, of letters, digits, `-`, `_`, `.`, `+` and `!`",
+                    ));
                 }
-                Ok(Self::Pypi { name: name.to_owned(), version: version.to_owned(), inner })
+                Ok(Self::Pypi {
+                    name: name.to_owned(),
+                    version: version.to_owned(),
+                    inner,
+                })
             }
             Some(("npm", package)) => {
                 // The version's `@` is the last one; the first may belong to the scope.
-                let Some((name, version)) = package.rsplit_once('@').filter(|(name, _)| !name.is_empty()) else {
-                    return Err(wrong("expected npm:name@version with an exact version, so that a run can be repeated"));
+                let Some((name, version)) = package.rsplit_once('@').filter(|(name, _)| !name.is_empty())
+                else {
+                    return Err(wrong(
+                        "expected npm:name@version with an exact version, so that a run can be repeated",
+                    ));
                 };
                 let bare = name.strip_prefix('@').unwrap_or(name);
                 let parts = if name.starts_with('@') { 2 } else { 1 };
-                if bare.split('/').count() != parts || !bare.split('/').all(place::is_name) || !place::is_exact_npm(version) {
+                if bare.split('/').count() != parts
+                    || !bare.split('/').all(place::is_name)
+                    || !place::is_exact_npm(version)
+                {
                     return Err(wrong("expected npm:name@1.2.3 or npm:@scope/name@1.2.3"));
                 }
-                Ok(Self::Npm { name: name.to_owned(), version: version.to_owned(), inner })
+                Ok(Self::Npm {
+                    name: name.to_owned(),
+                    version: version.to_owned(),
+                    inner,
+                })
             }
             Some((other, _)) => Err(wrong(&format!("`{other}:` is not known"))),
-            None => Ok(Self::Path { path: PathBuf::from(rest), inner }),
+            None => Ok(Self::Path {
+                path: PathBuf::from(rest),
+                inner,
+            }),
         }
     }
 }
@@ -180,8 +216,17 @@ impl fmt::Display for Locator {
                 write!(formatter, "{}", path.display())?;
                 inner
             }
-            Self::Hub { repo, revision, dataset, inner } => {
-                write!(formatter, "hf:{}{repo}@{revision}", if *dataset { "datasets/" } else { "" })?;
+            Self::Hub {
+                repo,
+                revision,
+                dataset,
+                inner,
+            } => {
+                write!(
+                    formatter,
+                    "hf:{}{repo}@{revision}",
+                    if *dataset { "datasets/" } else { "" }
+                )?;
                 inner
             }
             Self::Pypi { name, version, inner } => {
@@ -204,9 +249,10 @@ impl Locator {
     /// The path inside, after `#`.
     pub fn inner(&self) -> Option<&str> {
         match self {
-            Self::Path { inner, .. } | Self::Hub { inner, .. } | Self::Pypi { inner, .. } | Self::Npm { inner, .. } => {
-                inner.as_deref()
-            }
+            Self::Path { inner, .. }
+            | Self::Hub { inner, .. }
+            | Self::Pypi { inner, .. }
+            | Self::Npm { inner, .. } => inner.as_deref(),
         }
     }
 

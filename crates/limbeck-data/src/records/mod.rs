@@ -19,9 +19,9 @@ mod pages;
 mod parquet;
 mod source;
 mod stream;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use self::parquet::parquet_file_limits;
 pub use stream::{RecordStream, read_records, stream_records};
@@ -78,9 +78,10 @@ impl Record {
         let bytes = match self {
             Self::Text { text } => text.len(),
             Self::Completion { prompt, completion } => prompt.len() + completion.len(),
-            Self::Messages { messages } => {
-                messages.iter().map(|message| message.role.len() + message.content.len() + 48).sum()
-            }
+            Self::Messages { messages } => messages
+                .iter()
+                .map(|message| message.role.len() + message.content.len() + 48)
+                .sum(),
             Self::Tokens { input_ids, loss_mask } => {
                 input_ids.len() * 4 + loss_mask.as_ref().map_or(0, Vec::len)
             }
@@ -105,6 +106,11 @@ pub struct ReadOptions {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { glob: None, max_record_bytes: 64 << 20, max_total_bytes: 16 << 30, max_records: None }
+        Self {
+            glob: None,
+            max_record_bytes: 64 << 20,
+            max_total_bytes: 16 << 30,
+            max_records: None,
+        }
     }
 }

@@ -46,7 +46,10 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, DataError> {
     let mut reader = BufReader::with_capacity(1 << 17, file);
     let start = reader.fill_buf().map_err(DataError::io("read", path))?;
     if start.starts_with(&[0x1f, 0x8b]) {
-        Ok(Box::new(BufReader::with_capacity(1 << 17, MultiGzDecoder::new(reader))))
+        Ok(Box::new(BufReader::with_capacity(
+            1 << 17,
+            MultiGzDecoder::new(reader),
+        )))
     } else {
         Ok(Box::new(reader))
     }
@@ -55,7 +58,10 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, DataError> {
 /// Reads everything, up to `limit` bytes.
 pub(super) fn read_all(path: &Path, limit: u64) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
-    open(path)?.take(limit + 1).read_to_end(&mut bytes).map_err(DataError::io("read", path))?;
+    open(path)?
+        .take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(DataError::io("read", path))?;
     if bytes.len() as u64 > limit {
         return Err(DataError::TooLarge {
             path: path.to_path_buf(),
@@ -72,16 +78,17 @@ pub(super) fn read_all(path: &Path, limit: u64) -> Result<Vec<u8>, DataError> {
 /// The parquet crate asserts in places what a damaged file can violate (its own documentation calls
 /// that a bug, but new ones turn up); damaged input must not end the program. Nothing of the
 /// reader is used again after a panic, so its broken state is never seen.
-pub(crate) fn contain<T>(
-    path: &Path,
-    work: impl FnOnce() -> Result<T, DataError>,
-) -> Result<T, DataError> {
+pub(crate) fn contain<T>(path: &Path, work: impl FnOnce() -> Result<T, DataError>) -> Result<T, DataError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let reason = panic
             .downcast_ref::<String>()
             .cloned()
             .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
             .unwrap_or_else(|| "the reader gave up".to_owned());
-        Err(DataError::Damaged { path: path.to_path_buf(), format: "Parquet", reason })
+        Err(DataError::Damaged {
+            path: path.to_path_buf(),
+            format: "Parquet",
+            reason,
+        })
     })
 }

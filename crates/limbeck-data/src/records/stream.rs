@@ -35,7 +35,11 @@ pub struct RecordStream {
 /// a file comes as an item of the stream.
 pub fn stream_records(path: &Path, options: &ReadOptions) -> Result<RecordStream, DataError> {
     let facts = fs::metadata(path).map_err(DataError::io("open", path))?;
-    let files = if facts.is_dir() { files_of_folder(path, options)? } else { vec![file_of_path(path)?] };
+    let files = if facts.is_dir() {
+        files_of_folder(path, options)?
+    } else {
+        vec![file_of_path(path)?]
+    };
     Ok(RecordStream {
         waiting: files.into_iter(),
         reader: None,
@@ -56,7 +60,10 @@ pub fn read_records(path: &Path) -> Result<Vec<Record>, DataError> {
 }
 
 fn file_of_path(path: &Path) -> Result<(PathBuf, Kind), DataError> {
-    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy())
+        .unwrap_or_default();
     match source::kind(&name) {
         Some(kind) => Ok((path.to_path_buf(), kind)),
         None => Err(DataError::Unsupported {
@@ -102,16 +109,18 @@ impl RecordStream {
                 Some(Reader::Json(reader)) => reader.next()?,
                 Some(Reader::Parquet(reader)) => reader.next()?,
                 Some(Reader::Text(path)) => match path.take() {
-                    Some(path) => {
-                        Some(Record::Text { text: read_text(&path, self.options.max_record_bytes)? })
-                    }
+                    Some(path) => Some(Record::Text {
+                        text: read_text(&path, self.options.max_record_bytes)?,
+                    }),
                     None => None,
                 },
             };
             if record.is_some() {
                 return Ok(record);
             }
-            let Some((path, kind)) = self.waiting.next() else { return Ok(None) };
+            let Some((path, kind)) = self.waiting.next() else {
+                return Ok(None);
+            };
             self.reader = Some(match kind {
                 Kind::Json => Reader::Json(JsonReader::open(&path, self.options.max_record_bytes)?),
                 Kind::Parquet => Reader::Parquet(Box::new(ParquetReader::open(&path)?)),
@@ -124,7 +133,9 @@ impl RecordStream {
         if self.options.max_records.is_some_and(|most| self.records >= most) {
             return Ok(None);
         }
-        let Some(record) = self.read()? else { return Ok(None) };
+        let Some(record) = self.read()? else {
+            return Ok(None);
+        };
         self.records += 1;
         self.bytes = self.bytes.saturating_add(record.size());
         if self.bytes > self.options.max_total_bytes {

@@ -11,9 +11,9 @@
 //! So the log-probability at any captured temperature is `log p_T(v) = (log p_1(v) + Z_1) / T - Z_T`, and a
 //! divergence over the `k` ids knows exactly how much probability it does not see.
 //!
-//! Size: `8 k + 8 m + 4` bytes a scored token before packing, for `m` temperatures, plus about 36 an example.
-//! `k = 32` with two temperatures is 276 bytes; Snappy takes roughly a quarter off
-//! the ids and nothing off the log-probabilities.
+//! Size: `8 k + 8 m + 4` bytes a scored token for `m` temperatures, plus about 36 an example: 276 bytes for
+//! `k = 32` and two temperatures. Ids and log-probabilities look random to Snappy, which hardly helps; what a
+//! capture really took is [`SignalManifest::bytes_per_token`].
 
 mod reader;
 mod row;
@@ -86,7 +86,11 @@ impl SignalHeader {
         };
         match header.wrong() {
             None => Ok(header),
-            Some((name, found, expected)) => Err(DataError::Argument { name, found, expected }),
+            Some((name, found, expected)) => Err(DataError::Argument {
+                name,
+                found,
+                expected,
+            }),
         }
     }
 
@@ -101,10 +105,18 @@ impl SignalHeader {
         }
         let list = &self.temperatures;
         let ascending = list.windows(2).all(|pair| pair[0] < pair[1]);
-        if !ascending || !list.contains(&1.0) || list.len() > MAX_TEMPERATURES
-            || !list.iter().all(|temperature| temperature.is_finite() && *temperature > 0.0)
+        if !ascending
+            || !list.contains(&1.0)
+            || list.len() > MAX_TEMPERATURES
+            || !list
+                .iter()
+                .all(|temperature| temperature.is_finite() && *temperature > 0.0)
         {
-            return Some(("temperatures", format!("{list:?}"), "positive numbers, ascending, 1 among them".to_owned()));
+            return Some((
+                "temperatures",
+                format!("{list:?}"),
+                "positive numbers, ascending, 1 among them".to_owned(),
+            ));
         }
         None
     }
@@ -114,11 +126,14 @@ impl SignalHeader {
     /// # Errors
     /// It was not captured.
     pub fn temperature_index(&self, temperature: f64) -> Result<usize, DataError> {
-        self.temperatures.iter().position(|captured| *captured == temperature).ok_or_else(|| DataError::Argument {
-            name: "the temperature",
-            found: temperature.to_string(),
-            expected: format!("one of the captured {:?}", self.temperatures),
-        })
+        self.temperatures
+            .iter()
+            .position(|captured| *captured == temperature)
+            .ok_or_else(|| DataError::Argument {
+                name: "the temperature",
+                found: temperature.to_string(),
+                expected: format!("one of the captured {:?}", self.temperatures),
+            })
     }
 
     /// The first field in which signals captured with `self` cannot serve `wanted`. More than is wanted is
@@ -126,7 +141,12 @@ impl SignalHeader {
     fn mismatch(&self, wanted: &Self, path: &Path) -> Option<DataError> {
         let differ = |field, stored: &dyn ToString, wanted: &dyn ToString| {
             let (stored, wanted) = (stored.to_string(), wanted.to_string());
-            (stored != wanted).then(|| DataError::SignalMismatch { path: path.to_path_buf(), field, stored, wanted })
+            (stored != wanted).then(|| DataError::SignalMismatch {
+                path: path.to_path_buf(),
+                field,
+                stored,
+                wanted,
+            })
         };
         differ("the teacher", &self.teacher, &wanted.teacher)
             .or_else(|| differ("the tokenizer", &self.tokenizer, &wanted.tokenizer))
@@ -134,7 +154,10 @@ impl SignalHeader {
             .or_else(|| differ("the vocabulary size", &self.vocab_size, &wanted.vocab_size))
             .or_else(|| differ("k", &self.k, &wanted.k))
             .or_else(|| {
-                let missing = wanted.temperatures.iter().any(|one| !self.temperatures.contains(one));
+                let missing = wanted
+                    .temperatures
+                    .iter()
+                    .any(|one| !self.temperatures.contains(one));
                 missing.then(|| DataError::SignalMismatch {
                     path: path.to_path_buf(),
                     field: "the list of temperatures",
@@ -199,16 +222,26 @@ impl SignalManifest {
     pub fn read(folder: &Path) -> Result<Self, DataError> {
         let path = folder.join(MANIFEST);
         let manifest: Self = atomic::read_json(&path)?;
-        let damaged = |reason: String| DataError::Damaged { path: path.clone(), format: "signal manifest", reason };
+        let damaged = |reason: String| DataError::Damaged {
+            path: path.clone(),
+            format: "signal manifest",
+            reason,
+        };
         if manifest.format != FORMAT {
-            return Err(damaged(format!("it has format {}, this program reads {FORMAT}", manifest.format)));
+            return Err(damaged(format!(
+                "it has format {}, this program reads {FORMAT}",
+                manifest.format
+            )));
         }
         if let Some((field, found, expected)) = manifest.header.wrong() {
             return Err(damaged(format!("{field} is {found}, expected {expected}")));
         }
         for (index, shard) in manifest.shards.iter().enumerate() {
             if shard.file != shard_name(index) {
-                return Err(damaged(format!("shard {index} is called `{}`", shard.file.escape_debug())));
+                return Err(damaged(format!(
+                    "shard {index} is called `{}`",
+                    shard.file.escape_debug()
+                )));
             }
         }
         Ok(manifest)
