@@ -48,11 +48,17 @@ pub fn audit(
     };
     let taught = measure("teacher", teacher)?;
     let student = measure("student", student)?;
-    let baseline = baseline.map(|baseline| measure("baseline", baseline)).transpose()?;
-    let baseline_alignment = baseline.as_ref().map(|measured| measured.align(&taught, config, progress)).transpose()?;
+    let baseline = baseline
+        .map(|baseline| measure("baseline", baseline))
+        .transpose()?;
+    let baseline_alignment = baseline
+        .as_ref()
+        .map(|measured| measured.align(&taught, config, progress))
+        .transpose()?;
     let alignment = student.align(&taught, config, progress)?;
-    let (baseline_audit, baseline_brittleness) =
-        baseline.map(|measured| (measured.audit, measured.brittleness)).unzip();
+    let (baseline_audit, baseline_brittleness) = baseline
+        .map(|measured| (measured.audit, measured.brittleness))
+        .unzip();
     Ok(Audit {
         task: config.task.name().to_owned(),
         prompts: task.len(),
@@ -88,8 +94,22 @@ impl Measured {
     ) -> Result<Measured, AuditError> {
         let bootstrap = Bootstrap::with_seed(config.seed).with_resamples(config.resamples);
         let batch = config.batch_size;
-        let mean = sweep(decoder, task, Ablation::Mean, batch, &format!("{name}: mean ablation"), progress)?;
-        let zero = sweep(decoder, task, Ablation::Zero, batch, &format!("{name}: zero ablation"), progress)?;
+        let mean = sweep(
+            decoder,
+            task,
+            Ablation::Mean,
+            batch,
+            &format!("{name}: mean ablation"),
+            progress,
+        )?;
+        let zero = sweep(
+            decoder,
+            task,
+            Ablation::Zero,
+            batch,
+            &format!("{name}: zero ablation"),
+            progress,
+        )?;
         Ok(Measured {
             audit: network_audit(&mean, task, &bootstrap)?,
             brittleness: brittleness(&mean, &bootstrap)?,
@@ -100,11 +120,20 @@ impl Measured {
     }
 
     fn input(&self) -> AlignmentInput<'_> {
-        AlignmentInput { maps: &self.maps, streams: &self.streams, sweep: &self.zero }
+        AlignmentInput {
+            maps: &self.maps,
+            streams: &self.streams,
+            sweep: &self.zero,
+        }
     }
 
     /// Alignment of this network with the teacher.
-    fn align(&self, teacher: &Measured, config: &AuditConfig, progress: &dyn Progress) -> Result<Alignment, AuditError> {
+    fn align(
+        &self,
+        teacher: &Measured,
+        config: &AuditConfig,
+        progress: &dyn Progress,
+    ) -> Result<Alignment, AuditError> {
         if progress.cancelled() {
             return Err(AuditError::Cancelled);
         }
@@ -114,10 +143,17 @@ impl Measured {
 }
 
 /// Refuses a network that reads the prompts otherwise than the teacher.
-fn same_tokens(name: &'static str, subject: Subject, teacher: Subject, task: &NumeralTask) -> Result<(), AuditError> {
+fn same_tokens(
+    name: &'static str,
+    subject: Subject,
+    teacher: Subject,
+    task: &NumeralTask,
+) -> Result<(), AuditError> {
     for prompt in task.prompts() {
-        let (first, second) =
-            (teacher.tokenizer.encode_text(&prompt.text)?, subject.tokenizer.encode_text(&prompt.text)?);
+        let (first, second) = (
+            teacher.tokenizer.encode_text(&prompt.text)?,
+            subject.tokenizer.encode_text(&prompt.text)?,
+        );
         if first != second {
             return Err(AuditError::Tokens {
                 first: "teacher",

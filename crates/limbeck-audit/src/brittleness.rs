@@ -19,10 +19,8 @@ const HEAVY: f64 = 20.0;
 /// [`AuditError::Stats`] when a resample has no logit difference to lose a share of.
 pub fn brittleness(sweep: &Sweep, bootstrap: &Bootstrap) -> Result<Brittleness, AuditError> {
     let mut damages = vec![0.0; sweep.components()];
-    let [mean, worst, heavy, unequal, tail] = <[_; 5]>::try_from(bootstrap.statistics(
-        sweep.prompts(),
-        5,
-        |chosen, out| {
+    let [mean, worst, heavy, unequal, tail] =
+        <[_; 5]>::try_from(bootstrap.statistics(sweep.prompts(), 5, |chosen, out| {
             damages_of(sweep, chosen, &mut damages);
             // A damage that is not a number makes the statistic one, and that is refused.
             out[0] = damages.iter().sum::<f64>() / damages.len() as f64;
@@ -30,9 +28,12 @@ pub fn brittleness(sweep: &Sweep, bootstrap: &Bootstrap) -> Result<Brittleness, 
             out[2] = severity(&damages, 1.0).unwrap_or(f64::NAN);
             out[3] = gini(&damages).unwrap_or(f64::NAN);
             out[4] = worst_fraction_mean(&damages, 0.05).unwrap_or(f64::NAN);
-        },
-    )?)
-    .map_err(|found| AuditError::Mismatch { what: "statistics", first: 5, second: found.len() })?;
+        })?)
+        .map_err(|found| AuditError::Mismatch {
+            what: "statistics",
+            first: 5,
+            second: found.len(),
+        })?;
     let everyone: Vec<usize> = (0..sweep.prompts()).collect();
     damages_of(sweep, &everyone, &mut damages);
     damages.sort_by(|a, b| b.total_cmp(a));

@@ -19,7 +19,9 @@ pub enum AuditError {
         expected: &'static str,
     },
     /// Two networks read the same prompt as different tokens, so that their positions cannot be compared.
-    #[error("the {first} and the {second} read `{prompt}` as different tokens: {first_ids:?} and {second_ids:?}")]
+    #[error(
+        "the {first} and the {second} read `{prompt}` as different tokens: {first_ids:?} and {second_ids:?}"
+    )]
     Tokens {
         /// One network.
         first: &'static str,
@@ -49,7 +51,9 @@ pub enum AuditError {
         positions: usize,
     },
     /// The network makes no difference at all between right and wrong answers, so that no share of it can be lost.
-    #[error("the network's mean logit difference over {prompts} prompts is {value}: shares of it cannot be measured")]
+    #[error(
+        "the network's mean logit difference over {prompts} prompts is {value}: shares of it cannot be measured"
+    )]
     NoDifference {
         /// Prompts measured.
         prompts: usize,

@@ -9,7 +9,11 @@ use crate::{AuditError, Sweep};
 /// Kind, layer and head of component `index` of a network with `heads` query heads per block.
 pub(crate) fn component(index: usize, heads: usize) -> (ComponentKind, usize, Option<usize>) {
     let (layer, within) = (index / (heads + 1), index % (heads + 1));
-    if within == heads { (ComponentKind::Mlp, layer, None) } else { (ComponentKind::Head, layer, Some(within)) }
+    if within == heads {
+        (ComponentKind::Mlp, layer, None)
+    } else {
+        (ComponentKind::Head, layer, Some(within))
+    }
 }
 
 /// Score and drop of every component.
@@ -28,7 +32,13 @@ pub fn components(sweep: &Sweep, bootstrap: &Bootstrap) -> Result<Vec<Component>
     })?;
     let described = drops.into_iter().enumerate().map(|(index, drop)| {
         let (kind, layer, head) = component(index, sweep.heads);
-        Component { kind, layer, head, score: 100.0 - drop.value, drop }
+        Component {
+            kind,
+            layer,
+            head,
+            score: 100.0 - drop.value,
+            drop,
+        }
     });
     Ok(described.collect())
 }
@@ -37,13 +47,25 @@ pub fn components(sweep: &Sweep, bootstrap: &Bootstrap) -> Result<Vec<Component>
 ///
 /// # Errors
 /// As [`components`], and [`AuditError::Mismatch`] when the sweep is not of this task's prompts.
-pub fn network_audit(sweep: &Sweep, task: &NumeralTask, bootstrap: &Bootstrap) -> Result<NetworkAudit, AuditError> {
+pub fn network_audit(
+    sweep: &Sweep,
+    task: &NumeralTask,
+    bootstrap: &Bootstrap,
+) -> Result<NetworkAudit, AuditError> {
     if sweep.prompts() != task.len() {
-        return Err(AuditError::Mismatch { what: "prompts", first: sweep.prompts(), second: task.len() });
+        return Err(AuditError::Mismatch {
+            what: "prompts",
+            first: sweep.prompts(),
+            second: task.len(),
+        });
     }
     let share = |yes: bool| f64::from(u8::from(yes));
     let correct: Vec<f64> = sweep.correct.iter().map(|&correct| share(correct)).collect();
-    let prefers: Vec<f64> = sweep.full.iter().map(|&difference| share(difference > 0.0)).collect();
+    let prefers: Vec<f64> = sweep
+        .full
+        .iter()
+        .map(|&difference| share(difference > 0.0))
+        .collect();
     Ok(NetworkAudit {
         layers: sweep.layers,
         heads: sweep.heads,

@@ -23,6 +23,6 @@ pub use brittleness::brittleness;
 pub use config::{AuditConfig, Task};
 pub use error::AuditError;
 pub use influence::{components, network_audit};
-pub use matching::{Pairing, alignment_parts, AlignmentParts};
+pub use matching::{AlignmentParts, Pairing, alignment_parts};
 pub use residual::ResidualStreams;
 pub use sweep::{Ablation, Sweep, sweep};

@@ -31,11 +31,20 @@ pub(crate) fn figure(value: f64) -> String {
 }
 
 /// Student against baseline in one sentence.
-pub(crate) fn comparison_sentence(measure: &str, difference: &Estimate, finding: Finding, examples: usize) -> String {
+pub(crate) fn comparison_sentence(
+    measure: &str,
+    difference: &Estimate,
+    finding: Finding,
+    examples: usize,
+) -> String {
     let (name, unit, scale) = wording(measure);
     let [value, low, high] = [difference.value, difference.low, difference.high].map(|x| x * scale);
     if finding == Finding::CannotTell {
-        let few = if examples < FEWEST_EXAMPLES { format!("; {examples} examples are too few") } else { String::new() };
+        let few = if examples < FEWEST_EXAMPLES {
+            format!("; {examples} examples are too few")
+        } else {
+            String::new()
+        };
         return format!(
             "The data cannot tell student and baseline apart in {name} (difference {} {unit}, 95% interval {} to {}{few}).",
             figure(value),
@@ -43,7 +52,11 @@ pub(crate) fn comparison_sentence(measure: &str, difference: &Estimate, finding:
             figure(high)
         );
     }
-    let (word, low, high) = if value < 0.0 { ("lower", -high, -low) } else { ("higher", low, high) };
+    let (word, low, high) = if value < 0.0 {
+        ("lower", -high, -low)
+    } else {
+        ("higher", low, high)
+    };
     format!(
         "The student's {name} is {} {unit} {word} than the baseline's (95% interval {} to {}).",
         figure(value.abs()),

@@ -7,9 +7,9 @@ use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::NAMES;
 use super::layout::{even_words, express, layout, number_width, wants_words};
 use super::sentences::{ANIMALS, COLOURS, Distractors, Template, sentence};
-use super::NAMES;
 use crate::{Encode, EvalError};
 
 /// How many random sequences are drawn before a corrupted prompt is given up.
@@ -158,14 +158,21 @@ pub fn generate(tokenizer: &dyn Encode, options: &NumeralsOptions) -> Result<Num
     };
     if options.distractors != Distractors::None && (maker.animals.is_empty() || maker.colours.is_empty()) {
         let reason = "it has no words for the distractors".to_owned();
-        return Err(EvalError::Inexpressible { task: "numerals", reason });
+        return Err(EvalError::Inexpressible {
+            task: "numerals",
+            reason,
+        });
     }
     maker.task()
 }
 
 fn check(options: &NumeralsOptions) -> Result<(), EvalError> {
     let refuse = |option, found: String, expected: &str| {
-        Err(EvalError::Option { option, found, expected: expected.to_owned() })
+        Err(EvalError::Option {
+            option,
+            found,
+            expected: expected.to_owned(),
+        })
     };
     if options.per_template == 0 {
         return refuse("per_template", "0".into(), "there must be at least one prompt");
@@ -178,7 +185,11 @@ fn check(options: &NumeralsOptions) -> Result<(), EvalError> {
     }
     match options.starts.iter().find(|&&start| start == 0 || start > 10_000) {
         _ if options.starts.is_empty() => refuse("starts", "[]".into(), "there must be at least one start"),
-        Some(start) => refuse("starts", start.to_string(), "a sequence starts between 1 and 10000"),
+        Some(start) => refuse(
+            "starts",
+            start.to_string(),
+            "a sequence starts between 1 and 10000",
+        ),
         None => Ok(()),
     }
 }
@@ -211,8 +222,14 @@ impl Maker<'_> {
             }
         }
         if starts.is_empty() {
-            let reason = left_out.first().map(|(start, why)| format!("start {start}: {why}")).unwrap_or_default();
-            return Err(EvalError::Inexpressible { task: "numerals", reason });
+            let reason = left_out
+                .first()
+                .map(|(start, why)| format!("start {start}: {why}"))
+                .unwrap_or_default();
+            return Err(EvalError::Inexpressible {
+                task: "numerals",
+                reason,
+            });
         }
         let mut groups: BTreeMap<(Template, Vec<usize>), Vec<NumeralPrompt>> = BTreeMap::new();
         for (index, &template) in self.options.templates.iter().enumerate() {
@@ -223,20 +240,29 @@ impl Maker<'_> {
                 match self.prompt(template, start, &mut rng)? {
                     Ok((layout, prompt)) => groups.entry((template, layout)).or_default().push(prompt),
                     Err(reason) => {
-                        return Err(EvalError::Inexpressible { task: "numerals", reason: format!("start {start}: {reason}") });
+                        return Err(EvalError::Inexpressible {
+                            task: "numerals",
+                            reason: format!("start {start}: {reason}"),
+                        });
                     }
                 }
             }
         }
-        let groups = groups.into_iter().enumerate().map(|(index, ((template, layout), prompts))| {
-            Ok(PromptGroup {
-                template,
-                length: layout.last().map_or(0, |end| end + self.leading.len()),
-                corrupted: self.corrupted(index, template, &layout, &prompts)?,
-                prompts,
-            })
-        });
-        Ok(NumeralTask { groups: groups.collect::<Result<_, EvalError>>()?, left_out })
+        let groups = groups
+            .into_iter()
+            .enumerate()
+            .map(|(index, ((template, layout), prompts))| {
+                Ok(PromptGroup {
+                    template,
+                    length: layout.last().map_or(0, |end| end + self.leading.len()),
+                    corrupted: self.corrupted(index, template, &layout, &prompts)?,
+                    prompts,
+                })
+            });
+        Ok(NumeralTask {
+            groups: groups.collect::<Result<_, EvalError>>()?,
+            left_out,
+        })
     }
 
     /// The corrupted prompts of a group, made up to [`FEWEST_CORRUPTED`].
@@ -277,12 +303,17 @@ impl Maker<'_> {
         let numbers: Vec<u32> = (start..).take(shown).collect();
         let distractors: Vec<Option<String>> = (0..shown).map(|i| self.distractor(i, rng)).collect();
         let Some(random) = self.random_numbers(&numbers, rng) else {
-            return Ok(Err(format!("no {shown} random numbers have as many tokens as {numbers:?}")));
+            return Ok(Err(format!(
+                "no {shown} random numbers have as many tokens as {numbers:?}"
+            )));
         };
         let pieces = |numbers: &[u32]| -> Vec<String> {
             let mut pieces = Vec::new();
             for (i, number) in numbers.iter().enumerate() {
-                pieces.push(sentence(&format!("{} {} in {number}", names[i], template.verb()), self.apart));
+                pieces.push(sentence(
+                    &format!("{} {} in {number}", names[i], template.verb()),
+                    self.apart,
+                ));
                 pieces.extend(distractors[i].clone());
             }
             pieces.push(format!("{} {} in", names[shown], template.verb()));
@@ -297,7 +328,9 @@ impl Maker<'_> {
         };
         let mut ends = layout(self.tokenizer, &clean)?;
         if ends != layout(self.tokenizer, &corrupted)? {
-            return Ok(Err("the corrupted prompt does not fall on the same positions".to_owned()));
+            return Ok(Err(
+                "the corrupted prompt does not fall on the same positions".to_owned()
+            ));
         }
         ends.push(expressed.ids.len());
         let mut corrupted_ids = self.leading.clone();
@@ -322,10 +355,16 @@ impl Maker<'_> {
 
     /// Random numbers as wide as `numbers`, none followed by its successor.
     fn random_numbers(&self, numbers: &[u32], rng: &mut ChaCha8Rng) -> Option<Vec<u32>> {
-        let pool = |&number: &u32| self.by_width.get(&number_width(self.tokenizer, number, self.apart)?);
+        let pool = |&number: &u32| {
+            self.by_width
+                .get(&number_width(self.tokenizer, number, self.apart)?)
+        };
         let pools: Vec<&Vec<u32>> = numbers.iter().map(pool).collect::<Option<_>>()?;
         for _ in 0..DRAWS {
-            let drawn: Vec<u32> = pools.iter().map(|pool| pool.choose(rng).copied()).collect::<Option<_>>()?;
+            let drawn: Vec<u32> = pools
+                .iter()
+                .map(|pool| pool.choose(rng).copied())
+                .collect::<Option<_>>()?;
             if drawn.windows(2).all(|pair| pair[1] != pair[0] + 1) && drawn != numbers {
                 return Some(drawn);
             }
@@ -335,15 +374,16 @@ impl Maker<'_> {
 
     /// The sentence after the `i`-th of the sequence: one after every second.
     fn distractor(&self, i: usize, rng: &mut ChaCha8Rng) -> Option<String> {
-        if i % 2 == 0 || self.options.distractors == Distractors::None {
+        if i.is_multiple_of(2) || self.options.distractors == Distractors::None {
             return None;
         }
         let animal = self.animals.choose(rng)?;
         match self.options.distractors {
             Distractors::None => None,
-            Distractors::Words => {
-                self.colours.choose(rng).map(|colour| sentence(&format!("{animal} is {colour}"), self.apart))
-            }
+            Distractors::Words => self
+                .colours
+                .choose(rng)
+                .map(|colour| sentence(&format!("{animal} is {colour}"), self.apart)),
             Distractors::Numbers => {
                 // Numbers of the narrowest width only, so that positions stay fixed.
                 let pool = self.by_width.values().next()?;

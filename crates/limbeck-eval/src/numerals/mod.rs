@@ -12,10 +12,10 @@ mod generation;
 mod layout;
 mod names;
 mod sentences;
-mod training;
-mod training_words;
 #[cfg(test)]
 mod tests;
+mod training;
+mod training_words;
 
 pub use generation::{NumeralPrompt, NumeralTask, NumeralsOptions, PromptGroup, generate};
 pub use names::NAMES;

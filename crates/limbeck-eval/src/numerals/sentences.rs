@@ -45,8 +45,8 @@ pub enum Distractors {
 
 /// Subjects of distractors.
 pub(crate) const ANIMALS: [&str; 24] = [
-    "Fox", "Cat", "Dog", "Cow", "Hen", "Pig", "Owl", "Bee", "Ant", "Bat", "Bear", "Bird", "Crab", "Crow", "Deer", "Duck",
-    "Fish", "Frog", "Goat", "Hawk", "Lion", "Mole", "Seal", "Wolf",
+    "Fox", "Cat", "Dog", "Cow", "Hen", "Pig", "Owl", "Bee", "Ant", "Bat", "Bear", "Bird", "Crab", "Crow",
+    "Deer", "Duck", "Fish", "Frog", "Goat", "Hawk", "Lion", "Mole", "Seal", "Wolf",
 ];
 
 /// What "Fox is .." ends in.
