@@ -29,6 +29,9 @@ fn main() -> ExitCode {
         // Wrong usage, `--help` and `--version` alike: clap knows where to print and how to end.
         Err(error) => {
             let _ = error.print();
+            if let Some(hint) = verb::nearest(&error) {
+                output::urgent(&format!("hint: {hint}"));
+            }
             return if error.use_stderr() {
                 Exit::BadInput
             } else {

@@ -15,7 +15,8 @@ mod validate;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use limbeck::pipeline::Pipeline;
 use limbeck::recipe::{self, Loaded, Override};
 
@@ -148,6 +149,27 @@ impl RecipeArgs {
     /// Opens the recipe's run folder.
     pub(crate) fn open<'a>(&self, desk: &'a Desk) -> Result<Pipeline<'a>, Failure> {
         Ok(Pipeline::open(self.load()?, &desk.progress)?)
+    }
+}
+
+/// What to type instead of a verb there is not, where clap's own likeness finds nothing.
+pub(crate) fn nearest(error: &clap::Error) -> Option<String> {
+    let suggested = error.get(ContextKind::SuggestedSubcommand).is_some();
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand).filter(|_| !suggested)
+    else {
+        return None;
+    };
+    let command = Cli::command();
+    let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+    let distance = |verb: &&str| strsim::damerau_levenshtein(typed, verb);
+    match verbs
+        .iter()
+        .copied()
+        .filter(|verb| distance(verb) <= 2)
+        .min_by_key(distance)
+    {
+        Some(verb) => Some(format!("did you mean `limbeck {verb}`?")),
+        None => Some(format!("the verbs are: {}", verbs.join(", "))),
     }
 }
 
