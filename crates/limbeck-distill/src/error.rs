@@ -8,7 +8,8 @@ use limbeck_model::ModelError;
 use limbeck_teach::TeachError;
 use thiserror::Error;
 
-/// An error of this crate. Each variant carries the facts a reader needs to mend it.
+/// An error of this crate. Each variant carries the facts a reader needs to mend it; those of other crates are boxed, so
+/// that a result stays small.
 #[derive(Debug, Error)]
 pub enum DistillError {
     /// The list of objectives is empty.
@@ -135,7 +136,7 @@ pub enum DistillError {
     },
     /// Examples or a file could not be read or written.
     #[error(transparent)]
-    Storage(#[from] DataError),
+    Storage(Box<DataError>),
     /// The user asked to stop; a checkpoint was written.
     #[error("training of `{network}` was stopped at step {step}; the same command goes on from there")]
     Cancelled {
@@ -146,13 +147,13 @@ pub enum DistillError {
     },
     /// The teacher failed.
     #[error(transparent)]
-    Teach(#[from] TeachError),
+    Teach(Box<TeachError>),
     /// A model failed.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(Box<ModelError>),
     /// A fused operation refused its input.
     #[error(transparent)]
-    Kernel(#[from] KernelError),
+    Kernel(Box<KernelError>),
 }
 
 impl DistillError {
@@ -160,5 +161,29 @@ impl DistillError {
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }
+    }
+}
+
+impl From<DataError> for DistillError {
+    fn from(error: DataError) -> Self {
+        Self::Storage(Box::new(error))
+    }
+}
+
+impl From<TeachError> for DistillError {
+    fn from(error: TeachError) -> Self {
+        Self::Teach(Box::new(error))
+    }
+}
+
+impl From<ModelError> for DistillError {
+    fn from(error: ModelError) -> Self {
+        Self::Model(Box::new(error))
+    }
+}
+
+impl From<KernelError> for DistillError {
+    fn from(error: KernelError) -> Self {
+        Self::Kernel(Box::new(error))
     }
 }

@@ -139,7 +139,7 @@ fn every_term_of_the_contract_is_logged() {
             .sum();
         assert!((line["loss"].as_f64().unwrap() - sum).abs() < 1e-9);
         // Measured at the first step and every fourth.
-        let measured = step == 1 || step % 4 == 0;
+        let measured = step == 1 || step.is_multiple_of(4);
         assert!(
             terms
                 .iter()

@@ -125,10 +125,11 @@ pub fn capture(
     let resumed = writer.done();
     progress.start("capturing signals", total, "examples");
     progress.advance(resumed);
-    for batch in examples
-        .get(resumed as usize..)
-        .unwrap_or_default()
-        .chunks(config.batch_size)
+    // Batches never reach over the border of a shard: a resumed capture then forms the same batches, and the same bits.
+    let rest = examples.get(resumed as usize..).unwrap_or_default();
+    for batch in rest
+        .chunks(config.shard_examples)
+        .flat_map(|shard| shard.chunks(config.batch_size))
     {
         if progress.cancelled() {
             progress.finish();

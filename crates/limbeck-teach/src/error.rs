@@ -5,7 +5,7 @@ use limbeck_kernels::KernelError;
 use limbeck_model::ModelError;
 use thiserror::Error;
 
-/// An error of this crate.
+/// An error of this crate; those of other crates are boxed, so that a result stays small.
 #[derive(Debug, Error)]
 pub enum TeachError {
     /// A query asks for more than the teacher declared.
@@ -80,11 +80,29 @@ pub enum TeachError {
     },
     /// Reading or writing of the signals failed.
     #[error(transparent)]
-    Data(#[from] DataError),
+    Data(Box<DataError>),
     /// A fused operation refused its input.
     #[error(transparent)]
-    Kernel(#[from] KernelError),
+    Kernel(Box<KernelError>),
     /// The model failed.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(Box<ModelError>),
+}
+
+impl From<DataError> for TeachError {
+    fn from(error: DataError) -> Self {
+        Self::Data(Box::new(error))
+    }
+}
+
+impl From<ModelError> for TeachError {
+    fn from(error: ModelError) -> Self {
+        Self::Model(Box::new(error))
+    }
+}
+
+impl From<KernelError> for TeachError {
+    fn from(error: KernelError) -> Self {
+        Self::Kernel(Box::new(error))
+    }
 }

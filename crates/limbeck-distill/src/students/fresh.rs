@@ -59,7 +59,7 @@ impl FreshStudent {
         config.tied = self.tied.unwrap_or(base.tied);
         let refuse = |reason: String| Err(DistillError::Student { reason });
         if self.d_model.is_some() || self.n_heads.is_some() {
-            if config.n_heads == 0 || config.d_model % config.n_heads != 0 {
+            if config.n_heads == 0 || !config.d_model.is_multiple_of(config.n_heads) {
                 let (width, heads) = (config.d_model, config.n_heads);
                 return refuse(format!(
                     "d_model = {width} cannot be divided among n_heads = {heads}"

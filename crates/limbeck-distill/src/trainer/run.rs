@@ -60,7 +60,7 @@ pub fn train(job: TrainingJob, progress: &dyn Progress) -> Result<TrainingOutcom
         began: Instant::now(),
         done,
     };
-    let finished = run.to_end(network, progress);
+    let finished = run.finish(network, progress);
     progress.finish();
     let (network, done) = finished?;
     Ok(TrainingOutcome {
@@ -105,7 +105,7 @@ struct StepGradient {
 }
 
 impl Run {
-    fn to_end(
+    fn finish(
         mut self,
         mut network: Network,
         progress: &dyn Progress,
@@ -184,10 +184,10 @@ impl Run {
         for part in 0..parts {
             let members = &rows[part * rows.len() / parts..(part + 1) * rows.len() / parts];
             let members: Vec<&TokenExample> = members.iter().map(|row| &self.examples[*row]).collect();
-            let teacher = match &mut self.teacher {
-                Some(teacher) => Some(teacher.as_mut() as &mut dyn Teacher),
-                None => None,
-            };
+            let teacher = self
+                .teacher
+                .as_mut()
+                .map(|teacher| teacher.as_mut() as &mut dyn Teacher);
             batches.push(self.terms.prepare(&members, network, teacher, &self.device)?);
         }
         Ok(batches)
