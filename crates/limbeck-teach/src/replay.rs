@@ -84,7 +84,7 @@ impl ReplayTeacher {
         let rows = query
             .rows
             .iter()
-            .map(|example| self.reader.get(example))
+            .map(|example| self.reader.get(example).map_err(TeachError::from))
             .collect::<Result<Vec<_>, _>>()?;
         for at in query.positions {
             let (row, token) = (&rows[at.row], at.position + 1);

@@ -16,8 +16,14 @@ const SECOND: &str = "second_moment";
 
 /// Values to be written; read out of their tensor only when their turn comes.
 enum Values<'a> {
-    Parameter { parameter: Parameter, shape: Vec<usize> },
-    Slice { values: &'a [f32], shape: Vec<usize> },
+    Parameter {
+        parameter: Box<Parameter>,
+        shape: Vec<usize>,
+    },
+    Slice {
+        values: &'a [f32],
+        shape: Vec<usize>,
+    },
 }
 
 impl View for Values<'_> {
@@ -66,7 +72,7 @@ pub(super) fn write(path: &Path, network: &Network, moments: &Moments) -> Result
         tensors.push((
             format!("{VALUE}/{name}"),
             Values::Parameter {
-                parameter: parameter.clone(),
+                parameter: Box::new(parameter.clone()),
                 shape,
             },
         ));
