@@ -59,13 +59,18 @@ impl Mlp {
     /// `change` must keep the shape.
     pub fn map(self, change: &mut dyn FnMut(&str, Parameter) -> Parameter) -> Self {
         let layers = self.layers.into_iter().enumerate().map(|(index, (weight, bias))| {
-            let kept = (weight.clone(), bias.clone());
+            let (weight_shape, bias_shape) = (weight.dims(), bias.dims());
             let weight = change(&format!("layers.{index}.weight"), Parameter::Matrix(weight));
             let bias = change(&format!("layers.{index}.bias"), Parameter::Vector(bias));
-            match (weight, bias) {
-                (Parameter::Matrix(weight), Parameter::Vector(bias)) => (weight, bias),
-                _ => kept,
-            }
+            let weight = match weight {
+                Parameter::Matrix(weight) => weight,
+                Parameter::Vector(flat) => flat.reshape(weight_shape),
+            };
+            let bias = match bias {
+                Parameter::Vector(bias) => bias,
+                Parameter::Matrix(table) => table.reshape(bias_shape),
+            };
+            (weight, bias)
         });
         Self { layers: layers.collect() }
     }

@@ -100,16 +100,16 @@ impl Decoder {
     }
 }
 
-/// Applies `change` to a matrix.
+/// Applies `change` to a matrix. No second handle is kept, so that the change can happen in place.
 fn matrix(
     change: &mut dyn FnMut(&str, Parameter) -> Parameter,
     name: &str,
     value: Tensor<2>,
 ) -> Tensor<2> {
-    let kept = value.clone();
+    let shape = value.dims();
     match change(name, Parameter::Matrix(value)) {
         Parameter::Matrix(changed) => changed,
-        Parameter::Vector(_) => kept,
+        Parameter::Vector(flat) => flat.reshape(shape),
     }
 }
 
@@ -119,9 +119,9 @@ fn vector(
     name: &str,
     value: Tensor<1>,
 ) -> Tensor<1> {
-    let kept = value.clone();
+    let shape = value.dims();
     match change(name, Parameter::Vector(value)) {
         Parameter::Vector(changed) => changed,
-        Parameter::Matrix(_) => kept,
+        Parameter::Matrix(table) => table.reshape(shape),
     }
 }
