@@ -6,7 +6,12 @@ use std::path::Path;
 use limbeck_data::records::{Record, read_records};
 
 fn fixture(name: &str) -> Vec<Record> {
-    read_records(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
+    read_records(
+        &Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures")
+            .join(name),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -18,6 +23,9 @@ fn files_of_pyarrow_are_read() {
     };
     assert_eq!((prompt.as_str(), completion.as_str()), ("Count to 3.", "0 1 2"));
     let tokens = fixture("pyarrow_v2.parquet");
-    let expected = Record::Tokens { input_ids: vec![2999, 0, 0, 0], loss_mask: None };
+    let expected = Record::Tokens {
+        input_ids: vec![2999, 0, 0, 0],
+        loss_mask: None,
+    };
     assert_eq!((tokens.len(), &tokens[2999]), (3000, &expected));
 }

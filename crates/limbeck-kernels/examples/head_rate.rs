@@ -58,9 +58,7 @@ fn measure(shape: &Shape) -> Result<(), KernelError> {
         teacher_width,
         repeats,
     } = *shape;
-    println!(
-        "{tokens} tokens, width {width}, vocabulary {vocabulary}, teacher width {teacher_width}"
-    );
+    println!("{tokens} tokens, width {width}, vocabulary {vocabulary}, teacher width {teacher_width}");
     let products = median(repeats, || {
         product(tokens, width, vocabulary);
         product(tokens, vocabulary, width);
@@ -72,14 +70,11 @@ fn measure(shape: &Shape) -> Result<(), KernelError> {
     report("products alone", products, operations, products);
 
     let device = Device::flex();
-    let random = |rows, columns| {
-        Tensor::<2>::random([rows, columns], Distribution::Normal(0.0, 0.3), &device)
-    };
+    let random =
+        |rows, columns| Tensor::<2>::random([rows, columns], Distribution::Normal(0.0, 0.3), &device);
     let hidden = random(tokens, width);
     let head = random(vocabulary, width);
-    let targets: Vec<u32> = (0..tokens as u32)
-        .map(|at| at * 7 % vocabulary as u32)
-        .collect();
+    let targets: Vec<u32> = (0..tokens as u32).map(|at| at * 7 % vocabulary as u32).collect();
     let teacher = TeacherLogits::Head {
         hidden: random(tokens, teacher_width),
         head: random(vocabulary, teacher_width),
@@ -158,10 +153,7 @@ fn product(m: usize, k: usize, n: usize) {
     std::hint::black_box(out);
 }
 
-fn median(
-    repeats: usize,
-    mut run: impl FnMut() -> Result<(), KernelError>,
-) -> Result<f64, KernelError> {
+fn median(repeats: usize, mut run: impl FnMut() -> Result<(), KernelError>) -> Result<f64, KernelError> {
     run()?;
     let mut seconds = Vec::with_capacity(repeats);
     for _ in 0..repeats.max(1) {

@@ -13,9 +13,8 @@ const SEQUENCES: usize = 4;
 
 fn main() {
     let device = Device::flex();
-    let random = |rows, columns| {
-        Tensor::<2>::random([rows, columns], Distribution::Normal(0.0, 0.3), &device)
-    };
+    let random =
+        |rows, columns| Tensor::<2>::random([rows, columns], Distribution::Normal(0.0, 0.3), &device);
     for (input, output, repeats) in [
         (576, 1536, 20),
         (1536, 576, 20),
@@ -32,30 +31,20 @@ fn main() {
             let _ = flat().matmul(weight.clone().transpose());
         });
         report("forward, rank 3 x 2", operations, repeats, || {
-            let _ = x
-                .clone()
-                .matmul(weight.clone().transpose().unsqueeze::<3>());
+            let _ = x.clone().matmul(weight.clone().transpose().unsqueeze::<3>());
         });
-        let tracked = || {
-            [x.clone().reshape([TOKENS, input]), weight.clone()]
-                .map(|t| t.autodiff().require_grad())
-        };
+        let tracked =
+            || [x.clone().reshape([TOKENS, input]), weight.clone()].map(|t| t.autodiff().require_grad());
         report("both ways, linear()", 3.0 * operations, repeats, || {
             let [x, weight] = tracked();
-            linear(
-                x.reshape([SEQUENCES, TOKENS / SEQUENCES, input]),
-                weight,
-                None,
-            )
-            .sum()
-            .backward();
+            linear(x.reshape([SEQUENCES, TOKENS / SEQUENCES, input]), weight, None)
+                .sum()
+                .backward();
         });
         report("both ways, rank 3 x 2", 3.0 * operations, repeats, || {
             let [x, weight] = tracked();
             let x = x.reshape([SEQUENCES, TOKENS / SEQUENCES, input]);
-            x.matmul(weight.transpose().unsqueeze::<3>())
-                .sum()
-                .backward();
+            x.matmul(weight.transpose().unsqueeze::<3>()).sum().backward();
         });
     }
 }

@@ -114,12 +114,7 @@ impl AdamW {
         let scale = f64::from(gradient_scale);
         let rules = [
             ("step", step as f64, step >= 1, "steps count from 1"),
-            (
-                "gradient scale",
-                scale,
-                scale.is_finite(),
-                "it must be finite",
-            ),
+            ("gradient scale", scale, scale.is_finite(), "it must be finite"),
             (
                 "learning rate",
                 self.learning_rate,

@@ -29,9 +29,7 @@ pub enum KernelError {
         operand: &'static str,
     },
     /// The part of the vocabulary asked for is larger than a model's head.
-    #[error(
-        "head losses: {used} vocabulary columns asked for, but the {model}'s head has {available}"
-    )]
+    #[error("head losses: {used} vocabulary columns asked for, but the {model}'s head has {available}")]
     Vocabulary {
         /// `student` or `teacher`.
         model: &'static str,

@@ -69,10 +69,7 @@ pub fn map_values<const D: usize>(
     Ok(Tensor::from_data(TensorData::new(values, shape), &device))
 }
 
-fn to_vec<const D: usize>(
-    tensor: Tensor<D>,
-    operation: &'static str,
-) -> Result<Vec<f32>, KernelError> {
+fn to_vec<const D: usize>(tensor: Tensor<D>, operation: &'static str) -> Result<Vec<f32>, KernelError> {
     let found = format!("{:?}", tensor.dtype());
     tensor
         .into_data()

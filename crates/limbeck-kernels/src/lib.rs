@@ -22,8 +22,8 @@ pub use adamw::{AdamW, AdamWSlot};
 pub use error::KernelError;
 pub use flex::{map_values, with_values};
 pub use head::{
-    HeadLosses, HeadTerm, HeadTermKind, SparseLogits, TAIL_FLOOR, TeacherLogits,
-    forward_kl_gap_bound, head_losses, head_losses_composed,
+    HeadLosses, HeadTerm, HeadTermKind, SparseLogits, TAIL_FLOOR, TeacherLogits, forward_kl_gap_bound,
+    head_losses, head_losses_composed,
 };
 pub use linear::linear;
 pub use reduction::sum_of_squares;

@@ -28,11 +28,7 @@ use burn::tensor::Tensor;
 ///
 /// # Panics
 /// If the shapes do not fit, as every tensor operation of burn does.
-pub fn linear<const D: usize>(
-    x: Tensor<D>,
-    weight: Tensor<2>,
-    bias: Option<Tensor<1>>,
-) -> Tensor<D> {
+pub fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
     let mut shape = x.dims();
     let [output, input] = weight.dims();
     let rows = shape[..D - 1].iter().product();

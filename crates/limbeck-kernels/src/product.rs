@@ -46,23 +46,13 @@ impl<'a> View<'a> {
 fn fits(length: usize, rows: usize, columns: usize, row_stride: usize) -> bool {
     rows == 0
         || columns == 0
-        || (row_stride >= columns
-            && (rows - 1)
-                .saturating_mul(row_stride)
-                .saturating_add(columns)
-                <= length)
+        || (row_stride >= columns && (rows - 1).saturating_mul(row_stride).saturating_add(columns) <= length)
 }
 
 /// `out = a * b`, or `out += a * b` when `accumulate`; `out` is row-major with rows
 /// `row_stride` elements apart. All threads of the rayon pool take part; the order of additions
 /// depends on their number, never on their timing.
-pub(crate) fn multiply(
-    out: &mut [f32],
-    row_stride: usize,
-    a: View<'_>,
-    b: View<'_>,
-    accumulate: bool,
-) {
+pub(crate) fn multiply(out: &mut [f32], row_stride: usize, a: View<'_>, b: View<'_>, accumulate: bool) {
     assert_eq!(a.columns, b.rows, "inner dimensions of a product agree");
     assert!(
         fits(out.len(), a.rows, b.columns, row_stride),
@@ -143,9 +133,7 @@ mod tests {
                     for at in 0..m * n {
                         assert_eq!(out[at / n * stride + at % n], 2.0 * expected[at]);
                     }
-                    assert!(
-                        (0..m - 1).all(|row| out[row * stride + n..(row + 1) * stride] == [9.0; 3])
-                    );
+                    assert!((0..m - 1).all(|row| out[row * stride + n..(row + 1) * stride] == [9.0; 3]));
                 }
             }
         }

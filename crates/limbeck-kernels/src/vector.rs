@@ -101,13 +101,7 @@ pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {
     let high = multiply_add::<FMA>(whole, -LN2_HIGH, clamped);
     let r = multiply_add::<FMA>(whole, -LN2_LOW, high);
     let mut series = 1.987_569_1e-4;
-    for coefficient in [
-        1.398_199_9e-3,
-        8.333_452e-3,
-        4.166_579_6e-2,
-        1.666_666_5e-1,
-        0.5,
-    ] {
+    for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
         series = multiply_add::<FMA>(series, r, coefficient);
     }
     let tail = multiply_add::<FMA>(series, r * r, r);
@@ -164,10 +158,7 @@ pub(crate) fn largest(values: &[f32]) -> f32 {
         }
     }
     let rest = blocks.remainder().iter().copied();
-    partial
-        .into_iter()
-        .chain(rest)
-        .fold(f32::NEG_INFINITY, f32::max)
+    partial.into_iter().chain(rest).fold(f32::NEG_INFINITY, f32::max)
 }
 
 /// Adds the partial sums up pairwise.
@@ -219,12 +210,7 @@ mod tests {
 
     #[test]
     fn exp_at_the_edges() {
-        for (x, y) in [
-            (0.0, 1.0),
-            (f32::NEG_INFINITY, 0.0),
-            (-87.1, 0.0),
-            (-1e30, 0.0),
-        ] {
+        for (x, y) in [(0.0, 1.0), (f32::NEG_INFINITY, 0.0), (-87.1, 0.0), (-1e30, 0.0)] {
             assert_eq!(exp::<true>(x), y, "{x}");
             assert_eq!(exp::<false>(x), y, "{x}");
         }
@@ -241,10 +227,7 @@ mod tests {
                 dot::<false>(&a, &b),
                 a.iter().zip(&b).map(|(x, y)| x * y).sum::<f32>()
             );
-            assert_eq!(
-                largest(&a),
-                a.iter().copied().fold(f32::NEG_INFINITY, f32::max)
-            );
+            assert_eq!(largest(&a), a.iter().copied().fold(f32::NEG_INFINITY, f32::max));
         }
     }
 }

@@ -34,10 +34,7 @@ fn equals_pytorch() {
         .zip(golden["values"].as_array().unwrap());
     for (step, (gradient, expected)) in (1..).zip(steps) {
         // Half the gradient twice over: the scale is part of the step.
-        let doubled: Vec<f32> = numbers(gradient)
-            .iter()
-            .map(|gradient| gradient * 2.0)
-            .collect();
+        let doubled: Vec<f32> = numbers(gradient).iter().map(|gradient| gradient * 2.0).collect();
         let slot = AdamWSlot {
             value: &mut value,
             gradient: &doubled,

@@ -5,9 +5,7 @@
 mod reference;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use limbeck_kernels::{
-    HeadLosses, HeadTerm, HeadTermKind, KernelError, SparseLogits, TeacherLogits,
-};
+use limbeck_kernels::{HeadLosses, HeadTerm, HeadTermKind, KernelError, SparseLogits, TeacherLogits};
 use limbeck_kernels::{head_losses, head_losses_composed};
 use proptest::prelude::*;
 use reference::{Case, Reference};
@@ -87,9 +85,9 @@ fn close(found: f64, expected: f64, relative: f64, absolute: f64, what: &str) {
 /// Relative to the largest element, and where all cancel to the size of what cancelled (`floor`).
 fn close_gradient(found: &[f32], expected: &[f32], relative: f64, floor: f64, what: &str) {
     assert_eq!(found.len(), expected.len());
-    let largest = expected.iter().fold(0.0_f64, |largest, value| {
-        largest.max(f64::from(*value).abs())
-    });
+    let largest = expected
+        .iter()
+        .fold(0.0_f64, |largest, value| largest.max(f64::from(*value).abs()));
     for (index, (f, e)) in found.iter().zip(expected).enumerate() {
         close(
             f64::from(*f),
@@ -168,13 +166,7 @@ fn fused_equals_composed() {
                 2e-7 * temperature,
                 "hidden",
             );
-            close_gradient(
-                &fused.head,
-                &composed.head,
-                2e-5,
-                2e-7 * temperature,
-                "head",
-            );
+            close_gradient(&fused.head, &composed.head, 2e-5, 2e-7 * temperature, "head");
         }
     }
 }
@@ -275,21 +267,11 @@ fn soft_gradient_is_hintons() {
         kind: HeadTermKind::ForwardKl { temperature },
         weight: 1.0,
     }];
-    let fused = run(
-        head_losses,
-        &case,
-        &terms,
-        1.0 / (temperature * temperature),
-    );
+    let fused = run(head_losses, &case, &terms, 1.0 / (temperature * temperature));
     let softmax = |logits: Vec<f64>| {
-        let exps: Vec<f64> = logits
-            .iter()
-            .map(|logit| (logit / temperature).exp())
-            .collect();
+        let exps: Vec<f64> = logits.iter().map(|logit| (logit / temperature).exp()).collect();
         let sum: f64 = exps.iter().sum();
-        exps.into_iter()
-            .map(|value| value / sum)
-            .collect::<Vec<_>>()
+        exps.into_iter().map(|value| value / sum).collect::<Vec<_>>()
     };
     let q = softmax(case.head.iter().map(|z| f64::from(*z)).collect());
     let p = softmax(Reference::new(&case).teacher[0].clone());
@@ -347,18 +329,12 @@ fn untracked_operands_give_the_same_values() {
     let losses = call(tracked.clone(), head());
     assert_eq!(losses.values, both.values);
     let gradient = tracked.grad(&losses.total.backward()).unwrap();
-    assert_eq!(
-        gradient.into_data().try_into_vec::<f32>().unwrap(),
-        both.hidden
-    );
+    assert_eq!(gradient.into_data().try_into_vec::<f32>().unwrap(), both.hidden);
 
     let tracked = head().autodiff().require_grad();
     let losses = call(hidden().autodiff(), tracked.clone());
     let gradient = tracked.grad(&losses.total.backward()).unwrap();
-    assert_eq!(
-        gradient.into_data().try_into_vec::<f32>().unwrap(),
-        both.head
-    );
+    assert_eq!(gradient.into_data().try_into_vec::<f32>().unwrap(), both.head);
 }
 
 #[test]
@@ -462,9 +438,7 @@ fn a_tail_without_mass() {
 fn extreme_logits_stay_finite() {
     let mut case = Case::random(37, 5, 8, 64, 64);
     case.hidden.iter_mut().for_each(|value| *value *= 200.0);
-    case.teacher_hidden
-        .iter_mut()
-        .for_each(|value| *value *= 50.0);
+    case.teacher_hidden.iter_mut().for_each(|value| *value *= 50.0);
     for case in [case.clone(), case.sparse(4, 2.0)] {
         let fused = run(head_losses, &case, &all_terms(2.0), 1.0);
         let reference = Reference::new(&case);
@@ -489,18 +463,10 @@ fn what_does_not_fit_is_refused() {
         let hidden = matrix(&case.hidden, case.tokens, &device);
         let head = matrix(&case.head, case.vocab, &device);
         let teacher = with.then(|| teacher(case));
-        head_losses(
-            hidden,
-            head,
-            &case.targets,
-            teacher.as_ref(),
-            terms,
-            case.used,
-        )
-        .map(|losses| losses.values)
+        head_losses(hidden, head, &case.targets, teacher.as_ref(), terms, case.used)
+            .map(|losses| losses.values)
     };
-    let refused =
-        |case: &Case, terms: &[HeadTerm], with: bool| call(case, terms, with).unwrap_err();
+    let refused = |case: &Case, terms: &[HeadTerm], with: bool| call(case, terms, with).unwrap_err();
     let terms = all_terms(2.0);
     assert!(call(&good, &terms, true).is_ok());
     assert!(matches!(
@@ -509,10 +475,7 @@ fn what_does_not_fit_is_refused() {
     ));
     assert!(matches!(
         refused(&good, &[], true),
-        KernelError::Empty {
-            operand: "terms",
-            ..
-        }
+        KernelError::Empty { operand: "terms", .. }
     ));
     assert!(matches!(
         refused(&good, &all_terms(0.0), true),
@@ -538,10 +501,7 @@ fn what_does_not_fit_is_refused() {
     };
     assert!(matches!(
         bad(|c| c.used = 21),
-        KernelError::Vocabulary {
-            model: "student",
-            ..
-        }
+        KernelError::Vocabulary { model: "student", .. }
     ));
     assert!(matches!(
         bad(|c| c.used = 0),
@@ -568,10 +528,7 @@ fn what_does_not_fit_is_refused() {
     ));
     assert!(matches!(
         bad(|c| c.head.truncate(20 * 7)),
-        KernelError::Shape {
-            operand: "head",
-            ..
-        }
+        KernelError::Shape { operand: "head", .. }
     ));
 
     let signal = |change: fn(&mut SparseLogits)| {

@@ -24,9 +24,7 @@ fn linear_is_the_batched_product_with_its_gradients() {
         let y = if flat {
             linear(x.clone(), weight.clone(), Some(bias.clone()))
         } else {
-            x.clone()
-                .matmul(weight.clone().transpose().unsqueeze::<3>())
-                + bias.clone().reshape([1, 1, 6])
+            x.clone().matmul(weight.clone().transpose().unsqueeze::<3>()) + bias.clone().reshape([1, 1, 6])
         };
         assert_eq!(y.dims(), [3, 5, 6]);
         let gradients = y.clone().powi_scalar(2).sum().backward();
@@ -61,23 +59,16 @@ fn values_are_seen_in_row_major_order() {
         [0.0, 1.0, 2.0, 3.0, -3.0, -2.0]
     );
     let tracked = counted([2], &device).autodiff().require_grad();
-    assert_eq!(
-        with_values(&tracked, <[f32]>::to_vec).unwrap(),
-        [-3.0, -2.0]
-    );
+    assert_eq!(with_values(&tracked, <[f32]>::to_vec).unwrap(), [-3.0, -2.0]);
     assert!(with_values(&counted([2], &device).cast(DType::F64), |_| ()).is_err());
 }
 
 #[test]
 fn changes_are_in_place_unless_somebody_else_looks() {
     let device = Device::flex();
-    let address =
-        |tensor: &Tensor<2>| with_values(tensor, |values| values.as_ptr() as usize).unwrap();
+    let address = |tensor: &Tensor<2>| with_values(tensor, |values| values.as_ptr() as usize).unwrap();
     let double = |tensor: Tensor<2>| {
-        map_values(tensor, |values| {
-            values.iter_mut().for_each(|value| *value *= 2.0)
-        })
-        .unwrap()
+        map_values(tensor, |values| values.iter_mut().for_each(|value| *value *= 2.0)).unwrap()
     };
     let tensor = counted([2, 3], &device);
     let before = address(&tensor);

@@ -1,7 +1,7 @@
 //! Chat templates: Jinja templates as models carry them, rendered the way transformers does.
 
-use minijinja::value::{Value, ValueKind, from_args};
 use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Value, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, context};
 use serde::{Deserialize, Serialize};
 use thiserror::Error as ThisError;
@@ -19,7 +19,10 @@ impl Message {
     /// A turn.
     #[must_use]
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
-        Self { role: role.into(), content: content.into() }
+        Self {
+            role: role.into(),
+            content: content.into(),
+        }
     }
 }
 
@@ -64,7 +67,11 @@ impl ChatTemplate {
         let mut environment = Environment::new();
         let mut syntax = SyntaxConfig::builder();
         syntax.trim_blocks(true).lstrip_blocks(true);
-        environment.set_syntax(syntax.build().map_err(|error| ChatError::Invalid(format!("{error:#}")))?);
+        environment.set_syntax(
+            syntax
+                .build()
+                .map_err(|error| ChatError::Invalid(format!("{error:#}")))?,
+        );
         environment.set_unknown_method_callback(python_method);
         environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
@@ -89,7 +96,12 @@ impl ChatTemplate {
     ///
     /// # Errors
     /// [`ChatError::Failed`] with what the template says.
-    pub fn render(&self, messages: &[Message], add_generation_prompt: bool, special: &SpecialTokens) -> Result<String, ChatError> {
+    pub fn render(
+        &self,
+        messages: &[Message],
+        add_generation_prompt: bool,
+        special: &SpecialTokens,
+    ) -> Result<String, ChatError> {
         let failed = |error: Error| ChatError::Failed(format!("{error:#}"));
         let template = self.environment.get_template(NAME).map_err(failed)?;
         let turn = |message: &Message| context! { role => message.role.as_str(), content => message.content.as_str() };
@@ -133,26 +145,41 @@ fn write_json(value: &Value, out: &mut String) -> Result<(), Error> {
             }
             out.push('}');
         }
-        kind => return Err(Error::new(ErrorKind::BadSerialization, format!("{kind} has no JSON form"))),
+        kind => {
+            return Err(Error::new(
+                ErrorKind::BadSerialization,
+                format!("{kind} has no JSON form"),
+            ));
+        }
     }
     Ok(())
 }
 
 /// The methods of Python's `str`, `dict` and `list` that chat templates call.
-fn python_method(_state: &mut State<'_, '_>, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
+fn python_method(
+    _state: &mut State<'_, '_>,
+    value: &Value,
+    method: &str,
+    args: &[Value],
+) -> Result<Value, Error> {
     match value.kind() {
         ValueKind::String => string_method(value.as_str().unwrap_or_default(), method, args),
         ValueKind::Map => map_method(value, method, args),
         ValueKind::Seq if method == "count" => {
             let (wanted,): (Value,) = from_args(args)?;
-            Ok(Value::from(value.try_iter()?.filter(|item| *item == wanted).count()))
+            Ok(Value::from(
+                value.try_iter()?.filter(|item| *item == wanted).count(),
+            ))
         }
         _ => Err(Error::from(ErrorKind::UnknownMethod)),
     }
 }
 
 fn string_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
-    let is_in = |set: &Option<String>, letter: char| set.as_ref().map_or(letter.is_whitespace(), |set| set.contains(letter));
+    let is_in = |set: &Option<String>, letter: char| {
+        set.as_ref()
+            .map_or(letter.is_whitespace(), |set| set.contains(letter))
+    };
     Ok(match method {
         "strip" | "lstrip" | "rstrip" => {
             let (set,): (Option<String>,) = from_args(args)?;
@@ -167,7 +194,13 @@ fn string_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Erro
         }
         "startswith" | "endswith" => {
             let (wanted,): (Value,) = from_args(args)?;
-            let test = |part: &str| if method == "startswith" { text.starts_with(part) } else { text.ends_with(part) };
+            let test = |part: &str| {
+                if method == "startswith" {
+                    text.starts_with(part)
+                } else {
+                    text.ends_with(part)
+                }
+            };
             match wanted.as_str() {
                 Some(part) => test(part),
                 None => wanted.try_iter()?.any(|part| part.as_str().is_some_and(test)),
@@ -176,12 +209,21 @@ fn string_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Erro
         }
         "split" => {
             let (separator, limit): (Option<String>, Option<i64>) = from_args(args)?;
-            let parts = limit.and_then(|limit| usize::try_from(limit).ok()).map_or(usize::MAX, |limit| limit.saturating_add(1));
+            let parts = limit
+                .and_then(|limit| usize::try_from(limit).ok())
+                .map_or(usize::MAX, |limit| limit.saturating_add(1));
             match separator {
-                Some(separator) if !separator.is_empty() => text.splitn(parts, &separator).map(Value::from).collect(),
+                Some(separator) if !separator.is_empty() => {
+                    text.splitn(parts, &separator).map(Value::from).collect()
+                }
                 Some(_) => return Err(Error::new(ErrorKind::InvalidOperation, "empty separator")),
                 None if parts == usize::MAX => text.split_whitespace().map(Value::from).collect(),
-                None => return Err(Error::new(ErrorKind::InvalidOperation, "split by white space takes no limit here")),
+                None => {
+                    return Err(Error::new(
+                        ErrorKind::InvalidOperation,
+                        "split by white space takes no limit here",
+                    ));
+                }
             }
         }
         "splitlines" => text.lines().map(Value::from).collect(),
@@ -199,7 +241,10 @@ fn string_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Erro
         }
         "find" => {
             let (part,): (String,) = from_args(args)?;
-            let at = text.find(&part).and_then(|at| text.get(..at)).map(|before| before.chars().count() as i64);
+            let at = text
+                .find(&part)
+                .and_then(|at| text.get(..at))
+                .map(|before| before.chars().count() as i64);
             at.unwrap_or(-1).into()
         }
         "count" => {
@@ -233,16 +278,26 @@ fn title(text: &str) -> String {
 
 fn map_method(value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
     let pairs = || -> Result<Vec<(Value, Value)>, Error> {
-        value.try_iter()?.map(|key| value.get_item(&key).map(|item| (key, item))).collect()
+        value
+            .try_iter()?
+            .map(|key| value.get_item(&key).map(|item| (key, item)))
+            .collect()
     };
     match method {
-        "items" => Ok(pairs()?.into_iter().map(|(key, item)| Value::from(vec![key, item])).collect()),
+        "items" => Ok(pairs()?
+            .into_iter()
+            .map(|(key, item)| Value::from(vec![key, item]))
+            .collect()),
         "keys" => Ok(pairs()?.into_iter().map(|(key, _)| key).collect()),
         "values" => Ok(pairs()?.into_iter().map(|(_, item)| item).collect()),
         "get" => {
             let (key, default): (Value, Option<Value>) = from_args(args)?;
             let found = value.get_item(&key)?;
-            Ok(if found.is_undefined() { default.unwrap_or_else(|| Value::from(())) } else { found })
+            Ok(if found.is_undefined() {
+                default.unwrap_or_else(|| Value::from(()))
+            } else {
+                found
+            })
         }
         _ => Err(Error::from(ErrorKind::UnknownMethod)),
     }

@@ -82,9 +82,7 @@ pub enum ModelError {
         most: usize,
     },
     /// A token outside the vocabulary.
-    #[error(
-        "token {id} at position {position} of sequence {row} is outside the vocabulary of {vocab_size}"
-    )]
+    #[error("token {id} at position {position} of sequence {row} is outside the vocabulary of {vocab_size}")]
     Token {
         /// The token.
         id: u32,
@@ -106,9 +104,7 @@ pub enum ModelError {
         expected: &'static str,
     },
     /// A name that is no site.
-    #[error(
-        "`{name}` is no site; sites are named like blocks.0.attn.hook_z or blocks.0.hook_mlp_out"
-    )]
+    #[error("`{name}` is no site; sites are named like blocks.0.attn.hook_z or blocks.0.hook_mlp_out")]
     Site {
         /// The name.
         name: String,

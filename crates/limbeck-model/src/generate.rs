@@ -44,11 +44,7 @@ impl GenerationConfig {
     fn check(&self) -> Result<(), ModelError> {
         let refuse = |key, found: f64, expected| {
             let found = found.to_string();
-            Err(ModelError::Generation {
-                key,
-                found,
-                expected,
-            })
+            Err(ModelError::Generation { key, found, expected })
         };
         if !(self.temperature >= 0.0 && self.temperature.is_finite()) {
             return refuse("temperature", self.temperature, "0 or more");
@@ -88,10 +84,7 @@ pub fn generate(
     let mut cache = KeyValueCache::new(decoder.config().n_layers);
     let mut out = vec![Vec::new(); rows];
     let mut open = vec![true; rows];
-    let pads: Vec<usize> = prompts
-        .iter()
-        .map(|prompt| longest - prompt.len())
-        .collect();
+    let pads: Vec<usize> = prompts.iter().map(|prompt| longest - prompt.len()).collect();
     let left_pads = match pads.iter().all(|&pad| pad == 0) {
         true => Vec::new(),
         false => pads.clone(),
@@ -154,12 +147,13 @@ fn next_logits(
 /// Draws a token from its logits.
 fn choose(logits: &[f32], config: &GenerationConfig, rng: &mut ChaCha8Rng) -> u32 {
     let likeliest = || {
-        let best = logits
-            .iter()
-            .enumerate()
-            .fold((0, f32::NEG_INFINITY), |best, (id, &z)| {
-                if z > best.1 { (id, z) } else { best }
-            });
+        let best =
+            logits.iter().enumerate().fold(
+                (0, f32::NEG_INFINITY),
+                |best, (id, &z)| {
+                    if z > best.1 { (id, z) } else { best }
+                },
+            );
         best.0 as u32
     };
     if config.temperature == 0.0 {
@@ -167,11 +161,7 @@ fn choose(logits: &[f32], config: &GenerationConfig, rng: &mut ChaCha8Rng) -> u3
     }
     let mut order: Vec<u32> = (0..logits.len() as u32).collect();
     // Ties by id, so that the order is total and the draw reproducible.
-    order.sort_by(|&a, &b| {
-        logits[b as usize]
-            .total_cmp(&logits[a as usize])
-            .then(a.cmp(&b))
-    });
+    order.sort_by(|&a, &b| logits[b as usize].total_cmp(&logits[a as usize]).then(a.cmp(&b)));
     if config.top_k > 0 {
         order.truncate(config.top_k);
     }

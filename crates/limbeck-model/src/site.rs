@@ -71,10 +71,7 @@ impl SiteKind {
     }
 
     fn outside_blocks(self) -> bool {
-        matches!(
-            self,
-            SiteKind::Embed | SiteKind::PosEmbed | SiteKind::FinalNorm
-        )
+        matches!(self, SiteKind::Embed | SiteKind::PosEmbed | SiteKind::FinalNorm)
     }
 
     fn name(self) -> &'static str {
@@ -164,10 +161,7 @@ mod tests {
         for site in Site::all(3, true) {
             assert_eq!(site.to_string().parse::<Site>().unwrap(), site);
         }
-        assert_eq!(
-            Site::block(3, SiteKind::Z).to_string(),
-            "blocks.3.attn.hook_z"
-        );
+        assert_eq!(Site::block(3, SiteKind::Z).to_string(), "blocks.3.attn.hook_z");
     }
 
     #[test]

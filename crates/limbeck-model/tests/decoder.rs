@@ -3,8 +3,8 @@
 
 use burn::tensor::{Device, Tensor};
 use limbeck_model::{
-    Action, Capture, Decoder, DecoderConfig, Family, GenerationConfig, Intervention, Interventions,
-    NoTap, Site, SiteKind, Sizes, TokenBatch, generate,
+    Action, Capture, Decoder, DecoderConfig, Family, GenerationConfig, Intervention, Interventions, NoTap,
+    Site, SiteKind, Sizes, TokenBatch, generate,
 };
 
 fn sizes() -> Sizes {
@@ -53,11 +53,7 @@ fn decoders() -> Vec<Decoder> {
 }
 
 fn prompts() -> Vec<Vec<u32>> {
-    vec![
-        vec![3, 1, 4, 1, 5, 9, 2, 6],
-        vec![5, 3, 5],
-        vec![8, 9, 7, 9, 3],
-    ]
+    vec![vec![3, 1, 4, 1, 5, 9, 2, 6], vec![5, 3, 5], vec![8, 9, 7, 9, 3]]
 }
 
 fn values<const D: usize>(t: Tensor<D>) -> Vec<f32> {
@@ -66,11 +62,7 @@ fn values<const D: usize>(t: Tensor<D>) -> Vec<f32> {
 
 fn close(a: &[f32], b: &[f32], tolerance: f32) {
     assert_eq!(a.len(), b.len());
-    let worst = a
-        .iter()
-        .zip(b)
-        .map(|(a, b)| (a - b).abs())
-        .fold(0.0, f32::max);
+    let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(worst < tolerance, "differ by {worst}");
 }
 
@@ -102,9 +94,7 @@ fn generation_with_a_cache_equals_generation_without() {
                 let batch = TokenBatch::new(&[&ids], &decoder.device()).unwrap();
                 let logits = values(decoder.logits(&batch, &mut NoTap));
                 let last = &logits[logits.len() - 61..];
-                let best = (0..61)
-                    .max_by(|&a, &b| last[a].total_cmp(&last[b]))
-                    .unwrap();
+                let best = (0..61).max_by(|&a, &b| last[a].total_cmp(&last[b])).unwrap();
                 ids.push(best as u32);
             }
             assert_eq!(fast, ids[prompt.len()..]);
@@ -121,9 +111,7 @@ fn sampling_repeats_with_its_seed_and_respects_top_k() {
         seed: 3,
         ..GenerationConfig::default()
     };
-    let draw = |config: &GenerationConfig| {
-        generate(decoder, &prompts(), config, &mut |_, _| true).unwrap()
-    };
+    let draw = |config: &GenerationConfig| generate(decoder, &prompts(), config, &mut |_, _| true).unwrap();
     assert_eq!(draw(&config), draw(&config));
     assert_ne!(
         draw(&config),
@@ -202,11 +190,7 @@ fn every_site_is_met_with_its_shape() {
                 } else {
                     config.d_model
                 };
-                assert_eq!(
-                    capture.get3(site).expect("met").dims(),
-                    [3, 8, width],
-                    "{site}"
-                );
+                assert_eq!(capture.get3(site).expect("met").dims(), [3, 8, width], "{site}");
             }
         }
     }
@@ -255,11 +239,7 @@ fn every_parameter_of_a_trainable_decoder_gets_a_gradient() {
     for decoder in decoders() {
         let decoder = decoder.trainable();
         let batch = TokenBatch::new(&prompts(), &decoder.device()).unwrap();
-        let mut gradients = decoder
-            .logits(&batch, &mut NoTap)
-            .square()
-            .mean()
-            .backward();
+        let mut gradients = decoder.logits(&batch, &mut NoTap).square().mean().backward();
         decoder.visit(&mut |name, parameter| {
             let gradient = parameter.grad_remove(&mut gradients).expect(name);
             assert_eq!(gradient.shape(), parameter.shape(), "{name}");
@@ -287,10 +267,7 @@ fn fresh_weights_depend_on_the_seed_alone() {
 #[test]
 fn a_configuration_reads_back_from_json() {
     for config in families() {
-        assert_eq!(
-            DecoderConfig::from_hf_json(&config.to_hf_json()).unwrap(),
-            config
-        );
+        assert_eq!(DecoderConfig::from_hf_json(&config.to_hf_json()).unwrap(), config);
     }
 }
 

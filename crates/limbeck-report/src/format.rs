@@ -151,11 +151,7 @@ fn decimals(value: f64) -> Option<usize> {
     let grew = rounded
         .parse::<f64>()
         .is_ok_and(|r| r.log10().floor() as i32 > digits_before);
-    Some(if grew {
-        places.saturating_sub(1)
-    } else {
-        places
-    })
+    Some(if grew { places.saturating_sub(1) } else { places })
 }
 
 fn fixed(value: f64, places: Option<usize>) -> String {
@@ -171,11 +167,7 @@ fn fixed(value: f64, places: Option<usize>) -> String {
         Some((whole, fraction)) => format!("{}.{fraction}", grouped(whole)),
         None => grouped(&digits),
     };
-    if negative {
-        format!("−{digits}")
-    } else {
-        digits
-    }
+    if negative { format!("−{digits}") } else { digits }
 }
 
 /// `1.23 × 10⁻⁵`.

@@ -4,8 +4,8 @@ use limbeck_results::Results;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::section::{
-    alignment, brittleness, comparisons, influence, matches, notes, provenance, scores, shifts,
-    training, verdict,
+    alignment, brittleness, comparisons, influence, matches, notes, provenance, scores, shifts, training,
+    verdict,
 };
 
 /// Inline, so that the page stands alone.

@@ -323,8 +323,7 @@ fn assert_alike(one: &Value, other: &Value) {
         }
         (Value::Object(a), Value::Object(b)) => {
             assert_eq!(a.len(), b.len());
-            a.iter()
-                .for_each(|(key, value)| assert_alike(value, &b[key]));
+            a.iter().for_each(|(key, value)| assert_alike(value, &b[key]));
         }
         (Value::Number(a), Value::Number(b)) if a.is_f64() => {
             let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());

@@ -15,8 +15,8 @@ pub use audit::{
 pub use evaluation::{Comparison, Condition, Evaluation, StudentScores, TeacherScores};
 pub use limbeck_stats::{Estimate, Finding};
 pub use run::{
-    BaselineOutcome, CurvePoint, Input, ModelFacts, Models, Results, SCHEMA_VERSION, TermPoint,
-    Training, TrainingRun, Verdict, VerdictAnswer,
+    BaselineOutcome, CurvePoint, Input, ModelFacts, Models, Results, SCHEMA_VERSION, TermPoint, Training,
+    TrainingRun, Verdict, VerdictAnswer,
 };
 
 /// JSON schema of [`Results`], generated from the types (draft 2020-12).

@@ -1,9 +1,7 @@
 //! The schema names what programs rely on, and what is written can be read.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use limbeck_results::{
-    Alignment, Component, ComponentKind, Estimate, Match, StudentScores, schema,
-};
+use limbeck_results::{Alignment, Component, ComponentKind, Estimate, Match, StudentScores, schema};
 
 fn estimate() -> Estimate {
     Estimate {
@@ -22,10 +20,7 @@ fn the_schema_has_every_promised_path() {
             "Evaluation",
             vec!["teacher", "student", "baseline", "comparisons", "shifts"],
         ),
-        (
-            "TeacherScores",
-            vec!["accuracy", "loss", "perplexity", "ece"],
-        ),
+        ("TeacherScores", vec!["accuracy", "loss", "perplexity", "ece"]),
         ("StudentScores", vec!["accuracy", "loss", "agreement", "kl"]),
         (
             "Audit",
@@ -33,10 +28,7 @@ fn the_schema_has_every_promised_path() {
         ),
         ("Alignment", vec!["a", "similarity", "influence", "bound"]),
         ("BrittlenessOf", vec!["teacher", "student", "baseline"]),
-        (
-            "Brittleness",
-            vec!["mean", "worst", "severity", "gini", "curve"],
-        ),
+        ("Brittleness", vec!["mean", "worst", "severity", "gini", "curve"]),
         ("Estimate", vec!["value", "low", "high"]),
     ] {
         for key in keys {
@@ -59,10 +51,7 @@ fn estimates_are_written_as_three_numbers() {
     let written = serde_json::to_value(&scores).unwrap();
     let expected = serde_json::json!({"value": 0.5, "low": 0.25, "high": 0.75});
     assert_eq!(written["kl"], expected);
-    assert_eq!(
-        serde_json::from_value::<StudentScores>(written).unwrap(),
-        scores
-    );
+    assert_eq!(serde_json::from_value::<StudentScores>(written).unwrap(), scores);
 }
 
 #[test]

@@ -68,11 +68,7 @@ impl Bootstrap {
     /// # Errors
     /// Empty input, inputs of different length, or a value that is not finite.
     pub fn difference(&self, first: &[f64], second: &[f64]) -> Result<Estimate, StatsError> {
-        check_paired(
-            "bootstrap of a paired difference",
-            first.len(),
-            second.len(),
-        )?;
+        check_paired("bootstrap of a paired difference", first.len(), second.len())?;
         let differences: Vec<f64> = first.iter().zip(second).map(|(a, b)| a - b).collect();
         self.mean(&differences)
     }
@@ -102,11 +98,7 @@ impl Bootstrap {
     /// # Errors
     /// As [`Bootstrap::ratio`], and inputs of different length, or a unit that has items on one
     /// side only.
-    pub fn ratio_difference(
-        &self,
-        first: &[Cluster],
-        second: &[Cluster],
-    ) -> Result<Estimate, StatsError> {
+    pub fn ratio_difference(&self, first: &[Cluster], second: &[Cluster]) -> Result<Estimate, StatsError> {
         const WHAT: &str = "bootstrap of a paired difference of clustered means";
         check_paired(WHAT, first.len(), second.len())?;
         check_clusters(WHAT, first)?;
@@ -138,11 +130,7 @@ impl Bootstrap {
     /// # Errors
     /// Empty input, inputs of different length, a value that is not finite, or a resample whose
     /// denominator is zero.
-    pub fn ratio_of_means(
-        &self,
-        numerator: &[f64],
-        denominator: &[f64],
-    ) -> Result<Estimate, StatsError> {
+    pub fn ratio_of_means(&self, numerator: &[f64], denominator: &[f64]) -> Result<Estimate, StatsError> {
         const WHAT: &str = "bootstrap of a ratio of means";
         check_paired(WHAT, numerator.len(), denominator.len())?;
         check_finite(WHAT, numerator)?;
@@ -181,12 +169,7 @@ impl Bootstrap {
         mut statistics: impl FnMut(&[usize], &mut [f64]),
     ) -> Result<Vec<Estimate>, StatsError> {
         const WHAT: &str = "bootstrap";
-        check_range(
-            "confidence of a bootstrap interval",
-            self.confidence,
-            0.0,
-            1.0,
-        )?;
+        check_range("confidence of a bootstrap interval", self.confidence, 0.0, 1.0)?;
         if units == 0 || self.resamples == 0 {
             return Err(StatsError::Empty { what: WHAT });
         }

@@ -80,10 +80,7 @@ impl Reliability {
 ///
 /// # Errors
 /// Empty input, inputs of different length, or a confidence outside `[0, 1]`.
-pub fn expected_calibration_error(
-    confidences: &[f64],
-    correct: &[bool],
-) -> Result<f64, StatsError> {
+pub fn expected_calibration_error(confidences: &[f64], correct: &[bool]) -> Result<f64, StatsError> {
     const WHAT: &str = "expected calibration error";
     check_paired(WHAT, confidences.len(), correct.len())?;
     check_finite(WHAT, confidences)?;

@@ -19,12 +19,10 @@ impl Cluster {
 
     /// All items of several clusters together.
     pub fn total<'a>(clusters: impl IntoIterator<Item = &'a Cluster>) -> Self {
-        clusters
-            .into_iter()
-            .fold(Self::default(), |total, cluster| Self {
-                sum: total.sum + cluster.sum,
-                count: total.count + cluster.count,
-            })
+        clusters.into_iter().fold(Self::default(), |total, cluster| Self {
+            sum: total.sum + cluster.sum,
+            count: total.count + cluster.count,
+        })
     }
 
     /// `sum / count`; NaN without items.

@@ -75,29 +75,16 @@ pub(crate) fn check_finite(what: &'static str, values: &[f64]) -> Result<(), Sta
 }
 
 /// Refuses paired inputs of different length.
-pub(crate) fn check_paired(
-    what: &'static str,
-    first: usize,
-    second: usize,
-) -> Result<(), StatsError> {
+pub(crate) fn check_paired(what: &'static str, first: usize, second: usize) -> Result<(), StatsError> {
     if first == second {
         Ok(())
     } else {
-        Err(StatsError::Mismatched {
-            what,
-            first,
-            second,
-        })
+        Err(StatsError::Mismatched { what, first, second })
     }
 }
 
 /// Refuses a value outside `[low, high]`, and NaN.
-pub(crate) fn check_range(
-    what: &'static str,
-    value: f64,
-    low: f64,
-    high: f64,
-) -> Result<(), StatsError> {
+pub(crate) fn check_range(what: &'static str, value: f64, low: f64, high: f64) -> Result<(), StatsError> {
     if (low..=high).contains(&value) {
         Ok(())
     } else {

@@ -59,14 +59,8 @@ mod tests {
         let down = interval(-0.2, -0.1);
         assert_eq!(Finding::of(&up, Direction::HigherIsBetter), Finding::Better);
         assert_eq!(Finding::of(&up, Direction::LowerIsBetter), Finding::Worse);
-        assert_eq!(
-            Finding::of(&down, Direction::HigherIsBetter),
-            Finding::Worse
-        );
-        assert_eq!(
-            Finding::of(&down, Direction::LowerIsBetter),
-            Finding::Better
-        );
+        assert_eq!(Finding::of(&down, Direction::HigherIsBetter), Finding::Worse);
+        assert_eq!(Finding::of(&down, Direction::LowerIsBetter), Finding::Better);
     }
 
     #[test]

@@ -34,11 +34,7 @@ pub mod list {
     /// # Errors
     /// Those of the serializer.
     pub fn serialize<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(
-            values
-                .iter()
-                .map(|value| value.is_finite().then_some(*value)),
-        )
+        serializer.collect_seq(values.iter().map(|value| value.is_finite().then_some(*value)))
     }
 
     /// Reads numbers; `null` is NaN.

@@ -29,11 +29,7 @@ pub struct SignFlip {
 ///
 /// # Errors
 /// Empty input, a value that is not finite, or no permutations where they are needed.
-pub fn sign_flip_test(
-    differences: &[f64],
-    permutations: usize,
-    seed: u64,
-) -> Result<SignFlip, StatsError> {
+pub fn sign_flip_test(differences: &[f64], permutations: usize, seed: u64) -> Result<SignFlip, StatsError> {
     const WHAT: &str = "sign-flip test";
     check_finite(WHAT, differences)?;
     let n = differences.len();

@@ -56,10 +56,7 @@ pub fn spearman(first: &[f64], second: &[f64]) -> Result<Correlation, StatsError
 
 fn pearson(first: &[f64], second: &[f64]) -> Option<f64> {
     let n = first.len() as f64;
-    let (mean_a, mean_b) = (
-        first.iter().sum::<f64>() / n,
-        second.iter().sum::<f64>() / n,
-    );
+    let (mean_a, mean_b) = (first.iter().sum::<f64>() / n, second.iter().sum::<f64>() / n);
     let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
     for (a, b) in first.iter().zip(second) {
         ab += (a - mean_a) * (b - mean_b);

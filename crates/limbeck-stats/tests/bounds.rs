@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use limbeck_stats::{
-    Bootstrap, Cluster, Estimate, Reliability, damage, expected_calibration_error, gini,
-    mcnemar_exact, severity, sign_flip_test, spearman, worst_fraction_mean,
+    Bootstrap, Cluster, Estimate, Reliability, damage, expected_calibration_error, gini, mcnemar_exact,
+    severity, sign_flip_test, spearman, worst_fraction_mean,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;

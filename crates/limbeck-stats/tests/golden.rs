@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use limbeck_stats::{
-    Bootstrap, Cluster, Estimate, expected_calibration_error, gini, mcnemar_exact, mean, quantile,
-    severity, sign_flip_test, spearman, worst_fraction_mean,
+    Bootstrap, Cluster, Estimate, expected_calibration_error, gini, mcnemar_exact, mean, quantile, severity,
+    sign_flip_test, spearman, worst_fraction_mean,
 };
 use serde_json::Value;
 
@@ -30,10 +30,7 @@ fn bools(value: &Value) -> Vec<bool> {
 
 #[track_caller]
 fn close(found: f64, expected: f64, tolerance: f64) {
-    assert!(
-        (found - expected).abs() <= tolerance,
-        "{found} is not {expected}"
-    );
+    assert!((found - expected).abs() <= tolerance, "{found} is not {expected}");
 }
 
 /// Both ends within `share` of the interval's width: two Monte Carlo quantiles of the same law.
@@ -81,8 +78,7 @@ fn mean_and_quantiles_equal_numpy() {
 #[test]
 fn calibration_error_equals_the_reference_code() {
     let golden = golden();
-    let found =
-        expected_calibration_error(&numbers(&golden["confidences"]), &bools(&golden["correct"]));
+    let found = expected_calibration_error(&numbers(&golden["confidences"]), &bools(&golden["correct"]));
     close(found.unwrap(), number(&golden["ece"]), 1e-12);
 }
 
@@ -117,11 +113,7 @@ fn bootstrap_intervals_agree_with_scipy() {
     let golden = golden();
     let bootstrap = Bootstrap::default();
     let (first, second) = (numbers(&golden["first"]), numbers(&golden["second"]));
-    interval_close(
-        bootstrap.mean(&first).unwrap(),
-        &golden["bootstrap_mean"],
-        0.03,
-    );
+    interval_close(bootstrap.mean(&first).unwrap(), &golden["bootstrap_mean"], 0.03);
     let difference = bootstrap.difference(&first, &second).unwrap();
     interval_close(difference, &golden["bootstrap_difference"], 0.03);
 

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use limbeck_stats::{
-    Bootstrap, Cluster, Estimate, Reliability, StatsError, expected_calibration_error, gini,
-    mcnemar_exact, mean, quantile, severity, sign_flip_test, spearman, worst_fraction_mean,
+    Bootstrap, Cluster, Estimate, Reliability, StatsError, expected_calibration_error, gini, mcnemar_exact,
+    mean, quantile, severity, sign_flip_test, spearman, worst_fraction_mean,
 };
 
 fn empty<T: std::fmt::Debug>(found: Result<T, StatsError>) {
@@ -32,17 +32,11 @@ fn mismatched<T: std::fmt::Debug>(found: Result<T, StatsError>) {
 }
 
 fn out_of_range<T: std::fmt::Debug>(found: Result<T, StatsError>) {
-    assert!(
-        matches!(found, Err(StatsError::OutOfRange { .. })),
-        "{found:?}"
-    );
+    assert!(matches!(found, Err(StatsError::OutOfRange { .. })), "{found:?}");
 }
 
 fn undefined<T: std::fmt::Debug>(found: Result<T, StatsError>) {
-    assert!(
-        matches!(found, Err(StatsError::Undefined { .. })),
-        "{found:?}"
-    );
+    assert!(matches!(found, Err(StatsError::Undefined { .. })), "{found:?}");
 }
 
 #[test]
@@ -161,9 +155,7 @@ fn known_small_cases() {
     assert!((mcnemar_exact(&[true; 3], &[false; 3]).unwrap().p_value - 0.25).abs() < 1e-12);
     // All five differences positive: two of the 32 assignments are as extreme.
     assert_eq!(
-        sign_flip_test(&[0.1, 0.2, 0.3, 0.1, 0.1], 0, 0)
-            .unwrap()
-            .p_value,
+        sign_flip_test(&[0.1, 0.2, 0.3, 0.1, 0.1], 0, 0).unwrap().p_value,
         2.0 / 32.0
     );
     // A confidence on an edge belongs to the bin it closes; one of 0 to the first.

@@ -98,7 +98,7 @@ pub struct CaptureOutcome {
 /// When the teacher gives no full distributions, the disk says no, the folder holds another capture, or the user stops
 /// it ([`TeachError::Cancelled`]).
 pub fn capture(
-    teacher: &mut dyn Teacher,
+    teacher: &dyn Teacher,
     examples: &[TokenExample],
     config: &CaptureConfig,
     dir: &Path,
@@ -153,7 +153,7 @@ pub fn capture(
 
 /// The signals of a batch, one row an example.
 fn rows(
-    teacher: &mut dyn Teacher,
+    teacher: &dyn Teacher,
     batch: &[TokenExample],
     header: &SignalHeader,
 ) -> Result<Vec<SignalRow>, TeachError> {

@@ -61,7 +61,7 @@ impl Teacher for LocalTeacher {
         })
     }
 
-    fn signal(&mut self, query: &TeacherQuery<'_>) -> Result<Signal, TeachError> {
+    fn signal(&self, query: &TeacherQuery<'_>) -> Result<Signal, TeachError> {
         let device = self.decoder.device();
         let ids: Vec<&[u32]> = query.rows.iter().map(|row| row.ids.as_slice()).collect();
         let batch = TokenBatch::new(&ids, &device)?;

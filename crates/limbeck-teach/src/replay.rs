@@ -118,7 +118,7 @@ impl Teacher for ReplayTeacher {
         None
     }
 
-    fn signal(&mut self, query: &TeacherQuery<'_>) -> Result<Signal, TeachError> {
+    fn signal(&self, query: &TeacherQuery<'_>) -> Result<Signal, TeachError> {
         if let Some(site) = query.sites.first() {
             return Err(TeachError::Beyond {
                 asked: format!("the values at {site}"),

@@ -173,7 +173,7 @@ pub struct HiddenShape {
 }
 
 /// Whoever answers.
-pub trait Teacher: Send {
+pub trait Teacher: Send + Sync {
     /// Which teacher it is.
     fn identity(&self) -> &TeacherIdentity;
 
@@ -187,5 +187,5 @@ pub trait Teacher: Send {
     ///
     /// # Errors
     /// When the query asks for more than [`Teacher::capabilities`] says, or the answer is not to be had.
-    fn signal(&mut self, query: &TeacherQuery<'_>) -> Result<Signal, TeachError>;
+    fn signal(&self, query: &TeacherQuery<'_>) -> Result<Signal, TeachError>;
 }

@@ -77,7 +77,7 @@ impl Terms {
         &self,
         rows: &[&TokenExample],
         network: &Network,
-        teacher: Option<&mut dyn Teacher>,
+        teacher: Option<&dyn Teacher>,
         device: &Device,
     ) -> Result<MicroBatch, DistillError> {
         let ids: Vec<&[u32]> = rows.iter().map(|row| row.ids.as_slice()).collect();

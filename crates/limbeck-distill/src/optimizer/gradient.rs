@@ -14,17 +14,22 @@ pub struct GradientSum {
 }
 
 impl GradientSum {
-    /// Adds the gradients of one backward pass.
-    pub fn add(&mut self, network: &Network, mut gradients: Gradients) {
-        let mut fresh: Vec<Option<Vec<f32>>> = Vec::with_capacity(self.parts.len());
+    /// Takes a network's gradients out of one backward pass.
+    pub fn of(network: &Network, mut gradients: Gradients) -> Self {
+        let mut parts = Vec::new();
         network.visit(&mut |_, parameter| {
-            fresh.push(parameter.grad_remove(&mut gradients).map(Parameter::into_vec));
+            parts.push(parameter.grad_remove(&mut gradients).map(Parameter::into_vec));
         });
+        Self { parts }
+    }
+
+    /// Adds the gradients of another pass over the same network.
+    pub fn add(&mut self, fresh: GradientSum) {
         if self.parts.is_empty() {
-            self.parts = fresh;
+            *self = fresh;
             return;
         }
-        for (sum, fresh) in self.parts.iter_mut().zip(fresh) {
+        for (sum, fresh) in self.parts.iter_mut().zip(fresh.parts) {
             match (sum.as_mut(), fresh) {
                 (Some(sum), Some(fresh)) => {
                     sum.par_iter_mut()

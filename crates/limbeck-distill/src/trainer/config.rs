@@ -17,6 +17,9 @@ pub struct TrainingConfig {
     /// Micro-batches a step's sequences are divided into, to save memory. Every prediction of the step weighs the
     /// same, so the gradient is that of the undivided batch, up to rounding.
     pub accumulation: usize,
+    /// Parts of a micro-batch computed at the same time, each on a thread of its own. A part of the recipe and
+    /// not of the machine, as sums in another order round otherwise.
+    pub slices: usize,
     /// Peak learning rate.
     pub learning_rate: f64,
     /// Steps over which the learning rate climbs to its peak; a training that is shorter never reaches it.
@@ -48,6 +51,7 @@ impl Default for TrainingConfig {
             steps: 1000,
             batch_size: 16,
             accumulation: 1,
+            slices: 2,
             learning_rate: 3e-4,
             warmup_steps: 50,
             schedule: Schedule::default(),
@@ -69,7 +73,7 @@ impl TrainingConfig {
     /// # Errors
     /// [`DistillError::Config`] with the key, what was found and what would be right.
     pub fn check(&self) -> Result<(), DistillError> {
-        let rules: [(&'static str, bool, String, &str); 10] = [
+        let rules: [(&'static str, bool, String, &str); 11] = [
             ("steps", self.steps > 0, self.steps.to_string(), "at least 1"),
             (
                 "batch_size",
@@ -82,6 +86,12 @@ impl TrainingConfig {
                 self.accumulation > 0 && self.accumulation <= self.batch_size,
                 self.accumulation.to_string(),
                 "at least 1 and at most batch_size",
+            ),
+            (
+                "slices",
+                (1..=256).contains(&self.slices),
+                self.slices.to_string(),
+                "from 1 to 256",
             ),
             (
                 "learning_rate",

@@ -49,6 +49,11 @@ impl Network {
         network.map(&mut |_, parameter| parameter.require_grad())
     }
 
+    /// The same values as gradient leaves of their own, so that several passes can run at the same time.
+    pub fn replica(&self) -> Self {
+        self.clone().map(&mut |_, parameter| parameter.require_grad())
+    }
+
     /// Shows every trained tensor: the decoder's parameters in its own order, then the projections.
     pub fn visit(&self, see: &mut dyn FnMut(&str, &Parameter)) {
         self.decoder.visit(see);

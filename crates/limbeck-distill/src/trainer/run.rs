@@ -152,7 +152,7 @@ impl Run {
     }
 
     /// The gradient of one step over all its micro-batches, each weighed by its share of the predictions.
-    fn gradient(&mut self, step: u64, network: &Network) -> Result<StepGradient, DistillError> {
+    fn gradient(&self, step: u64, network: &Network) -> Result<StepGradient, DistillError> {
         let batches = self.batches(step, network)?;
         let total: usize = batches.iter().map(|batch| batch.targets.len()).sum();
         let (gradient, loss, values) = self.pass(network, &batches, total, None)?;
@@ -176,21 +176,47 @@ impl Run {
         })
     }
 
-    /// The micro-batches of a step, with the teacher's answers.
-    fn batches(&mut self, step: u64, network: &Network) -> Result<Vec<MicroBatch>, DistillError> {
+    /// The micro-batches of a step, with the teacher's answers, `slices` of them prepared at the same time.
+    fn batches(&self, step: u64, network: &Network) -> Result<Vec<MicroBatch>, DistillError> {
         let rows = self.order.batch(step - 1);
-        let parts = self.config.accumulation.min(rows.len());
-        let mut batches = Vec::with_capacity(parts);
-        for part in 0..parts {
-            let members = &rows[part * rows.len() / parts..(part + 1) * rows.len() / parts];
-            let members: Vec<&TokenExample> = members.iter().map(|row| &self.examples[*row]).collect();
-            let teacher = self
-                .teacher
-                .as_mut()
-                .map(|teacher| teacher.as_mut() as &mut dyn Teacher);
-            batches.push(self.terms.prepare(&members, network, teacher, &self.device)?);
+        let parts = (self.config.accumulation * self.config.slices).min(rows.len());
+        let members: Vec<Vec<&TokenExample>> = (0..parts)
+            .map(|part| &rows[part * rows.len() / parts..(part + 1) * rows.len() / parts])
+            .map(|rows| rows.iter().map(|row| &self.examples[*row]).collect())
+            .collect();
+        let teacher = self.teacher.as_deref();
+        self.sliced(&members, |members| {
+            self.terms.prepare(members, network, teacher, &self.device)
+        })
+    }
+
+    /// Does `work` on every item, `slices` of them at the same time, and keeps their order.
+    ///
+    /// Threads of their own rather than the pool's: a pass waits for products that the pool computes, and a pool
+    /// thread that waits may take up the other pass while it holds the gradient graph of the first.
+    fn sliced<I: Sync, O: Send>(
+        &self,
+        items: &[I],
+        work: impl Fn(&I) -> Result<O, DistillError> + Sync,
+    ) -> Result<Vec<O>, DistillError> {
+        let mut done = Vec::with_capacity(items.len());
+        for group in items.chunks(self.config.slices) {
+            if let [only] = group {
+                done.push(work(only)?);
+                continue;
+            }
+            let results = std::thread::scope(|scope| {
+                let threads: Vec<_> = group.iter().map(|item| scope.spawn(|| work(item))).collect();
+                threads
+                    .into_iter()
+                    .map(|thread| thread.join())
+                    .collect::<Vec<_>>()
+            });
+            for result in results {
+                done.push(result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+            }
         }
-        Ok(batches)
+        Ok(done)
     }
 
     /// One forward and backward pass over all micro-batches, of the weighted sum or of one objective alone.
@@ -203,14 +229,20 @@ impl Run {
     ) -> Result<(GradientSum, f64, Vec<f64>), DistillError> {
         let mut gradient = GradientSum::default();
         let mut values = vec![0.0; self.terms.len()];
-        for batch in batches {
-            let share = batch.targets.len() as f64 / total as f64;
-            let (loss, parts) = self.terms.evaluate(network, batch, only)?;
-            gradient.add(network, (loss * share).backward());
-            values
-                .iter_mut()
-                .zip(parts)
-                .for_each(|(sum, part)| *sum += share * part);
+        for group in batches.chunks(self.config.slices) {
+            let passes = self.sliced(group, |batch| {
+                let share = batch.targets.len() as f64 / total as f64;
+                let replica = network.replica();
+                let (loss, parts) = self.terms.evaluate(&replica, batch, only)?;
+                Ok((GradientSum::of(&replica, (loss * share).backward()), share, parts))
+            })?;
+            for (fresh, share, parts) in passes {
+                gradient.add(fresh);
+                values
+                    .iter_mut()
+                    .zip(parts)
+                    .for_each(|(sum, part)| *sum += share * part);
+            }
         }
         let loss = values
             .iter()

@@ -121,15 +121,8 @@ fn check_terms(terms: &[HeadTerm], teacher: Option<&TeacherLogits>) -> Result<()
     Ok(())
 }
 
-fn check_targets(
-    targets: &[u32],
-    terms: &[HeadTerm],
-    tokens: usize,
-    used: usize,
-) -> Result<(), KernelError> {
-    let wanted = terms
-        .iter()
-        .any(|term| term.kind == HeadTermKind::CrossEntropy);
+fn check_targets(targets: &[u32], terms: &[HeadTerm], tokens: usize, used: usize) -> Result<(), KernelError> {
+    let wanted = terms.iter().any(|term| term.kind == HeadTermKind::CrossEntropy);
     if !wanted && targets.is_empty() {
         return Ok(());
     }

@@ -45,9 +45,7 @@ pub(super) fn compose(
     for term in terms {
         let sum = match (term.kind, teacher) {
             (HeadTermKind::CrossEntropy, _) => cross_entropy(logits.clone(), targets),
-            (kind, Some(TeacherLogits::Sparse(signal))) => {
-                sparse_divergence(logits.clone(), signal, kind)
-            }
+            (kind, Some(TeacherLogits::Sparse(signal))) => sparse_divergence(logits.clone(), signal, kind),
             (kind, _) => match &dense {
                 Some(teacher) => dense_divergence(logits.clone(), teacher.clone(), kind),
                 None => return Err(KernelError::TeacherMissing { term: values.len() }),
@@ -135,9 +133,7 @@ fn divergence(log_p: Tensor<2>, log_q: Tensor<2>, kind: HeadTermKind) -> Tensor<
         HeadTermKind::ReverseKl { .. } => (log_q, log_p),
         _ => (log_p, log_q),
     };
-    (first.clone().exp() * (first - second))
-        .sum()
-        .mul_scalar(square)
+    (first.clone().exp() * (first - second)).sum().mul_scalar(square)
 }
 
 /// `log sum exp` along the columns, `[n, 1]`.

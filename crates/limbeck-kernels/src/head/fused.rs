@@ -44,10 +44,7 @@ impl<'a> Matrix<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Teacher<'a> {
     None,
-    Head {
-        hidden: Matrix<'a>,
-        head: Matrix<'a>,
-    },
+    Head { hidden: Matrix<'a>, head: Matrix<'a> },
     Dense(Matrix<'a>),
     Sparse(&'a SparseLogits),
 }
@@ -97,13 +94,7 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
         multiply(&mut student, stride, hidden, used_head.transposed(), false);
         if let Teacher::Head { hidden, head } = problem.teacher {
             let head = head.first_rows(problem.used).transposed();
-            multiply(
-                &mut teacher,
-                stride,
-                hidden.row_range(start, rows),
-                head,
-                false,
-            );
+            multiply(&mut teacher, stride, hidden.row_range(start, rows), head, false);
         }
         let row_values = &mut row_values[..rows * problem.terms.len()];
         measure_rows(
@@ -116,10 +107,7 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
             row_values,
         );
         for row in row_values.chunks_exact(problem.terms.len()) {
-            values
-                .iter_mut()
-                .zip(row)
-                .for_each(|(sum, value)| *sum += value);
+            values.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
         }
         let gradient = View::rows(&student, rows, problem.used, stride);
         if let Some(out) = &mut hidden_gradient {
@@ -147,8 +135,7 @@ fn measure_rows(
     teacher: &[f32],
     values: &mut [f64],
 ) {
-    let share =
-        (problem.wants_hidden || problem.wants_head).then(|| 1.0 / problem.hidden.rows as f64);
+    let share = (problem.wants_hidden || problem.wants_head).then(|| 1.0 / problem.hidden.rows as f64);
     let hard = problem
         .terms
         .iter()

@@ -88,12 +88,7 @@ impl<'a> TeacherValues<'a> {
 }
 
 impl Call<'_> {
-    fn solve(
-        &self,
-        hidden: &FloatTensor<Flex>,
-        head: &FloatTensor<Flex>,
-        wants: [bool; 2],
-    ) -> Solution {
+    fn solve(&self, hidden: &FloatTensor<Flex>, head: &FloatTensor<Flex>, wants: [bool; 2]) -> Solution {
         solve(&Problem {
             hidden: matrix(hidden),
             head: matrix(head),
@@ -128,22 +123,12 @@ impl Call<'_> {
     }
 
     /// Values, and the gradients of the operands that are tracked.
-    fn tracked<C: CheckpointStrategy>(
-        &self,
-        hidden: &Tensor<2>,
-        head: &Tensor<2>,
-    ) -> Option<HeadLosses>
+    fn tracked<C: CheckpointStrategy>(&self, hidden: &Tensor<2>, head: &Tensor<2>) -> Option<HeadLosses>
     where
         DispatchTensor: DispatchKindConversion<Autodiff<Flex, C>>,
     {
-        let hidden = hidden
-            .clone()
-            .try_into_primitive::<Autodiff<Flex, C>>()
-            .ok()?;
-        let head = head
-            .clone()
-            .try_into_primitive::<Autodiff<Flex, C>>()
-            .ok()?;
+        let hidden = hidden.clone().try_into_primitive::<Autodiff<Flex, C>>().ok()?;
+        let head = head.clone().try_into_primitive::<Autodiff<Flex, C>>().ok()?;
         let wants = [hidden.is_tracked(), head.is_tracked()];
         let shapes = [&hidden, &head].map(|tensor| tensor.primitive().layout().shape().clone());
         let (hidden, hidden_node) = hidden.into_parts();
@@ -151,9 +136,7 @@ impl Call<'_> {
         let solution = self.solve(&hidden.to_contiguous(), &head.to_contiguous(), wants);
         let [hidden_shape, head_shape] = shapes;
         let state = Gradient {
-            hidden: solution
-                .hidden
-                .map(|values| from_floats(values, hidden_shape)),
+            hidden: solution.hidden.map(|values| from_floats(values, hidden_shape)),
             head: solution.head.map(|values| from_floats(values, head_shape)),
         };
         let output = from_floats(vec![self.total(&solution.values) as f32], [1].into());

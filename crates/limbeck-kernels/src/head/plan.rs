@@ -31,10 +31,7 @@ pub(super) fn slots(terms: &[HeadTerm]) -> Vec<Slot> {
     let mut slots: Vec<Slot> = Vec::new();
     for (index, term) in terms.iter().enumerate() {
         let temperature = term.kind.temperature();
-        let at = match slots
-            .iter()
-            .position(|slot| slot.temperature == temperature)
-        {
+        let at = match slots.iter().position(|slot| slot.temperature == temperature) {
             Some(at) => at,
             None => {
                 slots.push(Slot {

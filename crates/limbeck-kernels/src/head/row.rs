@@ -98,15 +98,13 @@ impl Kernel for Row<'_> {
             let mut factors = Coefficients::default();
             let normaliser = match self.teacher {
                 TeacherRow::Sparse(row) if slot.compares() => {
-                    let tail =
-                        sparse_sums::<FMA>(self.logits, row, slot, maxima.student, self.values);
+                    let tail = sparse_sums::<FMA>(self.logits, row, slot, maxima.student, self.values);
                     let normaliser = tail.normaliser;
                     sparse.push(tail);
                     normaliser
                 }
                 _ if slot.compares() => {
-                    let sums =
-                        measure::<FMA>(self.logits, dense, maxima, slot.inverse, &mut buffers);
+                    let sums = measure::<FMA>(self.logits, dense, maxima, slot.inverse, &mut buffers);
                     factors = dense_values(slot, sums, self.share.unwrap_or(0.0), self.values);
                     sums.student
                 }
@@ -148,11 +146,7 @@ impl Kernel for Row<'_> {
             }
         }
         if let Some(target) = self.target {
-            let hard: f64 = self
-                .slots
-                .iter()
-                .map(|slot| weight(&slot.cross_entropy))
-                .sum();
+            let hard: f64 = self.slots.iter().map(|slot| weight(&slot.cross_entropy)).sum();
             self.logits[target] -= (hard * share) as f32;
         }
     }
@@ -270,12 +264,7 @@ fn gradient<const FMA: bool>(
 
 /// `out_j = e^{(x_j - maximum) / T}`.
 #[inline(always)]
-pub(super) fn exponentials<const FMA: bool>(
-    x: &[f32],
-    maximum: f32,
-    inverse: f32,
-    out: &mut [f32],
-) {
+pub(super) fn exponentials<const FMA: bool>(x: &[f32], maximum: f32, inverse: f32, out: &mut [f32]) {
     for (out, x) in out.iter_mut().zip(x) {
         *out = exp::<FMA>((x - maximum) * inverse);
     }

@@ -62,11 +62,7 @@ pub(super) fn sparse_sums<const FMA: bool>(
 
 /// Takes the kept logits out of the row while the tail is summed up.
 #[inline(always)]
-fn split<const FMA: bool>(
-    logits: &mut [f32],
-    row: SparseRow<'_>,
-    inverse: f32,
-) -> (Vec<f32>, Tail) {
+fn split<const FMA: bool>(logits: &mut [f32], row: SparseRow<'_>, inverse: f32) -> (Vec<f32>, Tail) {
     let kept: Vec<f32> = row
         .ids
         .iter()
@@ -85,13 +81,7 @@ fn split<const FMA: bool>(
     for (&id, &logit) in row.ids.iter().zip(&kept) {
         logits[id as usize] = logit;
     }
-    (
-        kept,
-        Tail {
-            maximum,
-            normaliser,
-        },
-    )
+    (kept, Tail { maximum, normaliser })
 }
 
 /// An outcome of the reduced distributions: a kept id or the tail.
@@ -170,8 +160,7 @@ fn finish(
     let reverse_weight = slot.temperature * weight(&slot.reverse);
     let gradient = |outcome: Outcome| {
         let q = outcome.q();
-        forward_weight * (mass * q - outcome.p)
-            + reverse_weight * q * (outcome.log_ratio() - reverse)
+        forward_weight * (mass * q - outcome.p) + reverse_weight * q * (outcome.log_ratio() - reverse)
     };
     SparseSlot {
         inverse: slot.inverse,

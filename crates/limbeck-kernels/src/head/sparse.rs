@@ -80,19 +80,8 @@ impl SparseLogits {
         Ok(())
     }
 
-    fn validate_row(
-        &self,
-        row: usize,
-        used: usize,
-        sorted: &mut Vec<u32>,
-    ) -> Result<(), KernelError> {
-        let signal = |problem, value| {
-            Err(KernelError::Signal {
-                row,
-                problem,
-                value,
-            })
-        };
+    fn validate_row(&self, row: usize, used: usize, sorted: &mut Vec<u32>) -> Result<(), KernelError> {
+        let signal = |problem, value| Err(KernelError::Signal { row, problem, value });
         let SparseRow {
             ids,
             log_probs,

@@ -21,13 +21,7 @@ pub(crate) struct Case {
 
 impl Case {
     /// A teacher one wider and with a few more padded rows than the student.
-    pub(crate) fn random(
-        seed: u64,
-        tokens: usize,
-        width: usize,
-        vocab: usize,
-        used: usize,
-    ) -> Self {
+    pub(crate) fn random(seed: u64, tokens: usize, width: usize, vocab: usize, used: usize) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut values = |count: usize| {
             (0..count)
@@ -39,9 +33,7 @@ impl Case {
         let head = values(vocab * width);
         let teacher_hidden = values(tokens * (width + 1));
         let teacher_head = values(teacher_vocab * (width + 1));
-        let targets = (0..tokens)
-            .map(|_| rng.random_range(0..used as u32))
-            .collect();
+        let targets = (0..tokens).map(|_| rng.random_range(0..used as u32)).collect();
         Self {
             tokens,
             vocab,
@@ -95,17 +87,8 @@ impl<'a> Reference<'a> {
     }
 
     /// With one element of the hidden states or of the head moved by a step.
-    pub(crate) fn moved(
-        case: &'a Case,
-        hidden: Option<(usize, f64)>,
-        head: Option<(usize, f64)>,
-    ) -> Self {
-        let wide = |values: &[f32]| {
-            values
-                .iter()
-                .map(|value| f64::from(*value))
-                .collect::<Vec<_>>()
-        };
+    pub(crate) fn moved(case: &'a Case, hidden: Option<(usize, f64)>, head: Option<(usize, f64)>) -> Self {
+        let wide = |values: &[f32]| values.iter().map(|value| f64::from(*value)).collect::<Vec<_>>();
         let mut student = [wide(&case.hidden), wide(&case.head)];
         for (values, step) in student.iter_mut().zip([hidden, head]) {
             if let Some((at, by)) = step {
@@ -127,10 +110,7 @@ impl<'a> Reference<'a> {
     }
 
     pub(crate) fn total(&self, terms: &[HeadTerm]) -> f64 {
-        terms
-            .iter()
-            .map(|term| term.weight * self.value(term.kind))
-            .sum()
+        terms.iter().map(|term| term.weight * self.value(term.kind)).sum()
     }
 
     pub(crate) fn value(&self, kind: HeadTermKind) -> f64 {
@@ -205,13 +185,7 @@ impl<'a> Reference<'a> {
 fn kl(a: &[f64], b: &[f64]) -> f64 {
     a.iter()
         .zip(b)
-        .map(|(a, b)| {
-            if *a == 0.0 {
-                0.0
-            } else {
-                a * (a.ln() - b.ln())
-            }
-        })
+        .map(|(a, b)| if *a == 0.0 { 0.0 } else { a * (a.ln() - b.ln()) })
         .sum()
 }
 

@@ -228,10 +228,7 @@ fn rotary(keys: &Keys<'_>) -> Result<Position, ConfigError> {
         ),
     };
     let Some(scaling) = scaling else {
-        return Ok(Position::Rotary {
-            theta,
-            scaling: None,
-        });
+        return Ok(Position::Rotary { theta, scaling: None });
     };
     let old_name = scaling.text_or("type", "default")?;
     let scaling = match scaling.text_or("rope_type", old_name)? {
@@ -306,9 +303,8 @@ impl<'a> Keys<'a> {
     }
 
     fn required(&self, key: &str) -> Result<&'a Value, ConfigError> {
-        self.get(key).ok_or_else(|| ConfigError::Missing {
-            key: key.to_owned(),
-        })
+        self.get(key)
+            .ok_or_else(|| ConfigError::Missing { key: key.to_owned() })
     }
 
     fn size(&self, key: &str) -> Result<usize, ConfigError> {

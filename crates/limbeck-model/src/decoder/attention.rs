@@ -35,10 +35,7 @@ impl AttentionWeights {
         };
 
         let mut q = self.q.apply(x.clone()).reshape([batch, seq, heads, d_head]);
-        let mut k = self
-            .k
-            .apply(x.clone())
-            .reshape([batch, seq, kv_heads, d_head]);
+        let mut k = self.k.apply(x.clone()).reshape([batch, seq, kv_heads, d_head]);
         let v = self.v.apply(x).reshape([batch, seq, kv_heads, d_head]);
         if let Some(norm) = &self.q_norm {
             q = norm.apply(q, config.norm);

@@ -97,11 +97,7 @@ impl NormWeights {
         }
     }
 
-    pub(crate) fn map(
-        self,
-        name: &str,
-        change: &mut dyn FnMut(&str, Parameter) -> Parameter,
-    ) -> Self {
+    pub(crate) fn map(self, name: &str, change: &mut dyn FnMut(&str, Parameter) -> Parameter) -> Self {
         Self {
             weight: vector(change, &format!("{name}.weight"), self.weight),
             bias: self
@@ -135,11 +131,7 @@ impl MlpWeights {
 }
 
 impl Block {
-    pub(crate) fn map(
-        self,
-        name: &str,
-        change: &mut dyn FnMut(&str, Parameter) -> Parameter,
-    ) -> Self {
+    pub(crate) fn map(self, name: &str, change: &mut dyn FnMut(&str, Parameter) -> Parameter) -> Self {
         let ln1 = self.ln1.map(&format!("{name}.ln1"), change);
         let a = self.attention;
         let attention = AttentionWeights {
@@ -157,9 +149,7 @@ impl Block {
         let ln2 = self.ln2.map(&format!("{name}.ln2"), change);
         let m = self.mlp;
         let mlp = MlpWeights {
-            gate: m
-                .gate
-                .map(|gate| gate.map(&format!("{name}.mlp.gate"), change)),
+            gate: m.gate.map(|gate| gate.map(&format!("{name}.mlp.gate"), change)),
             up: m.up.map(&format!("{name}.mlp.up"), change),
             down: m.down.map(&format!("{name}.mlp.down"), change),
         };

@@ -34,8 +34,7 @@ impl Decoder {
                     let value = if name.ends_with("bias") { 0.0 } else { 1.0 };
                     return Ok(vec![value; count]);
                 }
-                let into_residual =
-                    name.ends_with("attn.o.weight") || name.ends_with("mlp.down.weight");
+                let into_residual = name.ends_with("attn.o.weight") || name.ends_with("mlp.down.weight");
                 let std = if into_residual {
                     INIT_STD * residual_scale
                 } else {
@@ -65,9 +64,7 @@ impl Decoder {
         let (vocab, width) = (config.vocab_size, config.d_model);
         let embed = parts.matrix("embed.weight", [vocab, width])?;
         let pos_embed = match config.position {
-            Position::Learned => {
-                Some(parts.matrix("pos_embed.weight", [config.max_positions, width])?)
-            }
+            Position::Learned => Some(parts.matrix("pos_embed.weight", [config.max_positions, width])?),
             Position::Rotary { .. } => None,
         };
         let blocks = (0..config.n_layers)
@@ -134,13 +131,7 @@ impl Parts<'_, '_> {
         }
     }
 
-    fn linear(
-        &mut self,
-        name: &str,
-        out: usize,
-        input: usize,
-        bias: bool,
-    ) -> Result<Linear, ModelError> {
+    fn linear(&mut self, name: &str, out: usize, input: usize, bias: bool) -> Result<Linear, ModelError> {
         Ok(Linear {
             weight: self.matrix(&format!("{name}.weight"), [out, input])?,
             bias: match bias {
@@ -183,9 +174,7 @@ impl Parts<'_, '_> {
         let ln2 = self.norm(&format!("{name}.ln2"), width, c.norm)?;
         let mlp = MlpWeights {
             gate: match c.gated {
-                true => {
-                    Some(self.linear(&format!("{name}.mlp.gate"), c.d_mlp, width, c.mlp_bias)?)
-                }
+                true => Some(self.linear(&format!("{name}.mlp.gate"), c.d_mlp, width, c.mlp_bias)?),
                 false => None,
             },
             up: self.linear(&format!("{name}.mlp.up"), c.d_mlp, width, c.mlp_bias)?,

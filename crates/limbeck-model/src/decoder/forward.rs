@@ -36,12 +36,7 @@ impl Decoder {
     }
 
     /// Runs some blocks on a residual stream `[batch, seq, d_model]` of whole sequences.
-    pub fn run_blocks(
-        &self,
-        blocks: Range<usize>,
-        resid: Tensor<3>,
-        tap: &mut dyn Tap,
-    ) -> Tensor<3> {
+    pub fn run_blocks(&self, blocks: Range<usize>, resid: Tensor<3>, tap: &mut dyn Tap) -> Tensor<3> {
         let layout = Layout::whole(resid.dims()[1]);
         self.run_blocks_at(blocks, resid, &layout, None, tap)
     }
@@ -63,12 +58,7 @@ impl Decoder {
             .reshape([batch, seq, vocab])
     }
 
-    pub(crate) fn embed_at(
-        &self,
-        ids: Tensor<2, Int>,
-        layout: &Layout,
-        tap: &mut dyn Tap,
-    ) -> Tensor<3> {
+    pub(crate) fn embed_at(&self, ids: Tensor<2, Int>, layout: &Layout, tap: &mut dyn Tap) -> Tensor<3> {
         let batch = ids.dims()[0];
         let tokens = module::embedding(self.embed.clone(), ids);
         let tokens = touch(tap, Site::outer(SiteKind::Embed), tokens);
@@ -102,13 +92,13 @@ impl Decoder {
     ) -> Tensor<3> {
         let batch = resid.dims()[0];
         let mask = layout.mask(&resid.device());
-        let rotation =
-            self.rotary
-                .as_ref()
-                .map(|table| match layout.positions(self.config.max_positions) {
-                    Some(positions) => table.at(&positions, batch),
-                    None => table.span(layout.offset, layout.length),
-                });
+        let rotation = self
+            .rotary
+            .as_ref()
+            .map(|table| match layout.positions(self.config.max_positions) {
+                Some(positions) => table.at(&positions, batch),
+                None => table.span(layout.offset, layout.length),
+            });
         for (index, block) in self.blocks.iter().enumerate() {
             if !blocks.contains(&index) {
                 continue;

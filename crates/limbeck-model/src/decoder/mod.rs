@@ -93,19 +93,13 @@ impl Decoder {
             .map(|(index, block)| block.map(&format!("blocks.{index}"), change))
             .collect();
         self.ln_final = self.ln_final.map("ln_final", change);
-        self.unembed = self
-            .unembed
-            .map(|head| matrix(change, "unembed.weight", head));
+        self.unembed = self.unembed.map(|head| matrix(change, "unembed.weight", head));
         self
     }
 }
 
 /// Applies `change` to a matrix. No second handle is kept, so that the change can happen in place.
-fn matrix(
-    change: &mut dyn FnMut(&str, Parameter) -> Parameter,
-    name: &str,
-    value: Tensor<2>,
-) -> Tensor<2> {
+fn matrix(change: &mut dyn FnMut(&str, Parameter) -> Parameter, name: &str, value: Tensor<2>) -> Tensor<2> {
     let shape = value.dims();
     match change(name, Parameter::Matrix(value)) {
         Parameter::Matrix(changed) => changed,
@@ -114,11 +108,7 @@ fn matrix(
 }
 
 /// Applies `change` to a vector.
-fn vector(
-    change: &mut dyn FnMut(&str, Parameter) -> Parameter,
-    name: &str,
-    value: Tensor<1>,
-) -> Tensor<1> {
+fn vector(change: &mut dyn FnMut(&str, Parameter) -> Parameter, name: &str, value: Tensor<1>) -> Tensor<1> {
     let shape = value.dims();
     match change(name, Parameter::Vector(value)) {
         Parameter::Vector(changed) => changed,

@@ -97,8 +97,7 @@ fn scaled(frequency: f64, s: Llama3Scaling) -> f64 {
     } else if wavelength < original / s.high_freq_factor {
         frequency
     } else {
-        let smooth =
-            (original / wavelength - s.low_freq_factor) / (s.high_freq_factor - s.low_freq_factor);
+        let smooth = (original / wavelength - s.low_freq_factor) / (s.high_freq_factor - s.low_freq_factor);
         (1.0 - smooth) * frequency / s.factor + smooth * frequency
     }
 }

@@ -45,16 +45,25 @@ impl Tokenizer {
         }
         let (first, second) = (mine.tokens.len(), theirs.tokens.len());
         let sizes = format!("{first} tokens against {second}");
-        let show = |token: &Option<String>| token.as_ref().map_or("no token".to_owned(), |token| format!("{token:?}"));
+        let show = |token: &Option<String>| {
+            token
+                .as_ref()
+                .map_or("no token".to_owned(), |token| format!("{token:?}"))
+        };
         if let Some(id) = mine.tokens.iter().zip(&theirs.tokens).position(|(a, b)| a != b) {
             let (a, b) = (show(&mine.tokens[id]), show(&theirs.tokens[id]));
-            return Compatibility::Different(format!("{sizes}; the first different id is {id}: {a} against {b}"));
+            return Compatibility::Different(format!(
+                "{sizes}; the first different id is {id}: {a} against {b}"
+            ));
         }
         if mine.merges != theirs.merges {
             let merges = format!("{} merges against {}", mine.merges.len(), theirs.merges.len());
             let at = mine.merges.iter().zip(&theirs.merges).position(|(a, b)| a != b);
             let first_different = at.map_or("one is the beginning of the other".to_owned(), |rank| {
-                format!("the first different merge has rank {rank}: {:?} against {:?}", mine.merges[rank], theirs.merges[rank])
+                format!(
+                    "the first different merge has rank {rank}: {:?} against {:?}",
+                    mine.merges[rank], theirs.merges[rank]
+                )
             });
             return Compatibility::Different(format!("{sizes}; {merges}; {first_different}"));
         }
@@ -108,8 +117,13 @@ impl Tokenizer {
 
 fn pair(merge: &Json) -> Option<(String, String)> {
     if let Some(text) = merge.as_str() {
-        return text.split_once(' ').map(|(left, right)| (left.to_owned(), right.to_owned()));
+        return text
+            .split_once(' ')
+            .map(|(left, right)| (left.to_owned(), right.to_owned()));
     }
     let items = merge.as_array()?;
-    Some((items.first()?.as_str()?.to_owned(), items.get(1)?.as_str()?.to_owned()))
+    Some((
+        items.first()?.as_str()?.to_owned(),
+        items.get(1)?.as_str()?.to_owned(),
+    ))
 }

@@ -36,7 +36,9 @@ pub enum TokenizerError {
         source: GgufError,
     },
     /// A tokenizer model there is no implementation for.
-    #[error("{path}: tokenizer.ggml.model {found:?} is not supported; gpt2 (byte-level BPE) and llama (SentencePiece) are")]
+    #[error(
+        "{path}: tokenizer.ggml.model {found:?} is not supported; gpt2 (byte-level BPE) and llama (SentencePiece) are"
+    )]
     UnsupportedModel {
         /// The file.
         path: PathBuf,

@@ -40,7 +40,12 @@ pub(crate) struct Specials {
 }
 
 impl Tokenizer {
-    fn new(inner: tokenizers::Tokenizer, closed: bool, specials: Specials, chat_template: Option<String>) -> Self {
+    fn new(
+        inner: tokenizers::Tokenizer,
+        closed: bool,
+        specials: Specials,
+        chat_template: Option<String>,
+    ) -> Self {
         let largest = inner.get_vocab(true).into_values().max();
         Self {
             inner: Arc::new(inner),
@@ -154,5 +159,7 @@ impl Tokenizer {
 }
 
 fn failed(error: impl ToString) -> TokenizerError {
-    TokenizerError::Failed { reason: error.to_string() }
+    TokenizerError::Failed {
+        reason: error.to_string(),
+    }
 }

@@ -33,13 +33,19 @@ impl MappedFile {
         if file.metadata().map_err(WeightsError::io(path))?.len() == 0 {
             return Ok(Self::from_bytes(path, Vec::new()));
         }
-        Ok(Self { path: path.to_path_buf(), bytes: Bytes::Mapped(Arc::new(map(&file).map_err(WeightsError::io(path))?)) })
+        Ok(Self {
+            path: path.to_path_buf(),
+            bytes: Bytes::Mapped(Arc::new(map(&file).map_err(WeightsError::io(path))?)),
+        })
     }
 
     /// Bytes already in memory, under the name `path` in messages.
     #[must_use]
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Self {
-        Self { path: path.to_path_buf(), bytes: Bytes::Owned(Arc::new(bytes)) }
+        Self {
+            path: path.to_path_buf(),
+            bytes: Bytes::Owned(Arc::new(bytes)),
+        }
     }
 
     /// Where the bytes came from.

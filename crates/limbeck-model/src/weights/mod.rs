@@ -14,5 +14,5 @@ pub use float::FloatFormat;
 pub use mapped::MappedFile;
 pub use safetensors_in::SafetensorsSource;
 pub use safetensors_out::write_safetensors;
-pub use source::{HostTensor, MemoryWeights, WeightSource};
 pub(crate) use source::element_count;
+pub use source::{HostTensor, MemoryWeights, WeightSource};

@@ -50,11 +50,16 @@ pub(crate) fn read(bytes: &[u8]) -> Result<BTreeMap<String, Entry>, String> {
     };
     let length = u64::from_le_bytes(*length);
     if length > MAX_HEADER {
-        return Err(format!("header of {length} bytes; at most {MAX_HEADER} are allowed"));
+        return Err(format!(
+            "header of {length} bytes; at most {MAX_HEADER} are allowed"
+        ));
     }
     let length = usize::try_from(length).map_err(|error| error.to_string())?;
     let Some((header, data)) = rest.split_at_checked(length) else {
-        return Err(format!("header of {length} bytes, but only {} bytes follow", rest.len()));
+        return Err(format!(
+            "header of {length} bytes, but only {} bytes follow",
+            rest.len()
+        ));
     };
     let raw: BTreeMap<String, serde_json::Value> =
         serde_json::from_slice(header).map_err(|error| format!("header is not a JSON object: {error}"))?;
@@ -65,13 +70,17 @@ pub(crate) fn read(bytes: &[u8]) -> Result<BTreeMap<String, Entry>, String> {
         }
         let raw = RawEntry::deserialize(value).map_err(|error| format!("tensor {name}: {error}"))?;
         let (start, end) = raw.data_offsets;
-        let width = bytes_per_element(&raw.dtype).ok_or_else(|| format!("tensor {name}: unknown type {}", raw.dtype))?;
+        let width = bytes_per_element(&raw.dtype)
+            .ok_or_else(|| format!("tensor {name}: unknown type {}", raw.dtype))?;
         let needed = element_count(&raw.shape).and_then(|count| count.checked_mul(width));
         let Some(needed) = needed else {
             return Err(format!("tensor {name}: shape {:?} overflows", raw.shape));
         };
         if start > end || end > data.len() {
-            return Err(format!("tensor {name}: bytes {start}..{end} are not within the {} bytes of data", data.len()));
+            return Err(format!(
+                "tensor {name}: bytes {start}..{end} are not within the {} bytes of data",
+                data.len()
+            ));
         }
         if end - start != needed {
             return Err(format!(
@@ -82,7 +91,14 @@ pub(crate) fn read(bytes: &[u8]) -> Result<BTreeMap<String, Entry>, String> {
             ));
         }
         let base = 8 + length;
-        entries.insert(name, Entry { dtype: raw.dtype, shape: raw.shape, range: base + start..base + end });
+        entries.insert(
+            name,
+            Entry {
+                dtype: raw.dtype,
+                shape: raw.shape,
+                range: base + start..base + end,
+            },
+        );
     }
     check_cover(&entries, 8 + length, bytes.len())?;
     Ok(entries)
@@ -90,14 +106,24 @@ pub(crate) fn read(bytes: &[u8]) -> Result<BTreeMap<String, Entry>, String> {
 
 /// The tensors must follow each other without gaps, from the end of the header to the end of the file.
 fn check_cover(entries: &BTreeMap<String, Entry>, start: usize, end: usize) -> Result<(), String> {
-    let mut ranges: Vec<(&Range<usize>, &str)> = entries.iter().map(|(name, entry)| (&entry.range, name.as_str())).collect();
+    let mut ranges: Vec<(&Range<usize>, &str)> = entries
+        .iter()
+        .map(|(name, entry)| (&entry.range, name.as_str()))
+        .collect();
     ranges.sort_by_key(|(range, _)| (range.start, range.end));
     let mut at = start;
     for (range, name) in ranges {
         if range.start != at {
-            return Err(format!("tensor {name} starts at byte {}, the one before it ends at {at}", range.start));
+            return Err(format!(
+                "tensor {name} starts at byte {}, the one before it ends at {at}",
+                range.start
+            ));
         }
         at = range.end;
     }
-    if at == end { Ok(()) } else { Err(format!("the tensors end at byte {at}, the file at {end}")) }
+    if at == end {
+        Ok(())
+    } else {
+        Err(format!("the tensors end at byte {at}, the file at {end}"))
+    }
 }

@@ -57,7 +57,17 @@ fn damage(bytes: &[u8], head: usize, rng: &mut ChaCha8Rng) -> Vec<u8> {
             1 => bytes[at] ^= 1 << rng.random_range(0..8),
             2 => bytes[at] = rng.random(),
             3 => {
-                let extreme = *[0, 1, u64::MAX, u64::MAX / 2, 1 << 63, 1 << 40, u64::from(u32::MAX)].choose(rng).unwrap();
+                let extreme = *[
+                    0,
+                    1,
+                    u64::MAX,
+                    u64::MAX / 2,
+                    1 << 63,
+                    1 << 40,
+                    u64::from(u32::MAX),
+                ]
+                .choose(rng)
+                .unwrap();
                 bytes[at..at + 8].copy_from_slice(&extreme.to_le_bytes());
             }
             4 => bytes[at..at + 4].copy_from_slice(&rng.random_range(0..40u32).to_le_bytes()),
@@ -76,7 +86,13 @@ fn damage(bytes: &[u8], head: usize, rng: &mut ChaCha8Rng) -> Vec<u8> {
 }
 
 /// Runs `read` on damaged versions of `bytes` and returns how many it refused.
-fn attack(bytes: &[u8], head: usize, seed: u64, inputs: u64, read: impl Fn(Vec<u8>) -> Result<(), String>) -> u64 {
+fn attack(
+    bytes: &[u8],
+    head: usize,
+    seed: u64,
+    inputs: u64,
+    read: impl Fn(Vec<u8>) -> Result<(), String>,
+) -> u64 {
     let mut refused = 0;
     let mut kinds = std::collections::BTreeSet::new();
     for input in 0..inputs {
@@ -99,10 +115,18 @@ fn tiny_gguf() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
     let from = fixture("tiny/llama3");
-    let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(from.join("config.json")).unwrap()).unwrap();
+    let mut config: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(from.join("config.json")).unwrap()).unwrap();
     config["vocab_size"] = 400.into();
     let tokenizer = Tokenizer::from_folder(&fixture("tokenizers/smollm")).unwrap();
-    save_gguf_pieces(&path, &config, &mut SafetensorsSource::open(&from).unwrap(), &tokenizer, GgufDtype::Q8_0).unwrap();
+    save_gguf_pieces(
+        &path,
+        &config,
+        &mut SafetensorsSource::open(&from).unwrap(),
+        &tokenizer,
+        GgufDtype::Q8_0,
+    )
+    .unwrap();
     std::fs::read(&path).unwrap()
 }
 
@@ -110,9 +134,15 @@ fn tiny_gguf() -> Vec<u8> {
 fn damaged_gguf() {
     let bytes = tiny_gguf();
     let file = GgufFile::parse(MappedFile::from_bytes(Path::new("whole"), bytes.clone())).unwrap();
-    let head = file.tensors().values().map(|info| info.range.start).min().unwrap();
+    let head = file
+        .tensors()
+        .values()
+        .map(|info| info.range.start)
+        .min()
+        .unwrap();
     let refused = attack(&bytes, head, 1, INPUTS, |bytes| {
-        let file = GgufFile::parse(MappedFile::from_bytes(Path::new("damaged"), bytes)).map_err(|error| error.to_string())?;
+        let file = GgufFile::parse(MappedFile::from_bytes(Path::new("damaged"), bytes))
+            .map_err(|error| error.to_string())?;
         hf_config(&file).map_err(|error| error.to_string())?;
         let mut source = GgufSource::new(file).map_err(|error| error.to_string())?;
         for name in source.names() {
@@ -127,7 +157,8 @@ fn damaged_gguf() {
 fn damaged_gguf_of_all_types() {
     let bytes = std::fs::read(fixture("gguf_blocks.gguf")).unwrap();
     attack(&bytes, 2500, 2, INPUTS, |bytes| {
-        let file = GgufFile::parse(MappedFile::from_bytes(Path::new("damaged"), bytes)).map_err(|error| error.to_string())?;
+        let file = GgufFile::parse(MappedFile::from_bytes(Path::new("damaged"), bytes))
+            .map_err(|error| error.to_string())?;
         for name in file.tensors().keys() {
             file.tensor(name).map_err(|error| error.to_string())?;
         }
@@ -139,9 +170,13 @@ fn damaged_gguf_of_all_types() {
 fn damaged_tokenizers_in_gguf() {
     let bytes = tiny_gguf();
     attack(&bytes, 9000, 3, INPUTS / 20, |bytes| {
-        let file = GgufFile::parse(MappedFile::from_bytes(Path::new("damaged"), bytes)).map_err(|error| error.to_string())?;
+        let file = GgufFile::parse(MappedFile::from_bytes(Path::new("damaged"), bytes))
+            .map_err(|error| error.to_string())?;
         let tokenizer = Tokenizer::from_gguf(&file).map_err(|error| error.to_string())?;
-        tokenizer.encode("The teacher's 12 answers", true).map(|_| ()).map_err(|error| error.to_string())
+        tokenizer
+            .encode("The teacher's 12 answers", true)
+            .map(|_| ())
+            .map_err(|error| error.to_string())
     });
 }
 
@@ -165,7 +200,10 @@ fn damaged_tokenizer_json() {
     let bytes = std::fs::read(fixture("tokenizers/llama-bpe/tokenizer.json")).unwrap();
     attack(&bytes, bytes.len(), 5, INPUTS, |bytes| {
         let tokenizer = Tokenizer::from_json_bytes(&bytes, "damaged").map_err(|error| error.to_string())?;
-        tokenizer.encode("The teacher's 12 answers", true).map(|_| ()).map_err(|error| error.to_string())
+        tokenizer
+            .encode("The teacher's 12 answers", true)
+            .map(|_| ())
+            .map_err(|error| error.to_string())
     });
 }
 
@@ -180,6 +218,7 @@ fn safetensors_sizes_that_overflow_in_sum() {
     );
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header.as_bytes());
-    let error = SafetensorsSource::from_files(vec![MappedFile::from_bytes(Path::new("x"), bytes)]).unwrap_err();
+    let error =
+        SafetensorsSource::from_files(vec![MappedFile::from_bytes(Path::new("x"), bytes)]).unwrap_err();
     assert!(error.to_string().contains("not within"), "{error}");
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use half::f16;
 use limbeck_model::weights::gguf::{
-    Array, GgufDtype, GgufFile, GgufSource, GgufWriter, StoredTensor, TensorType, Value, hf_config, quantise_q8_0, save_gguf_pieces,
+    Array, GgufDtype, GgufFile, GgufSource, GgufWriter, StoredTensor, TensorType, Value, hf_config,
+    quantise_q8_0, save_gguf_pieces,
 };
 use limbeck_model::weights::{FloatFormat, MappedFile, SafetensorsSource};
 use limbeck_model::{Tokenizer, WeightSource};
@@ -38,7 +39,9 @@ fn array() -> impl Strategy<Value = Array> {
         prop::collection::vec(-1e30f32..1e30, 0..9).prop_map(Array::F32),
         prop::collection::vec(".{0,9}", 0..9).prop_map(Array::String),
     ];
-    leaf.prop_recursive(3, 12, 3, |inner| prop::collection::vec(inner, 0..3).prop_map(Array::Array))
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop::collection::vec(inner, 0..3).prop_map(Array::Array)
+    })
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -103,18 +106,32 @@ fn models_survive_gguf() {
     let folder = tempfile::tempdir().unwrap();
     for family in ["gpt2", "llama", "llama3", "qwen2", "qwen3"] {
         let from = fixture("tiny").join(family);
-        let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(from.join("config.json")).unwrap()).unwrap();
+        let mut config: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(from.join("config.json")).unwrap()).unwrap();
         let mut source = SafetensorsSource::open(&from).unwrap();
         // The tiny models have fewer rows of embedding than the tokenizer has tokens; the metadata must not lie about that.
         let path = folder.path().join("model.gguf");
         assert!(save_gguf_pieces(&path, &config, &mut source, &tokenizer, GgufDtype::F32).is_err());
         config["vocab_size"] = 400.into();
-        for (dtype, tolerance) in [(GgufDtype::F32, 0.0), (GgufDtype::F16, 1e-3), (GgufDtype::Q8_0, 2e-2)] {
+        for (dtype, tolerance) in [
+            (GgufDtype::F32, 0.0),
+            (GgufDtype::F16, 1e-3),
+            (GgufDtype::Q8_0, 2e-2),
+        ] {
             save_gguf_pieces(&path, &config, &mut source, &tokenizer, dtype).unwrap();
             let file = GgufFile::open(&path).unwrap();
             let again = hf_config(&file).unwrap();
-            for key in ["model_type", "num_attention_heads", "num_key_value_heads", "head_dim", "tie_word_embeddings", "n_head",
-                        "rms_norm_eps", "layer_norm_epsilon", "max_position_embeddings"] {
+            for key in [
+                "model_type",
+                "num_attention_heads",
+                "num_key_value_heads",
+                "head_dim",
+                "tie_word_embeddings",
+                "n_head",
+                "rms_norm_eps",
+                "layer_norm_epsilon",
+                "max_position_embeddings",
+            ] {
                 let lost = config.get(key).is_some() && config[key] != again[key];
                 assert!(!lost, "{family} {key}: {:?} {:?}", config[key], again.get(key));
             }
@@ -130,8 +147,16 @@ fn models_survive_gguf() {
                 let (a, b) = (source.tensor(&name).unwrap(), gguf.tensor(&name).unwrap());
                 assert_eq!(a.shape, b.shape, "{name}");
                 assert_eq!(gguf.shape(&name).unwrap(), b.shape);
-                let worst = a.values.iter().zip(&b.values).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
-                let largest = a.values.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+                let worst = a
+                    .values
+                    .iter()
+                    .zip(&b.values)
+                    .map(|(a, b)| (a - b).abs())
+                    .fold(0f32, f32::max);
+                let largest = a
+                    .values
+                    .iter()
+                    .fold(0f32, |largest, value| largest.max(value.abs()));
                 assert!(worst <= tolerance * largest, "{family} {name}: {worst}");
             }
         }

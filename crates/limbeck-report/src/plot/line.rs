@@ -72,20 +72,12 @@ impl LinePlot<'_> {
     }
 
     fn vertical_domain(&self) -> Option<(f64, f64)> {
-        let (low, high) = extent(
-            self.series
-                .iter()
-                .flat_map(|s| s.points.iter().map(|p| p.1)),
-        )?;
+        let (low, high) = extent(self.series.iter().flat_map(|s| s.points.iter().map(|p| p.1)))?;
         if self.logarithmic((low, high)) || low == high {
             return Some((low, high));
         }
         // A curve that comes near zero is shown against zero.
-        let low = if low >= 0.0 && low < 0.4 * high {
-            0.0
-        } else {
-            low
-        };
+        let low = if low >= 0.0 && low < 0.4 * high { 0.0 } else { low };
         Some((low, high + 0.04 * (high - low)))
     }
 

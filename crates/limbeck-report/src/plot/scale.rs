@@ -87,10 +87,7 @@ impl Scale {
             _ => &[1.0],
         };
         let every = (decades / 6.0).ceil().max(1.0) as i32;
-        let (from, to) = (
-            self.low.log10().floor() as i32,
-            self.high.log10().ceil() as i32,
-        );
+        let (from, to) = (self.low.log10().floor() as i32, self.high.log10().ceil() as i32);
         (from..=to)
             .step_by(every as usize)
             .flat_map(|power| multiples.iter().map(move |m| m * 10f64.powi(power)))
@@ -136,10 +133,7 @@ mod tests {
         ] {
             let scale = Scale::linear(domain, (10.0, 20.0));
             for value in [domain.0, domain.1, 0.0, 1e308, -1e308] {
-                assert!(
-                    (10.0..=20.0).contains(&scale.at(value)),
-                    "{domain:?} {value}"
-                );
+                assert!((10.0..=20.0).contains(&scale.at(value)), "{domain:?} {value}");
             }
             assert!(scale.ticks(5).0.len() <= 11);
         }
@@ -148,10 +142,7 @@ mod tests {
 
     #[test]
     fn an_extent_passes_over_what_is_not_a_number() {
-        assert_eq!(
-            extent([f64::NAN, 2.0, f64::INFINITY, -1.0]),
-            Some((-1.0, 2.0))
-        );
+        assert_eq!(extent([f64::NAN, 2.0, f64::INFINITY, -1.0]), Some((-1.0, 2.0)));
         assert_eq!(extent([f64::NAN]), None);
     }
 }

@@ -23,21 +23,13 @@ const PARTS: [(&str, fn(&Alignment) -> &Estimate); 4] = [
 /// The section.
 pub(crate) fn render(audit: &Audit) -> Markup {
     let mut networks = vec![(Network::Student, &audit.alignment)];
-    networks.extend(
-        audit
-            .baseline_alignment
-            .as_ref()
-            .map(|a| (Network::Baseline, a)),
-    );
+    networks.extend(audit.baseline_alignment.as_ref().map(|a| (Network::Baseline, a)));
     let rows: Vec<IntervalRow> = PARTS
         .iter()
         .enumerate()
         .map(|(place, (label, part))| IntervalRow {
             label: (*label).to_owned(),
-            marks: networks
-                .iter()
-                .map(|(network, a)| (*network, *part(a)))
-                .collect(),
+            marks: networks.iter().map(|(network, a)| (*network, *part(a))).collect(),
             bands: if place == 0 {
                 networks.iter().map(|(_, a)| a.bound).collect()
             } else {

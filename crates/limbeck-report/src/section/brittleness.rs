@@ -22,10 +22,7 @@ const MEASURES: [(&str, Unit, fn(&Brittleness) -> &Estimate); 5] = [
 /// The section.
 pub(crate) fn render(audit: &Audit) -> Markup {
     let of = &audit.brittleness;
-    let mut networks = vec![
-        (Network::Teacher, &of.teacher),
-        (Network::Student, &of.student),
-    ];
+    let mut networks = vec![(Network::Teacher, &of.teacher), (Network::Student, &of.student)];
     networks.extend(of.baseline.as_ref().map(|b| (Network::Baseline, b)));
     let shown: Vec<Network> = networks.iter().map(|(network, _)| *network).collect();
     let series: Vec<Series> = networks
@@ -39,10 +36,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
         series: &series,
         x_domain: Some((0.0, 100.0)),
         y_domain: Some((0.0, 100.0)),
-        reference: Some((
-            SEVERITY_THRESHOLD,
-            "counts towards severity above this line",
-        )),
+        reference: Some((SEVERITY_THRESHOLD, "counts towards severity above this line")),
     };
     let body = html! {
         div.grid {
@@ -114,11 +108,7 @@ fn table(networks: &[(Network, &Brittleness)]) -> Markup {
 }
 
 fn curves(networks: &[(Network, &Brittleness)]) -> Markup {
-    let longest = networks
-        .iter()
-        .map(|(_, b)| b.curve.len())
-        .max()
-        .unwrap_or(0);
+    let longest = networks.iter().map(|(_, b)| b.curve.len()).max().unwrap_or(0);
     html! {
         table {
             thead { tr {

@@ -23,10 +23,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     };
     let (low, high) = extent(drops()).unwrap_or((0.0, 0.0));
     let largest = low.abs().max(high);
-    let full = FULL
-        .into_iter()
-        .find(|full| *full >= largest)
-        .unwrap_or(100.0);
+    let full = FULL.into_iter().find(|full| *full >= largest).unwrap_or(100.0);
     let wide = networks.iter().any(|(_, network)| network.heads >= BESIDE);
     let body = html! {
         div.key-row {
@@ -53,12 +50,7 @@ pub(crate) fn networks(audit: &Audit) -> Vec<(Network, &NetworkAudit)> {
         (Network::Teacher, &audit.teacher),
         (Network::Student, &audit.student),
     ];
-    networks.extend(
-        audit
-            .baseline
-            .as_ref()
-            .map(|found| (Network::Baseline, found)),
-    );
+    networks.extend(audit.baseline.as_ref().map(|found| (Network::Baseline, found)));
     networks
 }
 

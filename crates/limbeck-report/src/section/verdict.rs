@@ -50,11 +50,7 @@ fn answer(answer: VerdictAnswer) -> (&'static str, &'static str, &'static str) {
             "◆",
             "Distillation helped by some measures and hurt by others",
         ),
-        VerdictAnswer::CannotTell => (
-            "open",
-            "○",
-            "The data cannot tell whether distillation helped",
-        ),
+        VerdictAnswer::CannotTell => ("open", "○", "The data cannot tell whether distillation helped"),
         VerdictAnswer::NoBaseline => (
             "open",
             "○",

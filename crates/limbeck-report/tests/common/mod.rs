@@ -108,11 +108,7 @@ fn brittleness(found: &NetworkAudit) -> Brittleness {
         mean: around(mean, 2.1),
         worst: around(curve[0], 4.0),
         severity: around(
-            curve
-                .iter()
-                .map(|m| (m - 20.0).max(0.0) / 80.0)
-                .sum::<f64>()
-                / curve.len() as f64,
+            curve.iter().map(|m| (m - 20.0).max(0.0) / 80.0).sum::<f64>() / curve.len() as f64,
             0.012,
         ),
         gini: around(0.71, 0.04),

@@ -147,7 +147,9 @@ pub enum GgufError {
         alignment: usize,
     },
     /// Data lies outside the file.
-    #[error("tensor {tensor}: {size} bytes at offset {offset} reach beyond the {available} bytes of tensor data")]
+    #[error(
+        "tensor {tensor}: {size} bytes at offset {offset} reach beyond the {available} bytes of tensor data"
+    )]
     OutOfBounds {
         /// The tensor.
         tensor: String,
@@ -213,6 +215,8 @@ pub enum GgufError {
         architecture: String,
     },
     /// The per-frequency factors follow no known rule.
-    #[error("rope_freqs.weight is not of the Llama 3 form and cannot be written as a Hugging Face configuration")]
+    #[error(
+        "rope_freqs.weight is not of the Llama 3 form and cannot be written as a Hugging Face configuration"
+    )]
     UnknownRopeFactors,
 }

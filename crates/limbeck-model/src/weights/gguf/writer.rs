@@ -41,12 +41,20 @@ impl GgufWriter {
     ///
     /// # Errors
     /// What `out` or `data` report, and [`io::ErrorKind::InvalidData`] when the data has not the size of the description.
-    pub fn write(&self, out: &mut dyn Write, data: &mut dyn FnMut(&StoredTensor) -> io::Result<Vec<u8>>) -> io::Result<()> {
+    pub fn write(
+        &self,
+        out: &mut dyn Write,
+        data: &mut dyn FnMut(&StoredTensor) -> io::Result<Vec<u8>>,
+    ) -> io::Result<()> {
         let mut head = Vec::new();
         head.extend(b"GGUF");
         head.extend(3u32.to_le_bytes());
         head.extend((self.tensors.len() as u64).to_le_bytes());
-        let keys: Vec<_> = self.metadata.iter().filter(|(key, _)| *key != "general.alignment").collect();
+        let keys: Vec<_> = self
+            .metadata
+            .iter()
+            .filter(|(key, _)| *key != "general.alignment")
+            .collect();
         head.extend((keys.len() as u64).to_le_bytes());
         for (key, value) in keys {
             write_string(&mut head, key);
@@ -68,7 +76,12 @@ impl GgufWriter {
         for tensor in &self.tensors {
             let bytes = data(tensor)?;
             if bytes.len() != tensor.size() {
-                let message = format!("tensor {}: {} bytes of data for {} described", tensor.name, bytes.len(), tensor.size());
+                let message = format!(
+                    "tensor {}: {} bytes of data for {} described",
+                    tensor.name,
+                    bytes.len(),
+                    tensor.size()
+                );
                 return Err(io::Error::new(io::ErrorKind::InvalidData, message));
             }
             out.write_all(&bytes)?;

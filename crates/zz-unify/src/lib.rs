@@ -1,1 +1,0 @@
-//! Temporary: unifies features of dependencies while many hands build.
