@@ -16,12 +16,9 @@ pub(crate) fn render(results: &Results) -> Markup {
             h2.answer { span.sign aria-hidden="true" { (sign) } (answer) }
             div.columns {
                 div.said {
-                    p.headline { (verdict.headline) }
+                    p.headline { (after_answer(&verdict.headline, answer)) }
                     @if !verdict.fragile.is_empty() {
                         p.fragile { span.eyebrow { "Where it is fragile" } (verdict.fragile) }
-                    }
-                    @if !verdict.facts.is_empty() {
-                        ul.facts { @for fact in &verdict.facts { li { (fact) } } }
                     }
                     @if !results.notes.is_empty() {
                         p.pointer { a href="#notes" { (noted(results.notes.len())) } }
@@ -29,8 +26,17 @@ pub(crate) fn render(results: &Results) -> Markup {
                 }
                 (tiles(results))
             }
+            @if !verdict.facts.is_empty() {
+                ul.facts { @for fact in &verdict.facts { li { (fact) } } }
+            }
         }
     }
+}
+
+/// The headline without the answer that the title above it has just given.
+fn after_answer<'a>(headline: &'a str, answer: &str) -> &'a str {
+    let rest = headline.strip_prefix(answer).and_then(|rest| rest.strip_prefix(". "));
+    rest.unwrap_or(headline)
 }
 
 fn noted(count: usize) -> String {
