@@ -23,11 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         max_positions: 64,
     };
     let teacher = Decoder::init(&DecoderConfig::gpt2(sizes), 1, &Device::default())?;
-    let student = LayersStudent {
-        select: LayerSelection::Even,
-        layers: None,
-    }
-    .build(&teacher)?;
+    let student = LayersStudent { select: LayerSelection::Even, layers: None }.build(&teacher)?;
 
     let config = AuditConfig {
         prompts_per_template: 4,
@@ -35,35 +31,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         alignment_resamples: 20,
         ..AuditConfig::default()
     };
-    let teacher = Subject {
-        decoder: &teacher,
-        tokenizer: &tokenizer,
-    };
-    let student = Subject {
-        decoder: &student,
-        tokenizer: &tokenizer,
-    };
+    let teacher = Subject { decoder: &teacher, tokenizer: &tokenizer };
+    let student = Subject { decoder: &student, tokenizer: &tokenizer };
     let found = audit(teacher, student, None, &config, &Silent)?;
 
     let a = found.alignment.a;
-    println!(
-        "alignment A = {:.4} [{:.4}, {:.4}] on {} prompts",
-        a.value, a.low, a.high, found.prompts
-    );
+    println!("alignment A = {:.4} [{:.4}, {:.4}] on {} prompts", a.value, a.low, a.high, found.prompts);
     for pair in &found.alignment.matches {
         println!(
             "teacher {:>6} is most like student {:>6}: {:.4}",
             pair.teacher, pair.student, pair.similarity
         );
     }
-    for (name, brittleness) in [
-        ("teacher", &found.brittleness.teacher),
-        ("student", &found.brittleness.student),
-    ] {
-        println!(
-            "{name}: severity {:.4}, worst {:.2}",
-            brittleness.severity.value, brittleness.worst.value
-        );
+    for (name, brittleness) in
+        [("teacher", &found.brittleness.teacher), ("student", &found.brittleness.student)]
+    {
+        println!("{name}: severity {:.4}, worst {:.2}", brittleness.severity.value, brittleness.worst.value);
     }
     Ok(())
 }

@@ -26,17 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         max_positions: 64,
     };
     let teacher = Decoder::init(&DecoderConfig::gpt2(sizes), 1, &Device::default())?;
-    let student = LayersStudent {
-        select: LayerSelection::Even,
-        layers: None,
-    }
-    .build(&teacher)?;
-    let options = TrainingOptions {
-        examples: 64,
-        held_out: 8,
-        shifted: 8,
-        ..TrainingOptions::default()
-    };
+    let student = LayersStudent { select: LayerSelection::Even, layers: None }.build(&teacher)?;
+    let options = TrainingOptions { examples: 64, held_out: 8, shifted: 8, ..TrainingOptions::default() };
     let examples = training_sets(&tokenizer, &options)?.training;
 
     let identity = TeacherIdentity {
@@ -53,18 +44,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         vocab_used: None,
         examples: Arc::from(examples),
         objectives: vec![
-            ObjectiveConfig::ForwardKl(ForwardKl {
-                weight: 0.5,
-                temperature: 2.0,
-            }),
+            ObjectiveConfig::ForwardKl(ForwardKl { weight: 0.5, temperature: 2.0 }),
             ObjectiveConfig::CrossEntropy(CrossEntropy { weight: 0.5 }),
         ],
-        config: TrainingConfig {
-            steps: 10,
-            batch_size: 4,
-            warmup_steps: 2,
-            ..TrainingConfig::default()
-        },
+        config: TrainingConfig { steps: 10, batch_size: 4, warmup_steps: 2, ..TrainingConfig::default() },
         checkpoint_dir: folder.join("checkpoints"),
         metrics_path: folder.join("metrics.jsonl"),
     };
@@ -72,6 +55,5 @@ fn main() -> Result<(), Box<dyn Error>> {
     for point in &outcome.curve {
         println!("step {:>2}: loss {:.4}", point.step, point.loss);
     }
-    std::fs::remove_dir_all(folder)?;
-    Ok(())
+    Ok(std::fs::remove_dir_all(folder)?)
 }

@@ -22,13 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         max_positions: 64,
     };
     let model = Decoder::init(&DecoderConfig::gpt2(sizes), 1, &device)?;
-    let task = generate(
-        &tokenizer,
-        &NumeralsOptions {
-            per_template: 1,
-            ..NumeralsOptions::default()
-        },
-    )?;
+    let task = generate(&tokenizer, &NumeralsOptions { per_template: 1, ..NumeralsOptions::default() })?;
     let prompt = task.prompts().next().ok_or("no prompt")?;
 
     let clean = TokenBatch::new(&[&prompt.clean], &device)?;
@@ -42,11 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let other = seen.get4(site).ok_or("the site was not met")?;
         for head in 0..model.config().n_heads {
             let action = Action::Replace(other.clone().narrow(2, head, 1).squeeze_dim::<3>(2));
-            let mut patch = Interventions::new(vec![Intervention {
-                site,
-                head: Some(head),
-                action,
-            }]);
+            let mut patch = Interventions::new(vec![Intervention { site, head: Some(head), action }]);
             let patched = difference(&model, &clean, prompt, &mut patch)?;
             println!("{site} head {head}: {:+.4}", patched - whole);
         }
@@ -63,10 +53,7 @@ fn difference(
 ) -> Result<f32, Box<dyn Error>> {
     let logits = model.logits(batch, tap);
     let [_, length, vocab] = logits.dims();
-    let values = logits
-        .into_data()
-        .try_to_vec::<f32>()
-        .map_err(|error| format!("{error:?}"))?;
+    let values = logits.into_data().try_to_vec::<f32>().map_err(|error| format!("{error:?}"))?;
     let last = &values[(length - 1) * vocab..];
     Ok(last[prompt.right as usize] - last[prompt.wrong as usize])
 }

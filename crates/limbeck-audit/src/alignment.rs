@@ -63,12 +63,8 @@ pub fn alignment(
         return Err(error);
     }
     let estimates = estimates?;
-    let [a, similarity, influence, influence_weighted_similarity] =
-        <[_; 4]>::try_from(estimates).map_err(|found| AuditError::Mismatch {
-            what: "statistics",
-            first: 4,
-            second: found.len(),
-        })?;
+    let [a, similarity, influence, influence_weighted_similarity] = <[_; 4]>::try_from(estimates)
+        .map_err(|found| AuditError::Mismatch { what: "statistics", first: 4, second: found.len() })?;
     let matches = pairs.iter().enumerate().map(|(index, pair)| {
         let (kind, layer, head) = component(pair.teacher, teacher.sweep.heads);
         let (_, student_layer, student_head) = component(pair.student, student.sweep.heads);
@@ -119,20 +115,9 @@ fn align(
     teacher.sweep.scores(chosen, &mut ours);
     student.sweep.scores(chosen, &mut theirs);
     let similarities: Vec<f64> = pairs.iter().map(|pair| pair.similarity).collect();
-    let teacher_influence: Vec<f64> = pairs
-        .iter()
-        .map(|pair| (100.0 - ours[pair.teacher]).abs())
-        .collect();
-    let student_influence: Vec<f64> = pairs
-        .iter()
-        .map(|pair| (100.0 - theirs[pair.student]).abs())
-        .collect();
-    let parts = alignment_parts(&similarities, &teacher_influence, &student_influence).ok_or(
-        AuditError::Mismatch {
-            what: "pairs",
-            first: pairs.len(),
-            second: 0,
-        },
-    )?;
+    let teacher_influence: Vec<f64> = pairs.iter().map(|pair| (100.0 - ours[pair.teacher]).abs()).collect();
+    let student_influence: Vec<f64> = pairs.iter().map(|pair| (100.0 - theirs[pair.student]).abs()).collect();
+    let parts = alignment_parts(&similarities, &teacher_influence, &student_influence)
+        .ok_or(AuditError::Mismatch { what: "pairs", first: pairs.len(), second: 0 })?;
     Ok((pairs, parts))
 }

@@ -56,9 +56,8 @@ impl AttentionMaps {
                     let site = Site::block(layer, SiteKind::Pattern);
                     let mut capture = Capture::new([site]);
                     resid = decoder.run_blocks(layer..layer + 1, resid, &mut capture);
-                    let pattern = capture.get4(site).ok_or_else(|| AuditError::Site {
-                        site: site.to_string(),
-                    })?;
+                    let pattern =
+                        capture.get4(site).ok_or_else(|| AuditError::Site { site: site.to_string() })?;
                     let pattern = read(pattern, "attention patterns")?;
                     for (map, full) in pattern.chunks_exact(length * length).enumerate() {
                         let (prompt, head) = (index * batch_size + map / heads, map % heads);
@@ -67,17 +66,9 @@ impl AttentionMaps {
                     }
                 }
             }
-            groups.push(GroupMaps {
-                size,
-                prompts: group.prompts.len(),
-                values,
-            });
+            groups.push(GroupMaps { size, prompts: group.prompts.len(), values });
         }
-        Ok(AttentionMaps {
-            layers,
-            heads,
-            groups,
-        })
+        Ok(AttentionMaps { layers, heads, groups })
     }
 
     /// Heads in all blocks.
@@ -103,11 +94,7 @@ impl AttentionMaps {
                     let own = &weights[first..first + group.prompts];
                     first += group.prompts;
                     let weight: f64 = own.iter().sum();
-                    let scale = if weight > 0.0 {
-                        (weight / total).sqrt() / weight
-                    } else {
-                        0.0
-                    };
+                    let scale = if weight > 0.0 { (weight / total).sqrt() / weight } else { 0.0 };
                     let mut sum = vec![0.0f32; group.size];
                     for (prompt, &times) in own.iter().enumerate().filter(|(_, times)| **times > 0.0) {
                         let start = (prompt * heads + head) * group.size;
@@ -135,12 +122,8 @@ impl AttentionMaps {
         other: &AttentionMaps,
         weights: &[f64],
     ) -> Result<Vec<Vec<f64>>, AuditError> {
-        let shape = |maps: &AttentionMaps| {
-            maps.groups
-                .iter()
-                .map(|group| group.size * group.prompts)
-                .sum::<usize>()
-        };
+        let shape =
+            |maps: &AttentionMaps| maps.groups.iter().map(|group| group.size * group.prompts).sum::<usize>();
         let alike = self.groups.iter().map(|group| (group.size, group.prompts));
         if !alike.eq(other.groups.iter().map(|group| (group.size, group.prompts))) {
             return Err(AuditError::Mismatch {
@@ -152,12 +135,7 @@ impl AttentionMaps {
         let (here, there) = (unit_rows(self.means(weights)), unit_rows(other.means(weights)));
         Ok(here
             .par_iter()
-            .map(|row| {
-                there
-                    .iter()
-                    .map(|column| dot(row, column).clamp(0.0, 1.0))
-                    .collect()
-            })
+            .map(|row| there.iter().map(|column| dot(row, column).clamp(0.0, 1.0)).collect())
             .collect())
     }
 }

@@ -48,17 +48,12 @@ pub fn audit(
     };
     let taught = measure("teacher", teacher)?;
     let student = measure("student", student)?;
-    let baseline = baseline
-        .map(|baseline| measure("baseline", baseline))
-        .transpose()?;
-    let baseline_alignment = baseline
-        .as_ref()
-        .map(|measured| measured.align(&taught, config, progress))
-        .transpose()?;
+    let baseline = baseline.map(|baseline| measure("baseline", baseline)).transpose()?;
+    let baseline_alignment =
+        baseline.as_ref().map(|measured| measured.align(&taught, config, progress)).transpose()?;
     let alignment = student.align(&taught, config, progress)?;
-    let (baseline_audit, baseline_brittleness) = baseline
-        .map(|measured| (measured.audit, measured.brittleness))
-        .unzip();
+    let (baseline_audit, baseline_brittleness) =
+        baseline.map(|measured| (measured.audit, measured.brittleness)).unzip();
     Ok(Audit {
         task: config.task.name().to_owned(),
         prompts: task.len(),
@@ -94,22 +89,8 @@ impl Measured {
     ) -> Result<Measured, AuditError> {
         let bootstrap = Bootstrap::with_seed(config.seed).with_resamples(config.resamples);
         let batch = config.batch_size;
-        let mean = sweep(
-            decoder,
-            task,
-            Ablation::Mean,
-            batch,
-            &format!("{name}: mean ablation"),
-            progress,
-        )?;
-        let zero = sweep(
-            decoder,
-            task,
-            Ablation::Zero,
-            batch,
-            &format!("{name}: zero ablation"),
-            progress,
-        )?;
+        let mean = sweep(decoder, task, Ablation::Mean, batch, &format!("{name}: mean ablation"), progress)?;
+        let zero = sweep(decoder, task, Ablation::Zero, batch, &format!("{name}: zero ablation"), progress)?;
         Ok(Measured {
             audit: network_audit(&mean, task, &bootstrap)?,
             brittleness: brittleness(&mean, &bootstrap)?,
@@ -120,11 +101,7 @@ impl Measured {
     }
 
     fn input(&self) -> AlignmentInput<'_> {
-        AlignmentInput {
-            maps: &self.maps,
-            streams: &self.streams,
-            sweep: &self.zero,
-        }
+        AlignmentInput { maps: &self.maps, streams: &self.streams, sweep: &self.zero }
     }
 
     /// Alignment of this network with the teacher.
@@ -150,10 +127,8 @@ fn same_tokens(
     task: &NumeralTask,
 ) -> Result<(), AuditError> {
     for prompt in task.prompts() {
-        let (first, second) = (
-            teacher.tokenizer.encode_text(&prompt.text)?,
-            subject.tokenizer.encode_text(&prompt.text)?,
-        );
+        let (first, second) =
+            (teacher.tokenizer.encode_text(&prompt.text)?, subject.tokenizer.encode_text(&prompt.text)?);
         if first != second {
             return Err(AuditError::Tokens {
                 first: "teacher",

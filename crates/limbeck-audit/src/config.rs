@@ -75,11 +75,9 @@ impl AuditConfig {
             ("batch_size", self.batch_size),
         ];
         match numbers.into_iter().find(|(_, value)| *value == 0) {
-            Some((key, _)) => Err(AuditError::Config {
-                key,
-                found: "0".into(),
-                expected: "it must be at least 1",
-            }),
+            Some((key, _)) => {
+                Err(AuditError::Config { key, found: "0".into(), expected: "it must be at least 1" })
+            }
             None => Ok(()),
         }
     }

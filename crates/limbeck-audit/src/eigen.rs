@@ -34,10 +34,8 @@ pub(crate) fn jacobi(matrix: &[f64], n: usize) -> Eigen {
     }
     let norm: f64 = a.iter().map(|x| x * x).sum();
     for _ in 0..SWEEPS {
-        let off: f64 = (0..n)
-            .flat_map(|p| (p + 1..n).map(move |q| (p, q)))
-            .map(|(p, q)| a[p * n + q].powi(2))
-            .sum();
+        let off: f64 =
+            (0..n).flat_map(|p| (p + 1..n).map(move |q| (p, q))).map(|(p, q)| a[p * n + q].powi(2)).sum();
         if off <= norm * 1e-32 {
             break;
         }
@@ -51,10 +49,7 @@ pub(crate) fn jacobi(matrix: &[f64], n: usize) -> Eigen {
     order.sort_by(|&i, &j| a[j * n + j].total_cmp(&a[i * n + i]));
     Eigen {
         values: order.iter().map(|&i| a[i * n + i]).collect(),
-        vectors: order
-            .iter()
-            .map(|&i| (0..n).map(|row| v[row * n + i]).collect())
-            .collect(),
+        vectors: order.iter().map(|&i| (0..n).map(|row| v[row * n + i]).collect()).collect(),
     }
 }
 
@@ -92,21 +87,14 @@ pub(crate) fn largest(matrix: &[f64], n: usize, count: usize, leading: usize) ->
     }
     let width = (count + EXTRA).min(n);
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let mut basis: Vec<Vec<f64>> = (0..width)
-        .map(|_| (0..n).map(|_| rng.random_range(-1.0..1.0)).collect())
-        .collect();
+    let mut basis: Vec<Vec<f64>> =
+        (0..width).map(|_| (0..n).map(|_| rng.random_range(-1.0..1.0)).collect()).collect();
     orthonormalise(&mut basis, &mut rng);
-    let mut found = Eigen {
-        values: vec![0.0; width],
-        vectors: basis,
-    };
+    let mut found = Eigen { values: vec![0.0; width], vectors: basis };
     for _ in 0..ROUNDS {
         let images: Vec<Vec<f64>> = found.vectors.par_iter().map(|v| multiply(matrix, n, v)).collect();
-        let projected: Vec<f64> = found
-            .vectors
-            .iter()
-            .flat_map(|v| images.iter().map(move |w| dot(v, w)))
-            .collect();
+        let projected: Vec<f64> =
+            found.vectors.iter().flat_map(|v| images.iter().map(move |w| dot(v, w))).collect();
         let small = jacobi(&projected, width);
         let mixed =
             |of: &[Vec<f64>]| -> Vec<Vec<f64>> { small.vectors.par_iter().map(|e| combine(of, e)).collect() };
@@ -114,16 +102,10 @@ pub(crate) fn largest(matrix: &[f64], n: usize, count: usize, leading: usize) ->
         let residual = (0..leading.min(width))
             .map(|i| {
                 let parts = images[i].iter().zip(&vectors[i]);
-                parts
-                    .map(|(w, v)| (w - small.values[i] * v).powi(2))
-                    .sum::<f64>()
-                    .sqrt()
+                parts.map(|(w, v)| (w - small.values[i] * v).powi(2)).sum::<f64>().sqrt()
             })
             .fold(0.0, f64::max);
-        found = Eigen {
-            values: small.values.clone(),
-            vectors,
-        };
+        found = Eigen { values: small.values.clone(), vectors };
         if residual <= TOLERANCE * small.values[0].max(f64::MIN_POSITIVE) {
             break;
         }
@@ -169,9 +151,7 @@ fn orthonormalise(vectors: &mut [Vec<f64>], rng: &mut ChaCha8Rng) {
                 vectors[i].iter_mut().for_each(|value| *value /= length);
                 break;
             }
-            vectors[i]
-                .iter_mut()
-                .for_each(|value| *value = rng.random_range(-1.0..1.0));
+            vectors[i].iter_mut().for_each(|value| *value = rng.random_range(-1.0..1.0));
         }
     }
 }
@@ -184,9 +164,8 @@ mod tests {
     fn matrix(values: &[f64], seed: u64) -> Vec<f64> {
         let n = values.len();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut q: Vec<Vec<f64>> = (0..n)
-            .map(|_| (0..n).map(|_| rng.random_range(-1.0..1.0)).collect())
-            .collect();
+        let mut q: Vec<Vec<f64>> =
+            (0..n).map(|_| (0..n).map(|_| rng.random_range(-1.0..1.0)).collect()).collect();
         orthonormalise(&mut q, &mut rng);
         let mut m = vec![0.0; n * n];
         for (vector, value) in q.iter().zip(values) {
@@ -201,11 +180,7 @@ mod tests {
 
     fn check(found: &Eigen, m: &[f64], n: usize, values: &[f64], tolerance: f64) {
         for (i, &expected) in values.iter().enumerate() {
-            assert!(
-                (found.values[i] - expected).abs() < tolerance,
-                "{} for {expected}",
-                found.values[i]
-            );
+            assert!((found.values[i] - expected).abs() < tolerance, "{} for {expected}", found.values[i]);
             let image = multiply(m, n, &found.vectors[i]);
             for (w, v) in image.iter().zip(&found.vectors[i]) {
                 assert!((w - expected * v).abs() < tolerance);

@@ -32,13 +32,7 @@ pub fn components(sweep: &Sweep, bootstrap: &Bootstrap) -> Result<Vec<Component>
     })?;
     let described = drops.into_iter().enumerate().map(|(index, drop)| {
         let (kind, layer, head) = component(index, sweep.heads);
-        Component {
-            kind,
-            layer,
-            head,
-            score: 100.0 - drop.value,
-            drop,
-        }
+        Component { kind, layer, head, score: 100.0 - drop.value, drop }
     });
     Ok(described.collect())
 }
@@ -53,19 +47,11 @@ pub fn network_audit(
     bootstrap: &Bootstrap,
 ) -> Result<NetworkAudit, AuditError> {
     if sweep.prompts() != task.len() {
-        return Err(AuditError::Mismatch {
-            what: "prompts",
-            first: sweep.prompts(),
-            second: task.len(),
-        });
+        return Err(AuditError::Mismatch { what: "prompts", first: sweep.prompts(), second: task.len() });
     }
     let share = |yes: bool| f64::from(u8::from(yes));
     let correct: Vec<f64> = sweep.correct.iter().map(|&correct| share(correct)).collect();
-    let prefers: Vec<f64> = sweep
-        .full
-        .iter()
-        .map(|&difference| share(difference > 0.0))
-        .collect();
+    let prefers: Vec<f64> = sweep.full.iter().map(|&difference| share(difference > 0.0)).collect();
     Ok(NetworkAudit {
         layers: sweep.layers,
         heads: sweep.heads,

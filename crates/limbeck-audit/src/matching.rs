@@ -45,9 +45,7 @@ fn most_similar(row: &[f64]) -> (usize, f64) {
     row.iter()
         .copied()
         .enumerate()
-        .fold((0, f64::NEG_INFINITY), |best, (i, value)| {
-            if value > best.1 { (i, value) } else { best }
-        })
+        .fold((0, f64::NEG_INFINITY), |best, (i, value)| if value > best.1 { (i, value) } else { best })
 }
 
 /// Alignment and its parts.
@@ -81,11 +79,7 @@ pub fn alignment_parts(similarities: &[f64], teacher: &[f64], student: &[f64]) -
     }
     let count = pairs as f64;
     let (teacher, student) = (shares(teacher), shares(student));
-    let closeness: Vec<f64> = teacher
-        .iter()
-        .zip(&student)
-        .map(|(t, s)| 1.0 - (s - t).abs())
-        .collect();
+    let closeness: Vec<f64> = teacher.iter().zip(&student).map(|(t, s)| 1.0 - (s - t).abs()).collect();
     let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / count;
     let similarity = mean(&mut similarities.iter().copied());
     Some(AlignmentParts {
@@ -102,10 +96,7 @@ pub fn alignment_parts(similarities: &[f64], teacher: &[f64], student: &[f64]) -
 fn shares(values: &[f64]) -> Vec<f64> {
     let total: f64 = values.iter().sum();
     let equal = 1.0 / values.len() as f64;
-    values
-        .iter()
-        .map(|value| if total > 0.0 { value / total } else { equal })
-        .collect()
+    values.iter().map(|value| if total > 0.0 { value / total } else { equal }).collect()
 }
 
 #[cfg(test)]
@@ -136,19 +127,12 @@ mod tests {
             let mut influence = |pairs: usize| -> Vec<f64> {
                 let sharp = rng.random_range(0..30);
                 (0..pairs)
-                    .map(|_| {
-                        if rng.random_bool(0.2) {
-                            0.0
-                        } else {
-                            100.0 * rng.random::<f64>().powi(sharp)
-                        }
-                    })
+                    .map(|_| if rng.random_bool(0.2) { 0.0 } else { 100.0 * rng.random::<f64>().powi(sharp) })
                     .collect()
             };
             let (teacher, student) = (influence(pairs), influence(pairs));
-            let similarities: Vec<f64> = (0..pairs)
-                .map(|_| rng.random_range(-0.3f64..1.3).clamp(0.0, 1.0))
-                .collect();
+            let similarities: Vec<f64> =
+                (0..pairs).map(|_| rng.random_range(-0.3f64..1.3).clamp(0.0, 1.0)).collect();
             let parts = alignment_parts(&similarities, &teacher, &student).unwrap();
             assert!(parts.a <= parts.bound.1 + 1e-12, "case {case}");
             assert!(parts.a >= parts.bound.0 - 1e-12, "case {case}");
@@ -160,12 +144,7 @@ mod tests {
     #[test]
     fn every_teacher_component_is_in_one_pair_of_its_kind() {
         // Two layers of two heads against one layer of three.
-        let heads = vec![
-            vec![0.1, 0.9, 0.2],
-            vec![0.3, 0.2, 0.1],
-            vec![0.5, 0.5, 0.4],
-            vec![0.0, 0.1, 0.99],
-        ];
+        let heads = vec![vec![0.1, 0.9, 0.2], vec![0.3, 0.2, 0.1], vec![0.5, 0.5, 0.4], vec![0.0, 0.1, 0.99]];
         let pairs = pair(&heads, &[vec![0.7], vec![0.96]], 2, 3);
         let matched: Vec<(usize, usize)> = pairs.iter().map(|pair| (pair.teacher, pair.student)).collect();
         assert_eq!(matched, [(0, 1), (1, 0), (2, 3), (3, 0), (4, 2), (5, 3)]);

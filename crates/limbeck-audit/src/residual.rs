@@ -50,10 +50,8 @@ impl ResidualStreams {
         let (layers, width) = (decoder.config().n_layers, decoder.config().d_model);
         let mut covariances = vec![vec![0.0f64; width * width]; layers];
         each_stream(decoder, task, batch_size, progress, &mut |layer, stream, _| {
-            let product = read(
-                stream.clone().transpose().matmul(stream),
-                "covariance of the residual stream",
-            )?;
+            let product =
+                read(stream.clone().transpose().matmul(stream), "covariance of the residual stream")?;
             for (sum, value) in covariances[layer].iter_mut().zip(product) {
                 *sum += f64::from(value);
             }
@@ -63,43 +61,23 @@ impl ResidualStreams {
             .into_iter()
             .map(|covariance| {
                 let Eigen { vectors, .. } = largest(&covariance, width, KEPT, DIRECTIONS);
-                Stream {
-                    directions: vectors,
-                    coordinates: Vec::new(),
-                    products: Vec::new(),
-                }
+                Stream { directions: vectors, coordinates: Vec::new(), products: Vec::new() }
             })
             .collect();
-        each_stream(
-            decoder,
-            task,
-            batch_size,
-            progress,
-            &mut |layer, stream, prompts| {
-                let into = &mut found[layer];
-                let kept = into.directions.len();
-                let columns: Vec<f32> = into
-                    .directions
-                    .iter()
-                    .flatten()
-                    .map(|&value| value as f32)
-                    .collect();
-                let columns =
-                    Tensor::<2>::from_data(TensorData::new(columns, [kept, width]), &stream.device());
-                let values = read(stream.matmul(columns.transpose()), "residual stream")?;
-                for prompt in values.chunks_exact(values.len() / prompts) {
-                    let prompt: Vec<f64> = prompt.iter().map(|&value| f64::from(value)).collect();
-                    into.products.push(product(&prompt, &prompt, kept, kept));
-                    into.coordinates.push(prompt);
-                }
-                Ok(())
-            },
-        )?;
-        Ok(ResidualStreams {
-            width,
-            prompts: task.len(),
-            layers: found,
-        })
+        each_stream(decoder, task, batch_size, progress, &mut |layer, stream, prompts| {
+            let into = &mut found[layer];
+            let kept = into.directions.len();
+            let columns: Vec<f32> = into.directions.iter().flatten().map(|&value| value as f32).collect();
+            let columns = Tensor::<2>::from_data(TensorData::new(columns, [kept, width]), &stream.device());
+            let values = read(stream.matmul(columns.transpose()), "residual stream")?;
+            for prompt in values.chunks_exact(values.len() / prompts) {
+                let prompt: Vec<f64> = prompt.iter().map(|&value| f64::from(value)).collect();
+                into.products.push(product(&prompt, &prompt, kept, kept));
+                into.coordinates.push(prompt);
+            }
+            Ok(())
+        })?;
+        Ok(ResidualStreams { width, prompts: task.len(), layers: found })
     }
 
     /// `S_mlp` of the MLP of every block here (rows) and in `other` (columns): `mean |diag(U1 U2^T)|` with k = 3, in
@@ -119,22 +97,10 @@ impl ResidualStreams {
         weights: &[f64],
     ) -> Result<Vec<Vec<f64>>, AuditError> {
         if self.prompts != other.prompts {
-            return Err(AuditError::Mismatch {
-                what: "prompts",
-                first: self.prompts,
-                second: other.prompts,
-            });
+            return Err(AuditError::Mismatch { what: "prompts", first: self.prompts, second: other.prompts });
         }
-        let here: Vec<Eigen> = self
-            .layers
-            .par_iter()
-            .map(|stream| stream.principal(weights))
-            .collect();
-        let there: Vec<Eigen> = other
-            .layers
-            .par_iter()
-            .map(|stream| stream.principal(weights))
-            .collect();
+        let here: Vec<Eigen> = self.layers.par_iter().map(|stream| stream.principal(weights)).collect();
+        let there: Vec<Eigen> = other.layers.par_iter().map(|stream| stream.principal(weights)).collect();
         Ok(here
             .par_iter()
             .zip(&self.layers)
@@ -168,12 +134,7 @@ impl Stream {
         let (rows, columns) = (self.directions.len(), other.directions.len());
         let mut sum = vec![0.0; rows * columns];
         for (prompt, &weight) in weights.iter().enumerate().filter(|(_, weight)| **weight > 0.0) {
-            let part = product(
-                &self.coordinates[prompt],
-                &other.coordinates[prompt],
-                rows,
-                columns,
-            );
+            let part = product(&self.coordinates[prompt], &other.coordinates[prompt], rows, columns);
             for (sum, value) in sum.iter_mut().zip(part) {
                 *sum += weight * value;
             }
@@ -221,11 +182,7 @@ fn overlap(e: &Eigen, f: &Eigen, cross: &[f64], scale: impl Fn(usize) -> f64) ->
                 .zip(cross.chunks_exact(columns))
                 .map(|(e, row)| e * dot(row, &f.vectors[i]));
             let scale = scale(i);
-            if scale > 0.0 {
-                (image.sum::<f64>().abs() / scale).min(1.0)
-            } else {
-                0.0
-            }
+            if scale > 0.0 { (image.sum::<f64>().abs() / scale).min(1.0) } else { 0.0 }
         })
         .sum();
     sum / count.max(1) as f64
@@ -270,27 +227,17 @@ mod tests {
     fn streams(samples: &[f64], width: usize) -> ResidualStreams {
         let Eigen { vectors, .. } =
             largest(&product(samples, samples, width, width), width, KEPT, DIRECTIONS);
-        let mut stream = Stream {
-            directions: vectors,
-            coordinates: vec![],
-            products: vec![],
-        };
+        let mut stream = Stream { directions: vectors, coordinates: vec![], products: vec![] };
         let kept = stream.directions.len();
         for prompt in samples.chunks_exact(POSITIONS * width) {
             let rows = prompt.chunks_exact(width);
             let coordinates: Vec<f64> = rows
                 .flat_map(|row| stream.directions.iter().map(|v| dot(row, v)).collect::<Vec<_>>())
                 .collect();
-            stream
-                .products
-                .push(product(&coordinates, &coordinates, kept, kept));
+            stream.products.push(product(&coordinates, &coordinates, kept, kept));
             stream.coordinates.push(coordinates);
         }
-        ResidualStreams {
-            width,
-            prompts: PROMPTS,
-            layers: vec![stream],
-        }
+        ResidualStreams { width, prompts: PROMPTS, layers: vec![stream] }
     }
 
     fn samples(width: usize, seed: u64) -> Vec<f64> {
@@ -303,10 +250,7 @@ mod tests {
 
     /// The same samples in a wider space: two columns of zeros more.
     fn widened(samples: &[f64], width: usize) -> Vec<f64> {
-        samples
-            .chunks_exact(width)
-            .flat_map(|row| [&[0.0], row, &[0.0]].concat())
-            .collect()
+        samples.chunks_exact(width).flat_map(|row| [&[0.0], row, &[0.0]].concat()).collect()
     }
 
     #[test]
@@ -316,9 +260,7 @@ mod tests {
         for weights in [[1.0; PROMPTS], [0.0, 2.0, 1.0, 0.0, 3.0, 0.0]] {
             let same = a.similarity(&b, &weights).unwrap()[0][0];
             assert!((same - 1.0).abs() < 1e-9, "{same}");
-            let other = a
-                .similarity(&streams(&widened(&samples(6, 2), 6), 8), &weights)
-                .unwrap()[0][0];
+            let other = a.similarity(&streams(&widened(&samples(6, 2), 6), 8), &weights).unwrap()[0][0];
             assert!(other < 0.9, "{other}");
         }
     }

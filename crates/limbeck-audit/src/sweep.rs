@@ -89,34 +89,20 @@ pub fn sweep(
     let config = decoder.config();
     check_readable(decoder, task)?;
     let (layers, heads) = (config.n_layers, config.n_heads);
-    let mut found = Sweep {
-        layers,
-        heads,
-        full: vec![],
-        correct: vec![],
-        ablated: vec![],
-    };
-    let per_batch: usize = (0..layers)
-        .map(|layer| heads * (layers - layer) + (layers - layer - 1))
-        .sum();
+    let mut found = Sweep { layers, heads, full: vec![], correct: vec![], ablated: vec![] };
+    let per_batch: usize = (0..layers).map(|layer| heads * (layers - layer) + (layers - layer - 1)).sum();
     let rows: Vec<Row> = (task.groups.iter().enumerate())
         .flat_map(|(group, prompts)| prompts.prompts.iter().map(move |prompt| Row { group, prompt }))
         .collect();
     let means = match ablation {
         Ablation::Mean => {
-            let measured = task
-                .groups
-                .iter()
-                .map(|group| Means::measure(decoder, &group.corrupted, batch_size));
+            let measured =
+                task.groups.iter().map(|group| Means::measure(decoder, &group.corrupted, batch_size));
             Some(measured.collect::<Result<Vec<Means>, AuditError>>()?)
         }
         Ablation::Zero => None,
     };
-    progress.start(
-        label,
-        (rows.len().div_ceil(batch_size) * per_batch) as u64,
-        "blocks",
-    );
+    progress.start(label, (rows.len().div_ceil(batch_size) * per_batch) as u64, "blocks");
     let swept = rows
         .chunks(batch_size)
         .try_for_each(|rows| sweep_batch(decoder, rows, means.as_deref(), &mut found, progress));
@@ -124,10 +110,7 @@ pub fn sweep(
     swept?;
     let value = found.full.iter().sum::<f64>() / found.prompts().max(1) as f64;
     if value == 0.0 || !value.is_finite() {
-        return Err(AuditError::NoDifference {
-            prompts: found.prompts(),
-            value,
-        });
+        return Err(AuditError::NoDifference { prompts: found.prompts(), value });
     }
     Ok(found)
 }
@@ -142,10 +125,7 @@ fn check_readable(decoder: &Decoder, task: &NumeralTask) -> Result<(), AuditErro
             return Err(AuditError::Vocabulary { token, vocab });
         }
         if prompt.clean.len() > positions {
-            return Err(AuditError::Length {
-                length: prompt.clean.len(),
-                positions,
-            });
+            return Err(AuditError::Length { length: prompt.clean.len(), positions });
         }
     }
     Ok(())
@@ -179,11 +159,7 @@ fn sweep_batch(
                 Some(mean) => Action::Replace(mean.clone().narrow(2, head, 1).squeeze_dim(2)),
                 None => Action::Zero,
             };
-            let mut tap = Interventions::new(vec![Intervention {
-                site: z,
-                head: Some(head),
-                action,
-            }]);
+            let mut tap = Interventions::new(vec![Intervention { site: z, head: Some(head), action }]);
             let end = decoder.run_blocks(layer..layers, resid.clone(), &mut tap);
             columns.push(answers.differences(decoder, end)?);
             progress.advance((layers - layer) as u64);
@@ -192,9 +168,7 @@ fn sweep_batch(
         let mid = Site::block(layer, SiteKind::ResidMid);
         let mut capture = Capture::new([mid]);
         let next = decoder.run_blocks(layer..layer + 1, resid, &mut capture);
-        let mid = capture.get3(mid).ok_or_else(|| AuditError::Site {
-            site: mid.to_string(),
-        })?;
+        let mid = capture.get3(mid).ok_or_else(|| AuditError::Site { site: mid.to_string() })?;
         let without = match means {
             Some(means) => mid + gather(rows, length, |row| means[row.group].mlp[layer].clone()),
             None => mid,
@@ -228,11 +202,7 @@ fn gather<const D: usize>(rows: &[Row], length: usize, mean: impl Fn(&Row) -> Te
 }
 
 fn stop_if_asked(progress: &dyn Progress) -> Result<(), AuditError> {
-    if progress.cancelled() {
-        Err(AuditError::Cancelled)
-    } else {
-        Ok(())
-    }
+    if progress.cancelled() { Err(AuditError::Cancelled) } else { Ok(()) }
 }
 
 /// The clean prompts as tokens; all of a group have one length.
@@ -246,10 +216,7 @@ pub(crate) fn read<const D: usize>(tensor: Tensor<D>, what: &'static str) -> Res
     tensor
         .into_data()
         .try_to_vec::<f32>()
-        .map_err(|error| AuditError::Read {
-            what,
-            detail: format!("{error:?}"),
-        })
+        .map_err(|error| AuditError::Read { what, detail: format!("{error:?}") })
 }
 
 /// The last position of every row, and the rows of the head that the logit difference needs.
@@ -267,10 +234,8 @@ impl Answers {
         let right: Vec<u32> = rows.iter().map(|row| row.prompt.right).collect();
         let wrong: Vec<u32> = rows.iter().map(|row| row.prompt.wrong).collect();
         let longest = rows.iter().map(|row| row.prompt.clean.len()).max().unwrap_or(0);
-        let ends = rows
-            .iter()
-            .enumerate()
-            .map(|(at, row)| (at * longest + row.prompt.clean.len() - 1) as u32);
+        let ends =
+            rows.iter().enumerate().map(|(at, row)| (at * longest + row.prompt.clean.len() - 1) as u32);
         let head = decoder.head();
         let tokens = |ids: &[u32]| head.clone().select(0, indices(ids, &device));
         Answers {
@@ -283,9 +248,7 @@ impl Answers {
     /// Normalised residual stream at the last positions, `[batch, d_model]`.
     fn last(&self, decoder: &Decoder, resid: Tensor<3>) -> Tensor<2> {
         let [batch, length, width] = resid.dims();
-        let last = resid
-            .reshape([batch * length, width])
-            .select(0, self.last.clone());
+        let last = resid.reshape([batch * length, width]).select(0, self.last.clone());
         decoder.finish(last.unsqueeze_dim(1), &mut NoTap).squeeze_dim(1)
     }
 
@@ -302,9 +265,7 @@ impl Answers {
         let vocab = logits.dims()[1];
         let values = read(logits, "logits")?;
         let rows = values.chunks_exact(vocab).zip(&self.right);
-        Ok(rows
-            .map(|(row, &right)| row.iter().all(|&logit| logit <= row[right as usize]))
-            .collect())
+        Ok(rows.map(|(row, &right)| row.iter().all(|&logit| logit <= row[right as usize])).collect())
     }
 }
 
@@ -331,17 +292,11 @@ impl Means {
             let batch = TokenBatch::new(chunk, &decoder.device())?;
             let mut resid = decoder.embed(&batch, &mut NoTap);
             for layer in 0..layers {
-                let (z_site, mlp_site) = (
-                    Site::block(layer, SiteKind::Z),
-                    Site::block(layer, SiteKind::MlpOut),
-                );
+                let (z_site, mlp_site) =
+                    (Site::block(layer, SiteKind::Z), Site::block(layer, SiteKind::MlpOut));
                 let mut capture = Capture::new([z_site, mlp_site]);
                 resid = decoder.run_blocks(layer..layer + 1, resid, &mut capture);
-                let missing = |site: Site| {
-                    move || AuditError::Site {
-                        site: site.to_string(),
-                    }
-                };
+                let missing = |site: Site| move || AuditError::Site { site: site.to_string() };
                 let z_sum = capture.get4(z_site).ok_or_else(missing(z_site))?.sum_dim(0) * share;
                 let mlp_sum = capture.get3(mlp_site).ok_or_else(missing(mlp_site))?.sum_dim(0) * share;
                 if z.len() == layer {

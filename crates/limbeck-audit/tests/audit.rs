@@ -28,20 +28,11 @@ impl Encode for Words {
     fn encode_text(&self, text: &str) -> Result<Vec<u32>, EvalError> {
         let id = |word| self.0.iter().position(|known| known == word).map(|at| at as u32);
         text.split_whitespace()
-            .map(|word| {
-                id(word).ok_or(EvalError::Inexpressible {
-                    task: "test",
-                    reason: word.to_owned(),
-                })
-            })
+            .map(|word| id(word).ok_or(EvalError::Inexpressible { task: "test", reason: word.to_owned() }))
             .collect()
     }
     fn decode_ids(&self, ids: &[u32]) -> Result<String, EvalError> {
-        Ok(ids
-            .iter()
-            .map(|&id| self.0[id as usize].as_str())
-            .collect::<Vec<_>>()
-            .join(" "))
+        Ok(ids.iter().map(|&id| self.0[id as usize].as_str()).collect::<Vec<_>>().join(" "))
     }
     fn leading(&self) -> Result<Vec<u32>, EvalError> {
         Ok(vec![])
@@ -53,14 +44,7 @@ fn words() -> Words {
 }
 
 fn task() -> NumeralTask {
-    generate(
-        &words(),
-        &NumeralsOptions {
-            per_template: 8,
-            ..NumeralsOptions::default()
-        },
-    )
-    .unwrap()
+    generate(&words(), &NumeralsOptions { per_template: 8, ..NumeralsOptions::default() }).unwrap()
 }
 
 fn sizes(n_layers: usize, d_model: usize) -> Sizes {
@@ -117,34 +101,20 @@ impl Measured {
         )
     }
     fn input(&self) -> AlignmentInput<'_> {
-        AlignmentInput {
-            maps: &self.0,
-            streams: &self.1,
-            sweep: &self.2,
-        }
+        AlignmentInput { maps: &self.0, streams: &self.1, sweep: &self.2 }
     }
 }
 
 fn aligned(teacher: &Decoder, student: &Decoder) -> limbeck_results::Alignment {
     let task = task();
     let bootstrap = Bootstrap::default().with_resamples(20);
-    let found = alignment(
-        &Measured::new(teacher, &task).input(),
-        &Measured::new(student, &task).input(),
-        &bootstrap,
-    )
-    .unwrap();
+    let found =
+        alignment(&Measured::new(teacher, &task).input(), &Measured::new(student, &task).input(), &bootstrap)
+            .unwrap();
     assert!(found.a.value <= found.bound.1 + 1e-12 && found.a.value >= found.bound.0 - 1e-12);
     let teachers: BTreeSet<&str> = found.matches.iter().map(|pair| pair.teacher.as_str()).collect();
-    assert_eq!(
-        teachers.len(),
-        found.matches.len(),
-        "every teacher component once"
-    );
-    assert_eq!(
-        found.matches.len(),
-        teacher.config().n_layers * (teacher.config().n_heads + 1)
-    );
+    assert_eq!(teachers.len(), found.matches.len(), "every teacher component once");
+    assert_eq!(found.matches.len(), teacher.config().n_layers * (teacher.config().n_heads + 1));
     found
 }
 
@@ -152,12 +122,7 @@ fn aligned(teacher: &Decoder, student: &Decoder) -> limbeck_results::Alignment {
 fn a_network_is_aligned_with_itself() {
     for network in [gpt2(3, 32, 1), llama(2, 2)] {
         let found = aligned(&network, &network);
-        for part in [
-            found.a,
-            found.similarity,
-            found.influence,
-            found.influence_weighted_similarity,
-        ] {
+        for part in [found.a, found.similarity, found.influence, found.influence_weighted_similarity] {
             for value in [part.value, part.low, part.high] {
                 assert!((value - 1.0).abs() < 1e-9, "{value}");
             }
@@ -172,9 +137,8 @@ fn a_network_is_aligned_with_itself() {
 #[test]
 fn alignment_falls_as_the_student_is_corrupted() {
     let teacher = gpt2(3, 32, 1);
-    let values: Vec<f64> = [0.0, 0.02, 0.1, 0.4]
-        .map(|std| aligned(&teacher, &noisy(&teacher, std, 9)).a.value)
-        .to_vec();
+    let values: Vec<f64> =
+        [0.0, 0.02, 0.1, 0.4].map(|std| aligned(&teacher, &noisy(&teacher, std, 9)).a.value).to_vec();
     assert!(values.windows(2).all(|pair| pair[0] > pair[1]), "{values:?}");
 }
 
@@ -201,18 +165,11 @@ fn the_sweep_equals_whole_forward_passes() {
         let (layers, heads) = (network.config().n_layers, network.config().n_heads);
         for ablation in [Ablation::Mean, Ablation::Zero] {
             let found = sweep(&network, &task, ablation, 3, "test", &Silent).unwrap();
-            assert_eq!(
-                (found.prompts(), found.components()),
-                (task.len(), layers * (heads + 1))
-            );
+            assert_eq!((found.prompts(), found.components()), (task.len(), layers * (heads + 1)));
             let mut first = 0;
             for group in &task.groups {
                 let corrupted: Vec<&[u32]> = group.corrupted.iter().map(Vec::as_slice).collect();
-                let clean: Vec<&[u32]> = group
-                    .prompts
-                    .iter()
-                    .map(|prompt| prompt.clean.as_slice())
-                    .collect();
+                let clean: Vec<&[u32]> = group.prompts.iter().map(|prompt| prompt.clean.as_slice()).collect();
                 let batch = |rows: &[&[u32]]| TokenBatch::new(rows, &Device::flex()).unwrap();
                 let mut seen = Capture::new(
                     (0..layers).flat_map(|l| [Site::block(l, SiteKind::Z), Site::block(l, SiteKind::MlpOut)]),
@@ -220,11 +177,7 @@ fn the_sweep_equals_whole_forward_passes() {
                 network.hidden(&batch(&corrupted), &mut seen);
                 let difference = |tap: &mut dyn limbeck_model::Tap| -> Vec<f64> {
                     let vocab = network.config().vocab_size;
-                    let values = network
-                        .logits(&batch(&clean), tap)
-                        .into_data()
-                        .try_to_vec::<f32>()
-                        .unwrap();
+                    let values = network.logits(&batch(&clean), tap).into_data().try_to_vec::<f32>().unwrap();
                     let rows = values.chunks(group.length * vocab).zip(&group.prompts);
                     rows.map(|(row, prompt)| {
                         let last = &row[row.len() - vocab..];
@@ -238,22 +191,12 @@ fn the_sweep_equals_whole_forward_passes() {
                 for layer in 0..layers {
                     for within in 0..=heads {
                         let head = (within < heads).then_some(within);
-                        let site = Site::block(
-                            layer,
-                            if head.is_some() {
-                                SiteKind::Z
-                            } else {
-                                SiteKind::MlpOut
-                            },
-                        );
+                        let site =
+                            Site::block(layer, if head.is_some() { SiteKind::Z } else { SiteKind::MlpOut });
                         let action = match (ablation, head) {
                             (Ablation::Zero, _) => Action::Zero,
                             (_, Some(head)) => Action::Mean(
-                                seen.get4(site)
-                                    .unwrap()
-                                    .mean_dim(0)
-                                    .narrow(2, head, 1)
-                                    .squeeze_dim(2),
+                                seen.get4(site).unwrap().mean_dim(0).narrow(2, head, 1).squeeze_dim(2),
                             ),
                             (_, None) => Action::Mean(seen.get3(site).unwrap().mean_dim(0)),
                         };
@@ -280,10 +223,7 @@ fn a_component_that_says_nothing_has_no_influence() {
             values.fill(0.0);
         }
         if name == "blocks.1.mlp.down.bias" {
-            values
-                .iter_mut()
-                .enumerate()
-                .for_each(|(i, value)| *value = i as f32 * 0.1);
+            values.iter_mut().enumerate().for_each(|(i, value)| *value = i as f32 * 0.1);
         }
         if name == "blocks.0.attn.o.weight" {
             for row in values.chunks_mut(32) {
@@ -300,43 +240,24 @@ fn a_component_that_says_nothing_has_no_influence() {
         assert!(listed[index].drop.value.abs() < 1e-2, "{:?}", listed[index]);
         assert!((listed[index].score - 100.0).abs() < 1e-2);
     }
-    assert!(
-        listed
-            .iter()
-            .filter(|component| component.drop.value.abs() > 0.1)
-            .count()
-            >= 6
-    );
+    assert!(listed.iter().filter(|component| component.drop.value.abs() > 0.1).count() >= 6);
 }
 
 /// A sweep with given scores: two prompts, `LD` 1 and 3.
 fn planted(scores: &[f64]) -> Sweep {
-    let ablated = [1.0, 3.0]
-        .iter()
-        .flat_map(|full| scores.iter().map(move |score| full * score / 100.0))
-        .collect();
-    Sweep {
-        layers: 1,
-        heads: scores.len() - 1,
-        full: vec![1.0, 3.0],
-        correct: vec![true, false],
-        ablated,
-    }
+    let ablated =
+        [1.0, 3.0].iter().flat_map(|full| scores.iter().map(move |score| full * score / 100.0)).collect();
+    Sweep { layers: 1, heads: scores.len() - 1, full: vec![1.0, 3.0], correct: vec![true, false], ablated }
 }
 
 #[test]
 fn brittleness_of_planted_scores() {
     // Damages 100 (below 0), 60, 20, 0 (above 100).
-    let found = brittleness(
-        &planted(&[-30.0, 40.0, 80.0, 150.0]),
-        &Bootstrap::default().with_resamples(30),
-    )
-    .unwrap();
+    let found =
+        brittleness(&planted(&[-30.0, 40.0, 80.0, 150.0]), &Bootstrap::default().with_resamples(30)).unwrap();
     let near = |estimate: limbeck_results::Estimate, value: f64| {
         assert!(
-            [estimate.value, estimate.low, estimate.high]
-                .iter()
-                .all(|x| (x - value).abs() < 1e-9),
+            [estimate.value, estimate.low, estimate.high].iter().all(|x| (x - value).abs() < 1e-9),
             "{estimate:?} {value}"
         );
     };
@@ -347,22 +268,12 @@ fn brittleness_of_planted_scores() {
     // Sorted 0, 20, 60, 100: (-3*0 - 20 + 60 + 300) / (4 * 180).
     near(found.gini, 340.0 / 720.0);
     assert_eq!(found.over_20, 2);
-    assert!(
-        found
-            .curve
-            .iter()
-            .zip([100.0, 60.0, 20.0, 0.0])
-            .all(|(a, b)| (a - b).abs() < 1e-9)
-    );
+    assert!(found.curve.iter().zip([100.0, 60.0, 20.0, 0.0]).all(|(a, b)| (a - b).abs() < 1e-9));
 }
 
 #[test]
 fn the_untouched_network_scores_100() {
-    let found = components(
-        &planted(&[100.0, 100.0]),
-        &Bootstrap::default().with_resamples(10),
-    )
-    .unwrap();
+    let found = components(&planted(&[100.0, 100.0]), &Bootstrap::default().with_resamples(10)).unwrap();
     assert!(found.iter().all(|component| component.score == 100.0
         && component.drop.value == 0.0
         && component.drop.high == 0.0));
@@ -394,10 +305,7 @@ fn a_whole_audit() {
     let found = run();
     assert_eq!(found, run(), "the same bits twice");
     assert_eq!((found.task.as_str(), found.prompts), ("numerals", 24));
-    assert_eq!(
-        (found.teacher.components.len(), found.student.components.len()),
-        (15, 10)
-    );
+    assert_eq!((found.teacher.components.len(), found.student.components.len()), (15, 10));
     assert!(
         found.baseline.is_some()
             && found.baseline_alignment.is_some()
@@ -407,58 +315,21 @@ fn a_whole_audit() {
     assert_eq!(found.alignment.matches.len(), 15);
 
     let other = Words(closed_vocabulary().into_iter().rev().collect());
-    let refused = audit(
-        subject(&teacher, &tokenizer),
-        subject(&student, &other),
-        None,
-        &config,
-        &Silent,
-    );
-    assert!(matches!(
-        refused,
-        Err(AuditError::Tokens {
-            second: "student",
-            ..
-        })
-    ));
-    let none = AuditConfig {
-        resamples: 0,
-        ..config.clone()
-    };
-    let refused = audit(
-        subject(&teacher, &tokenizer),
-        subject(&student, &tokenizer),
-        None,
-        &none,
-        &Silent,
-    );
-    assert!(matches!(
-        refused,
-        Err(AuditError::Config { key: "resamples", .. })
-    ));
+    let refused = audit(subject(&teacher, &tokenizer), subject(&student, &other), None, &config, &Silent);
+    assert!(matches!(refused, Err(AuditError::Tokens { second: "student", .. })));
+    let none = AuditConfig { resamples: 0, ..config.clone() };
+    let refused = audit(subject(&teacher, &tokenizer), subject(&student, &tokenizer), None, &none, &Silent);
+    assert!(matches!(refused, Err(AuditError::Config { key: "resamples", .. })));
 }
 
 /// Held-out scores of three networks, enough for a verdict.
 fn evaluation(teacher: &Decoder, student: &Decoder) -> limbeck_results::Evaluation {
     let sets = training_sets(
         &words(),
-        &TrainingOptions {
-            examples: 0,
-            held_out: 12,
-            shifted: 2,
-            distractors: 1,
-            seed: 0,
-        },
+        &TrainingOptions { examples: 0, held_out: 12, shifted: 2, distractors: 1, seed: 0 },
     );
-    let networks = Networks {
-        teacher,
-        student,
-        baseline: Some(student),
-    };
-    let options = EvaluationOptions {
-        resamples: 50,
-        ..EvaluationOptions::default()
-    };
+    let networks = Networks { teacher, student, baseline: Some(student) };
+    let options = EvaluationOptions { resamples: 50, ..EvaluationOptions::default() };
     evaluate(&networks, &sets.unwrap().held_out, &[], &options, &Silent).unwrap()
 }
 
@@ -472,93 +343,44 @@ fn the_verdict_names_the_component_that_carries_most() {
         alignment_resamples: 5,
         ..AuditConfig::default()
     };
-    let subject = |decoder| Subject {
-        decoder,
-        tokenizer: &tokenizer,
-    };
+    let subject = |decoder| Subject { decoder, tokenizer: &tokenizer };
     let mut found = audit(subject(&teacher), subject(&student), None, &config, &Silent).unwrap();
     let scores = evaluation(&teacher, &student);
 
     // A random network need not solve the task; one that does not has no shares to lose.
-    found.student.logit_difference = Estimate {
-        value: -0.5,
-        low: -0.7,
-        high: -0.3,
-    };
-    assert!(
-        verdict(&scores, Some(&found))
-            .fragile
-            .contains("does not solve the numerals task")
-    );
+    found.student.logit_difference = Estimate { value: -0.5, low: -0.7, high: -0.3 };
+    assert!(verdict(&scores, Some(&found)).fragile.contains("does not solve the numerals task"));
 
-    found.student.logit_difference = Estimate {
-        value: 2.0,
-        low: 1.5,
-        high: 2.5,
-    };
+    found.student.logit_difference = Estimate { value: 2.0, low: 1.5, high: 2.5 };
     found.teacher.logit_difference = found.student.logit_difference;
-    found.student.components[6].drop = Estimate {
-        value: 987.0,
-        low: 900.0,
-        high: 1000.0,
-    };
-    found.brittleness.student.severity = Estimate {
-        value: 0.5,
-        low: 0.4,
-        high: 0.6,
-    };
-    found.brittleness.teacher.severity = Estimate {
-        value: 0.2,
-        low: 0.1,
-        high: 0.3,
-    };
+    found.student.components[6].drop = Estimate { value: 987.0, low: 900.0, high: 1000.0 };
+    found.brittleness.student.severity = Estimate { value: 0.5, low: 0.4, high: 0.6 };
+    found.brittleness.teacher.severity = Estimate { value: 0.2, low: 0.1, high: 0.3 };
     let said = verdict(&scores, Some(&found));
+    assert!(said.fragile.contains("leans hardest on head 1.1: without it 987.0 points"), "{}", said.fragile);
     assert!(
-        said.fragile
-            .contains("leans hardest on head 1.1: without it 987.0 points"),
+        said.fragile.contains("more brittle than the teacher: severity 0.50 (0.40 to 0.60) against 0.20"),
         "{}",
         said.fragile
     );
     assert!(
-        said.fragile
-            .contains("more brittle than the teacher: severity 0.50 (0.40 to 0.60) against 0.20"),
-        "{}",
-        said.fragile
-    );
-    assert!(
-        said.facts
-            .iter()
-            .any(|fact| fact.starts_with("Alignment of the student with the teacher: A = "))
+        said.facts.iter().any(|fact| fact.starts_with("Alignment of the student with the teacher: A = "))
     );
 
-    found.brittleness.teacher.severity = Estimate {
-        value: 0.3,
-        low: 0.1,
-        high: 0.45,
-    };
+    found.brittleness.teacher.severity = Estimate { value: 0.3, low: 0.1, high: 0.45 };
     let said = verdict(&scores, Some(&found));
-    assert!(
-        said.fragile.contains("cannot be told from the teacher"),
-        "{}",
-        said.fragile
-    );
+    assert!(said.fragile.contains("cannot be told from the teacher"), "{}", said.fragile);
 }
 
 #[test]
 fn prompts_that_a_network_cannot_read_are_refused() {
-    let config = DecoderConfig {
-        max_positions: 10,
-        ..DecoderConfig::gpt2(sizes(1, 32))
-    };
+    let config = DecoderConfig { max_positions: 10, ..DecoderConfig::gpt2(sizes(1, 32)) };
     let short = Decoder::init(&config, 1, &Device::flex()).unwrap();
     assert!(matches!(
         sweep(&short, &task(), Ablation::Zero, 8, "test", &Silent),
         Err(AuditError::Length { .. })
     ));
-    let config = DecoderConfig {
-        vocab_size: 50,
-        ..DecoderConfig::gpt2(sizes(1, 32))
-    };
+    let config = DecoderConfig { vocab_size: 50, ..DecoderConfig::gpt2(sizes(1, 32)) };
     let narrow = Decoder::init(&config, 1, &Device::flex()).unwrap();
     assert!(matches!(
         sweep(&narrow, &task(), Ablation::Zero, 8, "test", &Silent),

@@ -24,9 +24,7 @@ fn folder_of(path: &Path) -> &Path {
 /// Flushes the entries of a folder to the disk. Only Unix can open a folder for that.
 fn sync_folder(folder: &Path) -> Result<(), DataError> {
     if cfg!(unix) {
-        File::open(folder)
-            .and_then(|handle| handle.sync_all())
-            .map_err(DataError::io("flush", folder))?;
+        File::open(folder).and_then(|handle| handle.sync_all()).map_err(DataError::io("flush", folder))?;
     }
     Ok(())
 }
@@ -52,13 +50,8 @@ impl AtomicFile {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(fs::Permissions::from_mode(0o666));
         }
-        let file = builder
-            .tempfile_in(folder)
-            .map_err(DataError::io("create a file in", folder))?;
-        Ok(Self {
-            file: BufWriter::with_capacity(1 << 17, file),
-            destination: destination.to_path_buf(),
-        })
+        let file = builder.tempfile_in(folder).map_err(DataError::io("create a file in", folder))?;
+        Ok(Self { file: BufWriter::with_capacity(1 << 17, file), destination: destination.to_path_buf() })
     }
 
     /// Where the file will stand.
@@ -69,12 +62,9 @@ impl AtomicFile {
     /// Flushes to the disk and renames over the destination.
     pub fn commit(self) -> Result<(), DataError> {
         let Self { file, destination } = self;
-        let file = file
-            .into_inner()
-            .map_err(|error| DataError::io("write", &destination)(error.into_error()))?;
-        file.as_file()
-            .sync_all()
-            .map_err(DataError::io("flush", &destination))?;
+        let file =
+            file.into_inner().map_err(|error| DataError::io("write", &destination)(error.into_error()))?;
+        file.as_file().sync_all().map_err(DataError::io("flush", &destination))?;
         file.persist(&destination)
             .map_err(|error| DataError::io("rename over", &destination)(error.error))?;
         sync_folder(folder_of(&destination))
@@ -156,10 +146,7 @@ impl AtomicFolder {
             fs::set_permissions(building.path(), fs::Permissions::from_mode(0o755))
                 .map_err(DataError::io("set the permissions of", building.path()))?;
         }
-        Ok(Self {
-            building,
-            destination: destination.to_path_buf(),
-        })
+        Ok(Self { building, destination: destination.to_path_buf() })
     }
 
     /// The folder to fill.
@@ -221,9 +208,7 @@ fn sync_tree(folder: &Path) -> Result<(), DataError> {
         if kind.is_dir() {
             sync_tree(&path)?;
         } else if kind.is_file() {
-            File::open(&path)
-                .and_then(|file| file.sync_all())
-                .map_err(DataError::io("flush", &path))?;
+            File::open(&path).and_then(|file| file.sync_all()).map_err(DataError::io("flush", &path))?;
         }
     }
     sync_folder(folder)

@@ -70,14 +70,8 @@ pub struct Document {
 pub fn read_corpus(folder: &Path, glob: Option<&str>) -> Result<Vec<Document>, DataError> {
     let limit = ReadOptions::default().max_record_bytes;
     if folder.is_file() {
-        let name = folder
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        return Ok(vec![Document {
-            name,
-            text: read_text(folder, limit)?,
-        }]);
+        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        return Ok(vec![Document { name, text: read_text(folder, limit)? }]);
     }
     let glob = glob.unwrap_or("*.txt");
     let names = hash::list_files(folder)?;
@@ -85,12 +79,7 @@ pub fn read_corpus(folder: &Path, glob: Option<&str>) -> Result<Vec<Document>, D
     let documents = names
         .into_iter()
         .filter(|name| pattern::matches(glob, name))
-        .map(|name| {
-            Ok(Document {
-                text: read_text(&folder.join(&name), limit)?,
-                name,
-            })
-        })
+        .map(|name| Ok(Document { text: read_text(&folder.join(&name), limit)?, name }))
         .collect::<Result<Vec<_>, DataError>>()?;
     if documents.is_empty() {
         return Err(DataError::Unsupported {
@@ -147,9 +136,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("words.dict.dz");
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        packed
-            .write_all("\u{feff}one\r\ntwo\rthree\n".as_bytes())
-            .unwrap();
+        packed.write_all("\u{feff}one\r\ntwo\rthree\n".as_bytes()).unwrap();
         fs::write(&path, packed.finish().unwrap()).unwrap();
         let documents = read_corpus(root.path(), Some("*.dz")).unwrap();
         assert_eq!(documents[0].text, "one\ntwo\nthree\n");

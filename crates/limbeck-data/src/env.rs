@@ -29,11 +29,7 @@ pub struct Environment {
 impl Environment {
     /// Reads the variables of this process. An empty variable counts as unset.
     pub fn from_process() -> Self {
-        let path = |name: &str| {
-            std::env::var_os(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
+        let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self {
             limbeck_cache: path("LIMBECK_CACHE"),
@@ -55,20 +51,14 @@ impl Environment {
         self.limbeck_cache
             .clone()
             .or_else(|| self.xdg_cache_home.as_ref().map(|folder| folder.join("limbeck")))
-            .or_else(|| {
-                self.home
-                    .as_ref()
-                    .map(|folder| folder.join(".cache").join("limbeck"))
-            })
+            .or_else(|| self.home.as_ref().map(|folder| folder.join(".cache").join("limbeck")))
     }
 
     /// The Hugging Face folder: `HF_HOME`, else `HOME/.cache/huggingface`.
     pub fn hf_folder(&self) -> Option<PathBuf> {
-        self.hf_home.clone().or_else(|| {
-            self.home
-                .as_ref()
-                .map(|folder| folder.join(".cache").join("huggingface"))
-        })
+        self.hf_home
+            .clone()
+            .or_else(|| self.home.as_ref().map(|folder| folder.join(".cache").join("huggingface")))
     }
 }
 
@@ -97,14 +87,8 @@ mod tests {
 
     #[test]
     fn the_cache_folder_follows_its_three_sources_in_order() {
-        let mut environment = Environment {
-            home: Some("/home/me".into()),
-            ..Environment::default()
-        };
-        assert_eq!(
-            environment.cache_folder().unwrap(),
-            PathBuf::from("/home/me/.cache/limbeck")
-        );
+        let mut environment = Environment { home: Some("/home/me".into()), ..Environment::default() };
+        assert_eq!(environment.cache_folder().unwrap(), PathBuf::from("/home/me/.cache/limbeck"));
         environment.xdg_cache_home = Some("/xdg".into());
         assert_eq!(environment.cache_folder().unwrap(), PathBuf::from("/xdg/limbeck"));
         environment.limbeck_cache = Some("/own".into());
@@ -114,10 +98,7 @@ mod tests {
 
     #[test]
     fn the_token_is_never_shown() {
-        let environment = Environment {
-            hf_token: Some("hf_secret".into()),
-            ..Environment::default()
-        };
+        let environment = Environment { hf_token: Some("hf_secret".into()), ..Environment::default() };
         assert!(!format!("{environment:?}").contains("secret"));
     }
 }

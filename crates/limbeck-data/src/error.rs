@@ -150,11 +150,7 @@ pub enum DataError {
 impl DataError {
     /// Wraps an error of the operating system: `.map_err(DataError::io("read", path))`.
     pub fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> DataError + 'a {
-        move |source| DataError::Io {
-            action,
-            path: path.to_path_buf(),
-            source,
-        }
+        move |source| DataError::Io { action, path: path.to_path_buf(), source }
     }
 
     /// What the user can do about it, where that is known.

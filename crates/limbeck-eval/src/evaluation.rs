@@ -45,11 +45,7 @@ pub struct EvaluationOptions {
 
 impl Default for EvaluationOptions {
     fn default() -> Self {
-        EvaluationOptions {
-            scoring: ScoringOptions::default(),
-            resamples: 10_000,
-            seed: 42,
-        }
+        EvaluationOptions { scoring: ScoringOptions::default(), resamples: 10_000, seed: 42 }
     }
 }
 
@@ -91,19 +87,13 @@ fn condition(
     let bootstrap = Bootstrap::with_seed(options.seed).with_resamples(options.resamples);
     let teacher = ByExample::gather(&scores, 0)?;
     let student = ByExample::gather(&scores, 1)?;
-    let baseline = networks
-        .baseline
-        .map(|_| ByExample::gather(&scores, 2))
-        .transpose()?;
+    let baseline = networks.baseline.map(|_| ByExample::gather(&scores, 2)).transpose()?;
     Ok(Evaluation {
         examples: teacher.examples(),
         scored_tokens: scores.example.len(),
         teacher: teacher.teacher(&bootstrap)?,
         student: student.student(&bootstrap)?,
-        baseline: baseline
-            .as_ref()
-            .map(|baseline| baseline.student(&bootstrap))
-            .transpose()?,
+        baseline: baseline.as_ref().map(|baseline| baseline.student(&bootstrap)).transpose()?,
         comparisons: match &baseline {
             Some(baseline) => compare(&student, baseline, &bootstrap)?,
             None => Vec::new(),

@@ -25,11 +25,7 @@ pub struct ScoringOptions {
 
 impl Default for ScoringOptions {
     fn default() -> Self {
-        ScoringOptions {
-            batch_size: 8,
-            chunk_tokens: 256,
-            vocab_used: None,
-        }
+        ScoringOptions { batch_size: 8, chunk_tokens: 256, vocab_used: None }
     }
 }
 
@@ -72,11 +68,7 @@ pub fn score(
     label: &str,
     progress: &dyn Progress,
 ) -> Result<Scores, EvalError> {
-    let shared = networks
-        .iter()
-        .map(|(_, decoder)| decoder.config().vocab_size)
-        .min()
-        .unwrap_or(0);
+    let shared = networks.iter().map(|(_, decoder)| decoder.config().vocab_size).min().unwrap_or(0);
     let vocab = options.vocab_used.unwrap_or(shared);
     check(networks, examples, options, vocab.min(shared), label)?;
     if vocab == 0 || vocab > shared {
@@ -93,9 +85,7 @@ pub fn score(
     };
     let heads: Vec<Tensor<2>> = networks.iter().map(|(_, decoder)| decoder.head()).collect();
     progress.start(label, total as u64, "tokens");
-    let indices: Vec<usize> = (0..examples.len())
-        .filter(|&i| scored_count(&examples[i]) > 0)
-        .collect();
+    let indices: Vec<usize> = (0..examples.len()).filter(|&i| scored_count(&examples[i]) > 0).collect();
     for batch in indices.chunks(options.batch_size) {
         if progress.cancelled() {
             progress.finish();
@@ -134,10 +124,7 @@ fn check(
     vocab: usize,
     label: &str,
 ) -> Result<(), EvalError> {
-    for (option, value) in [
-        ("batch_size", options.batch_size),
-        ("chunk_tokens", options.chunk_tokens),
-    ] {
+    for (option, value) in [("batch_size", options.batch_size), ("chunk_tokens", options.chunk_tokens)] {
         if value == 0 {
             return Err(EvalError::Option {
                 option,
@@ -148,11 +135,7 @@ fn check(
     }
     let scored: usize = examples.iter().map(scored_count).sum();
     if scored == 0 {
-        return Err(EvalError::Nothing {
-            set: label.to_owned(),
-            examples: examples.len(),
-            scored,
-        });
+        return Err(EvalError::Nothing { set: label.to_owned(), examples: examples.len(), scored });
     }
     for (index, example) in examples.iter().enumerate() {
         let first = example.scored.first() == Some(&true);
@@ -165,11 +148,7 @@ fn check(
             });
         }
         if let Some(&token) = example.ids.iter().find(|&&token| token as usize >= vocab) {
-            return Err(EvalError::Token {
-                example: index,
-                token,
-                vocab,
-            });
+            return Err(EvalError::Token { example: index, token, vocab });
         }
         for (network, decoder) in networks {
             let positions = decoder.config().max_positions;
@@ -197,12 +176,7 @@ struct Rows {
 
 impl Rows {
     fn of(batch: &[usize], examples: &[TokenExample]) -> Rows {
-        let mut rows = Rows {
-            ids: Vec::new(),
-            places: Vec::new(),
-            targets: Vec::new(),
-            example: Vec::new(),
-        };
+        let mut rows = Rows { ids: Vec::new(), places: Vec::new(), targets: Vec::new(), example: Vec::new() };
         for (row, &index) in batch.iter().enumerate() {
             let example = &examples[index];
             // Nothing after the last scored token matters to a causal network.
@@ -218,10 +192,7 @@ impl Rows {
     }
 
     fn flat_positions(&self, length: usize) -> Vec<i64> {
-        self.places
-            .iter()
-            .map(|&(row, position)| (row * length + position) as i64)
-            .collect()
+        self.places.iter().map(|&(row, position)| (row * length + position) as i64).collect()
     }
 }
 
@@ -247,11 +218,7 @@ fn chunk(
     let mut teacher: Vec<f32> = Vec::new();
     let mut teacher_top: Vec<u32> = Vec::new();
     for (index, (name, _)) in networks.iter().enumerate() {
-        let logits = linear(
-            hidden[index].clone().slice([tokens.clone()]),
-            heads[index].clone(),
-            None,
-        );
+        let logits = linear(hidden[index].clone().slice([tokens.clone()]), heads[index].clone(), None);
         let width = logits.dims()[1];
         let values: Vec<f32> = logits.into_data().try_to_vec().map_err(|error| EvalError::Read {
             network: name,
@@ -259,16 +226,9 @@ fn chunk(
             detail: format!("{error:?}"),
         })?;
         if index == 0 {
-            teacher = values
-                .chunks_exact(width)
-                .flat_map(|row| &row[..vocab])
-                .copied()
-                .collect();
+            teacher = values.chunks_exact(width).flat_map(|row| &row[..vocab]).copied().collect();
         }
-        let rows = values
-            .par_chunks_exact(width)
-            .zip(teacher.par_chunks_exact(vocab))
-            .zip(targets);
+        let rows = values.par_chunks_exact(width).zip(teacher.par_chunks_exact(vocab)).zip(targets);
         let figures: Vec<TokenFigures> = rows
             .map(|((row, teacher), &target)| figures(&row[..vocab], teacher, target, index > 0))
             .collect();
@@ -279,16 +239,8 @@ fn chunk(
         let into = &mut scores.networks[index];
         for (i, token) in figures.iter().enumerate() {
             if !token.loss.is_finite() || !token.kl.is_finite() {
-                let what = if token.loss.is_finite() {
-                    "divergence"
-                } else {
-                    "loss"
-                };
-                return Err(EvalError::NotFinite {
-                    network: name,
-                    what,
-                    example: examples[i],
-                });
+                let what = if token.loss.is_finite() { "divergence" } else { "loss" };
+                return Err(EvalError::NotFinite { network: name, what, example: examples[i] });
             }
             into.loss.push(token.loss);
             into.top.push(token.top);

@@ -52,11 +52,7 @@ pub(crate) fn comparison_sentence(
             figure(high)
         );
     }
-    let (word, low, high) = if value < 0.0 {
-        ("lower", -high, -low)
-    } else {
-        ("higher", low, high)
-    };
+    let (word, low, high) = if value < 0.0 { ("lower", -high, -low) } else { ("higher", low, high) };
     format!(
         "The student's {name} is {} {unit} {word} than the baseline's (95% interval {} to {}).",
         figure(value.abs()),

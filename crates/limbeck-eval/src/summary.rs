@@ -23,13 +23,8 @@ impl ByExample {
     /// Gathers network `network`'s tokens by the example they are in.
     pub(crate) fn gather(scores: &Scores, network: usize) -> Result<ByExample, EvalError> {
         let tokens = &scores.networks[network];
-        let mut gathered = ByExample {
-            accuracy: vec![],
-            loss: vec![],
-            agreement: vec![],
-            kl: vec![],
-            reliability: vec![],
-        };
+        let mut gathered =
+            ByExample { accuracy: vec![], loss: vec![], agreement: vec![], kl: vec![], reliability: vec![] };
         let mut start = 0;
         for run in scores.example.chunk_by(|a, b| a == b) {
             let range = start..start + run.len();
@@ -42,14 +37,10 @@ impl ByExample {
     fn push(&mut self, tokens: &NetworkScores, range: std::ops::Range<usize>) -> Result<(), EvalError> {
         let count = range.len() as f64;
         let share = |values: &[bool]| values.iter().filter(|&&value| value).count() as f64;
-        self.accuracy
-            .push(Cluster::new(share(&tokens.correct[range.clone()]), count));
-        self.agreement
-            .push(Cluster::new(share(&tokens.agrees[range.clone()]), count));
-        self.loss
-            .push(Cluster::new(tokens.loss[range.clone()].iter().sum(), count));
-        self.kl
-            .push(Cluster::new(tokens.kl[range.clone()].iter().sum(), count));
+        self.accuracy.push(Cluster::new(share(&tokens.correct[range.clone()]), count));
+        self.agreement.push(Cluster::new(share(&tokens.agrees[range.clone()]), count));
+        self.loss.push(Cluster::new(tokens.loss[range.clone()].iter().sum(), count));
+        self.kl.push(Cluster::new(tokens.kl[range.clone()].iter().sum(), count));
         let mut reliability = Reliability::new();
         for i in range {
             reliability.add(tokens.confidence[i].clamp(0.0, 1.0), tokens.correct[i])?;
@@ -76,12 +67,7 @@ impl ByExample {
 
     /// Scores against the data and the teacher.
     pub(crate) fn student(&self, bootstrap: &Bootstrap) -> Result<StudentScores, EvalError> {
-        let TeacherScores {
-            accuracy,
-            loss,
-            perplexity,
-            ece,
-        } = self.teacher(bootstrap)?;
+        let TeacherScores { accuracy, loss, perplexity, ece } = self.teacher(bootstrap)?;
         Ok(StudentScores {
             accuracy,
             loss,
@@ -102,23 +88,11 @@ pub(crate) fn compare(
     use Direction::{HigherIsBetter, LowerIsBetter};
     let pair = |a: &[Cluster], b: &[Cluster]| bootstrap.ratio_difference(a, b);
     let measured: [(&str, Estimate, Direction); 5] = [
-        (
-            "accuracy",
-            pair(&student.accuracy, &baseline.accuracy)?,
-            HigherIsBetter,
-        ),
+        ("accuracy", pair(&student.accuracy, &baseline.accuracy)?, HigherIsBetter),
         ("loss", pair(&student.loss, &baseline.loss)?, LowerIsBetter),
-        (
-            "agreement",
-            pair(&student.agreement, &baseline.agreement)?,
-            HigherIsBetter,
-        ),
+        ("agreement", pair(&student.agreement, &baseline.agreement)?, HigherIsBetter),
         ("kl", pair(&student.kl, &baseline.kl)?, LowerIsBetter),
-        (
-            "ece",
-            bootstrap.ece_difference(&student.reliability, &baseline.reliability)?,
-            LowerIsBetter,
-        ),
+        ("ece", bootstrap.ece_difference(&student.reliability, &baseline.reliability)?, LowerIsBetter),
     ];
     let examples = student.examples();
     Ok(measured
@@ -129,12 +103,7 @@ pub(crate) fn compare(
                 _ => Finding::of(&difference, direction),
             };
             let sentence = comparison_sentence(measure, &difference, finding, examples);
-            Comparison {
-                measure: measure.to_owned(),
-                difference,
-                finding,
-                sentence,
-            }
+            Comparison { measure: measure.to_owned(), difference, finding, sentence }
         })
         .collect())
 }

@@ -22,22 +22,12 @@ pub fn verdict(evaluation: &Evaluation, audit: Option<&Audit>) -> Verdict {
     if let Some(audit) = audit {
         facts.extend(inside(audit));
     }
-    Verdict {
-        answer,
-        headline: headline(answer, evaluation),
-        fragile: fragile(audit),
-        facts,
-    }
+    Verdict { answer, headline: headline(answer, evaluation), fragile: fragile(audit), facts }
 }
 
 fn answer(evaluation: &Evaluation) -> VerdictAnswer {
-    let findings: Vec<Finding> = deciding(evaluation)
-        .map(|comparison| comparison.finding)
-        .collect();
-    let (better, worse) = (
-        findings.contains(&Finding::Better),
-        findings.contains(&Finding::Worse),
-    );
+    let findings: Vec<Finding> = deciding(evaluation).map(|comparison| comparison.finding).collect();
+    let (better, worse) = (findings.contains(&Finding::Better), findings.contains(&Finding::Worse));
     match (findings.is_empty(), better, worse) {
         (true, ..) => VerdictAnswer::NoBaseline,
         (_, true, true) => VerdictAnswer::Mixed,
@@ -48,12 +38,9 @@ fn answer(evaluation: &Evaluation) -> VerdictAnswer {
 }
 
 fn deciding(evaluation: &Evaluation) -> impl Iterator<Item = &limbeck_results::Comparison> {
-    DECIDING.iter().filter_map(|name| {
-        evaluation
-            .comparisons
-            .iter()
-            .find(|comparison| comparison.measure == *name)
-    })
+    DECIDING
+        .iter()
+        .filter_map(|name| evaluation.comparisons.iter().find(|comparison| comparison.measure == *name))
 }
 
 fn headline(answer: VerdictAnswer, evaluation: &Evaluation) -> String {
@@ -74,11 +61,8 @@ fn headline(answer: VerdictAnswer, evaluation: &Evaluation) -> String {
     // What was found first, what could not be told after it.
     let (told, untold): (Vec<_>, Vec<_>) =
         deciding(evaluation).partition(|comparison| comparison.finding != Finding::CannotTell);
-    let sentences: Vec<&str> = told
-        .into_iter()
-        .chain(untold)
-        .map(|comparison| comparison.sentence.as_str())
-        .collect();
+    let sentences: Vec<&str> =
+        told.into_iter().chain(untold).map(|comparison| comparison.sentence.as_str()).collect();
     format!("{opening} {}", sentences.join(" "))
 }
 
@@ -159,12 +143,7 @@ fn fragile(audit: Option<&Audit>) -> String {
     ] {
         if let (Some(network), Some(other)) = (network, other) {
             sentence.push(' ');
-            sentence.push_str(&severity_against(
-                &brittleness.student,
-                other,
-                whose,
-                solves(network),
-            ));
+            sentence.push_str(&severity_against(&brittleness.student, other, whose, solves(network)));
         }
     }
     sentence
@@ -200,13 +179,11 @@ fn severity_against(student: &Brittleness, other: &Brittleness, whose: &str, sol
 
 /// The component with the largest drop; the first of equals.
 fn worst(components: &[Component]) -> Option<&Component> {
-    components.iter().reduce(|worst, component| {
-        if component.drop.value > worst.drop.value {
-            component
-        } else {
-            worst
-        }
-    })
+    components.iter().reduce(
+        |worst, component| {
+            if component.drop.value > worst.drop.value { component } else { worst }
+        },
+    )
 }
 
 fn name(component: &Component) -> String {
@@ -224,10 +201,9 @@ fn inside(audit: &Audit) -> Vec<String> {
         percent(&audit.teacher.accuracy),
         percent(&audit.student.accuracy)
     )];
-    for (whose, alignment) in [
-        ("student", Some(&audit.alignment)),
-        ("baseline", audit.baseline_alignment.as_ref()),
-    ] {
+    for (whose, alignment) in
+        [("student", Some(&audit.alignment)), ("baseline", audit.baseline_alignment.as_ref())]
+    {
         if let Some(alignment) = alignment {
             facts.push(format!(
                 "Alignment of the {whose} with the teacher: A = {:.3} ({:.3} to {:.3}), of which similarity {:.3} and influence {:.3}; weighted by influence the similarity is {:.3}.",
@@ -244,10 +220,5 @@ fn inside(audit: &Audit) -> Vec<String> {
 }
 
 fn percent(share: &Estimate) -> String {
-    format!(
-        "{:.1}% ({:.1} to {:.1})",
-        share.value * 100.0,
-        share.low * 100.0,
-        share.high * 100.0
-    )
+    format!("{:.1}% ({:.1} to {:.1})", share.value * 100.0, share.low * 100.0, share.high * 100.0)
 }

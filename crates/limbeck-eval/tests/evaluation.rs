@@ -26,9 +26,7 @@ fn network(seed: u64, vocab: usize) -> Decoder {
         let values = parameter.to_vec().iter().map(|value| value * 4.0).collect();
         Parameter::from_vec(&parameter.shape(), values, &parameter.device())
     };
-    Decoder::init(&DecoderConfig::gpt2(sizes), seed, &Device::flex())
-        .unwrap()
-        .map(louder)
+    Decoder::init(&DecoderConfig::gpt2(sizes), seed, &Device::flex()).unwrap().map(louder)
 }
 
 /// Examples of unequal length, with unequal masks, one of them without a scored token.
@@ -36,38 +34,25 @@ fn examples() -> Vec<TokenExample> {
     (0..20u32)
         .map(|i| {
             let length = 4 + (i % 7) as usize;
-            let ids: Vec<u32> = (0..length as u32)
-                .map(|j| (i * 5 + j * j * 3 + 1) % VOCAB as u32)
-                .collect();
-            let scored = (0..length)
-                .map(|j| j > 0 && i != 7 && !(j + i as usize).is_multiple_of(3))
-                .collect();
+            let ids: Vec<u32> = (0..length as u32).map(|j| (i * 5 + j * j * 3 + 1) % VOCAB as u32).collect();
+            let scored =
+                (0..length).map(|j| j > 0 && i != 7 && !(j + i as usize).is_multiple_of(3)).collect();
             TokenExample { ids, scored }
         })
         .collect()
 }
 
 fn options() -> EvaluationOptions {
-    EvaluationOptions {
-        resamples: 400,
-        ..EvaluationOptions::default()
-    }
+    EvaluationOptions { resamples: 400, ..EvaluationOptions::default() }
 }
 
 #[test]
 fn a_network_agrees_with_itself() {
     let teacher = network(1, VOCAB);
-    let networks = Networks {
-        teacher: &teacher,
-        student: &teacher,
-        baseline: None,
-    };
+    let networks = Networks { teacher: &teacher, student: &teacher, baseline: None };
     let found = evaluate(&networks, &examples(), &[], &options(), &Silent).unwrap();
     assert_eq!(found.examples, 19);
-    assert_eq!(
-        (found.student.agreement.value, found.student.agreement.low),
-        (1.0, 1.0)
-    );
+    assert_eq!((found.student.agreement.value, found.student.agreement.low), (1.0, 1.0));
     assert_eq!((found.student.kl.value, found.student.kl.high), (0.0, 0.0));
     assert_eq!(found.student.loss, found.teacher.loss);
     assert!(found.comparisons.is_empty() && found.baseline.is_none());
@@ -78,28 +63,15 @@ fn a_network_agrees_with_itself() {
 #[test]
 fn figures_are_those_of_the_logits() {
     let (teacher, student) = (network(1, VOCAB), network(2, VOCAB));
-    let options = ScoringOptions {
-        batch_size: 3,
-        chunk_tokens: 5,
-        vocab_used: None,
-    };
-    let scores = score(
-        &[("teacher", &teacher), ("student", &student)],
-        &examples(),
-        &options,
-        "test",
-        &Silent,
-    )
-    .unwrap();
+    let options = ScoringOptions { batch_size: 3, chunk_tokens: 5, vocab_used: None };
+    let scores =
+        score(&[("teacher", &teacher), ("student", &student)], &examples(), &options, "test", &Silent)
+            .unwrap();
     let mut token = 0;
     for (index, example) in examples().iter().enumerate() {
         let batch = TokenBatch::new(&[&example.ids], &Device::flex()).unwrap();
         let rows = |decoder: &Decoder| -> Vec<Vec<f64>> {
-            let values = decoder
-                .logits(&batch, &mut NoTap)
-                .into_data()
-                .try_to_vec::<f32>()
-                .unwrap();
+            let values = decoder.logits(&batch, &mut NoTap).into_data().try_to_vec::<f32>().unwrap();
             values.chunks(VOCAB).map(log_softmax).collect()
         };
         let (p, q) = (rows(&teacher), rows(&student));
@@ -131,11 +103,7 @@ fn log_softmax(row: &[f32]) -> Vec<f64> {
 fn batches_and_chunks_change_nothing_that_counts() {
     let networks = [("teacher", &network(1, VOCAB)), ("student", &network(2, VOCAB))];
     let run = |batch_size, chunk_tokens| {
-        let options = ScoringOptions {
-            batch_size,
-            chunk_tokens,
-            vocab_used: None,
-        };
+        let options = ScoringOptions { batch_size, chunk_tokens, vocab_used: None };
         score(&networks, &examples(), &options, "test", &Silent).unwrap()
     };
     let (one, many) = (run(1, 1), run(64, 1000));
@@ -152,10 +120,7 @@ fn padded_columns_do_not_count() {
     // Two networks that differ in padding alone: rows of the head past the vocabulary are cut away.
     let padded = network(1, VOCAB + 9);
     let cut = Decoder::from_parameters(
-        &DecoderConfig {
-            vocab_size: VOCAB,
-            ..padded.config().clone()
-        },
+        &DecoderConfig { vocab_size: VOCAB, ..padded.config().clone() },
         &mut |name: &str, shape: &[usize]| {
             let mut found = Vec::new();
             padded.visit(&mut |other, parameter| {
@@ -168,11 +133,7 @@ fn padded_columns_do_not_count() {
         &Device::flex(),
     )
     .unwrap();
-    let networks = Networks {
-        teacher: &cut,
-        student: &padded,
-        baseline: None,
-    };
+    let networks = Networks { teacher: &cut, student: &padded, baseline: None };
     let found = evaluate(&networks, &examples(), &[], &options(), &Silent).unwrap();
     assert!(found.student.kl.value < 1e-10);
     assert_eq!(found.student.agreement.value, 1.0);
@@ -187,31 +148,16 @@ fn the_better_one_is_found_and_equals_are_not_told_apart() {
         description: "Other names.".into(),
         examples: data.clone(),
     }];
-    let networks = Networks {
-        teacher: &teacher,
-        student: &teacher,
-        baseline: Some(&other),
-    };
+    let networks = Networks { teacher: &teacher, student: &teacher, baseline: Some(&other) };
     let found = evaluate(&networks, &data, &shifts, &options(), &Silent).unwrap();
-    let measures: Vec<&str> = found
-        .comparisons
-        .iter()
-        .map(|comparison| comparison.measure.as_str())
-        .collect();
+    let measures: Vec<&str> =
+        found.comparisons.iter().map(|comparison| comparison.measure.as_str()).collect();
     assert_eq!(measures, ["accuracy", "loss", "agreement", "kl", "ece"]);
     for comparison in &found.comparisons[..4] {
         assert_eq!(comparison.finding, Finding::Better, "{}", comparison.sentence);
     }
-    assert!(
-        found.comparisons[0]
-            .sentence
-            .starts_with("The student's accuracy is ")
-    );
-    assert!(
-        found.comparisons[1]
-            .sentence
-            .contains(" nats lower than the baseline's (95% interval ")
-    );
+    assert!(found.comparisons[0].sentence.starts_with("The student's accuracy is "));
+    assert!(found.comparisons[1].sentence.contains(" nats lower than the baseline's (95% interval "));
     let said = verdict(&found, None);
     assert_eq!(said.answer, VerdictAnswer::Helped);
     assert!(said.headline.contains(&found.comparisons[1].sentence));
@@ -223,26 +169,13 @@ fn the_better_one_is_found_and_equals_are_not_told_apart() {
     );
     assert!(found.shifts[0].scores.shifts.is_empty());
 
-    let swapped = Networks {
-        teacher: &teacher,
-        student: &other,
-        baseline: Some(&teacher),
-    };
+    let swapped = Networks { teacher: &teacher, student: &other, baseline: Some(&teacher) };
     let found = evaluate(&swapped, &data, &[], &options(), &Silent).unwrap();
     assert_eq!(verdict(&found, None).answer, VerdictAnswer::Hurt);
 
-    let equal = Networks {
-        teacher: &teacher,
-        student: &other,
-        baseline: Some(&other),
-    };
+    let equal = Networks { teacher: &teacher, student: &other, baseline: Some(&other) };
     let found = evaluate(&equal, &data, &[], &options(), &Silent).unwrap();
-    assert!(
-        found
-            .comparisons
-            .iter()
-            .all(|comparison| comparison.finding == Finding::CannotTell)
-    );
+    assert!(found.comparisons.iter().all(|comparison| comparison.finding == Finding::CannotTell));
     assert!(
         found.comparisons[1]
             .sentence
@@ -254,18 +187,9 @@ fn the_better_one_is_found_and_equals_are_not_told_apart() {
 #[test]
 fn few_examples_tell_nothing() {
     let (teacher, other) = (network(1, VOCAB), network(2, VOCAB));
-    let networks = Networks {
-        teacher: &teacher,
-        student: &teacher,
-        baseline: Some(&other),
-    };
+    let networks = Networks { teacher: &teacher, student: &teacher, baseline: Some(&other) };
     let found = evaluate(&networks, &greedy(&teacher)[..1], &[], &options(), &Silent).unwrap();
-    assert!(
-        found
-            .comparisons
-            .iter()
-            .all(|comparison| comparison.finding == Finding::CannotTell)
-    );
+    assert!(found.comparisons.iter().all(|comparison| comparison.finding == Finding::CannotTell));
     assert!(found.comparisons[0].sentence.contains("1 examples are too few"));
 }
 
@@ -275,17 +199,10 @@ fn greedy(network: &Decoder) -> Vec<TokenExample> {
         .map(|i| {
             let mut ids: Vec<u32> = (0..5).map(|j| (i * 7 + j * 4 + i * j) % VOCAB as u32).collect();
             let batch = TokenBatch::new(&[&ids], &Device::flex()).unwrap();
-            let values = network
-                .logits(&batch, &mut NoTap)
-                .into_data()
-                .try_to_vec::<f32>()
-                .unwrap();
+            let values = network.logits(&batch, &mut NoTap).into_data().try_to_vec::<f32>().unwrap();
             let last = &values[values.len() - VOCAB..];
             ids.push((0..VOCAB).max_by(|&a, &b| last[a].total_cmp(&last[b])).unwrap() as u32);
-            TokenExample {
-                scored: (0..ids.len()).map(|j| j == 5).collect(),
-                ids,
-            }
+            TokenExample { scored: (0..ids.len()).map(|j| j == 5).collect(), ids }
         })
         .collect()
 }
@@ -295,47 +212,20 @@ fn bad_examples_are_refused() {
     let teacher = network(1, VOCAB);
     let networks = [("teacher", &teacher)];
     let run = |ids: Vec<u32>, scored: Vec<bool>| {
-        score(
-            &networks,
-            &[TokenExample { ids, scored }],
-            &ScoringOptions::default(),
-            "test",
-            &Silent,
-        )
-        .unwrap_err()
+        score(&networks, &[TokenExample { ids, scored }], &ScoringOptions::default(), "test", &Silent)
+            .unwrap_err()
     };
-    assert!(matches!(
-        run(vec![1, 99], vec![false, true]),
-        EvalError::Token { token: 99, .. }
-    ));
+    assert!(matches!(run(vec![1, 99], vec![false, true]), EvalError::Token { token: 99, .. }));
     assert!(matches!(
         run(vec![1; 17], [vec![false], vec![true; 16]].concat()),
         EvalError::Length { length: 17, .. }
     ));
-    assert!(matches!(
-        run(vec![1, 2], vec![true, true]),
-        EvalError::Mask { first: true, .. }
-    ));
-    assert!(matches!(
-        run(vec![1, 2], vec![false, true, true]),
-        EvalError::Mask { first: false, .. }
-    ));
-    assert!(matches!(
-        run(vec![1, 2], vec![false, false]),
-        EvalError::Nothing { .. }
-    ));
-    let options = ScoringOptions {
-        vocab_used: Some(99),
-        ..ScoringOptions::default()
-    };
+    assert!(matches!(run(vec![1, 2], vec![true, true]), EvalError::Mask { first: true, .. }));
+    assert!(matches!(run(vec![1, 2], vec![false, true, true]), EvalError::Mask { first: false, .. }));
+    assert!(matches!(run(vec![1, 2], vec![false, false]), EvalError::Nothing { .. }));
+    let options = ScoringOptions { vocab_used: Some(99), ..ScoringOptions::default() };
     let wide = score(&networks, &examples(), &options, "test", &Silent);
-    assert!(matches!(
-        wide,
-        Err(EvalError::Option {
-            option: "vocab_used",
-            ..
-        })
-    ));
+    assert!(matches!(wide, Err(EvalError::Option { option: "vocab_used", .. })));
 }
 
 struct Impatient;
@@ -352,12 +242,7 @@ impl Progress for Impatient {
 #[test]
 fn it_stops_on_request() {
     let teacher = network(1, VOCAB);
-    let stopped = score(
-        &[("teacher", &teacher)],
-        &examples(),
-        &ScoringOptions::default(),
-        "test",
-        &Impatient,
-    );
+    let stopped =
+        score(&[("teacher", &teacher)], &examples(), &ScoringOptions::default(), "test", &Impatient);
     assert!(matches!(stopped, Err(EvalError::Cancelled)));
 }

@@ -21,43 +21,16 @@ struct Shape {
 }
 
 fn main() -> Result<(), KernelError> {
-    let given: Vec<usize> = std::env::args()
-        .skip(1)
-        .filter_map(|argument| argument.parse().ok())
-        .collect();
+    let given: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     if let [tokens, width, vocabulary, teacher_width, repeats] = given[..] {
-        return measure(&Shape {
-            tokens,
-            width,
-            vocabulary,
-            teacher_width,
-            repeats,
-        });
+        return measure(&Shape { tokens, width, vocabulary, teacher_width, repeats });
     }
-    measure(&Shape {
-        tokens: 512,
-        width: 384,
-        vocabulary: 50257,
-        teacher_width: 384,
-        repeats: 10,
-    })?;
-    measure(&Shape {
-        tokens: 512,
-        width: 576,
-        vocabulary: 49152,
-        teacher_width: 576,
-        repeats: 10,
-    })
+    measure(&Shape { tokens: 512, width: 384, vocabulary: 50257, teacher_width: 384, repeats: 10 })?;
+    measure(&Shape { tokens: 512, width: 576, vocabulary: 49152, teacher_width: 576, repeats: 10 })
 }
 
 fn measure(shape: &Shape) -> Result<(), KernelError> {
-    let Shape {
-        tokens,
-        width,
-        vocabulary,
-        teacher_width,
-        repeats,
-    } = *shape;
+    let Shape { tokens, width, vocabulary, teacher_width, repeats } = *shape;
     println!("{tokens} tokens, width {width}, vocabulary {vocabulary}, teacher width {teacher_width}");
     let products = median(repeats, || {
         product(tokens, width, vocabulary);
@@ -80,14 +53,8 @@ fn measure(shape: &Shape) -> Result<(), KernelError> {
         head: random(vocabulary, teacher_width),
     };
     let terms = [
-        HeadTerm {
-            kind: HeadTermKind::CrossEntropy,
-            weight: 0.5,
-        },
-        HeadTerm {
-            kind: HeadTermKind::ForwardKl { temperature: 2.0 },
-            weight: 0.5,
-        },
+        HeadTerm { kind: HeadTermKind::CrossEntropy, weight: 0.5 },
+        HeadTerm { kind: HeadTermKind::ForwardKl { temperature: 2.0 }, weight: 0.5 },
     ];
     type Body = fn(
         Tensor<2>,
@@ -97,24 +64,14 @@ fn measure(shape: &Shape) -> Result<(), KernelError> {
         &[HeadTerm],
         usize,
     ) -> Result<HeadLosses, KernelError>;
-    for (name, body) in [
-        ("fused", head_losses as Body),
-        ("composed", head_losses_composed as Body),
-    ] {
-        let time = median(
-            if name == "fused" {
-                repeats
-            } else {
-                repeats.div_ceil(4)
-            },
-            || {
-                let hidden = hidden.clone().autodiff().require_grad();
-                let head = head.clone().autodiff().require_grad();
-                let losses = body(hidden, head, &targets, Some(&teacher), &terms, vocabulary)?;
-                losses.total.backward();
-                Ok(())
-            },
-        )?;
+    for (name, body) in [("fused", head_losses as Body), ("composed", head_losses_composed as Body)] {
+        let time = median(if name == "fused" { repeats } else { repeats.div_ceil(4) }, || {
+            let hidden = hidden.clone().autodiff().require_grad();
+            let head = head.clone().autodiff().require_grad();
+            let losses = body(hidden, head, &targets, Some(&teacher), &terms, vocabulary)?;
+            losses.total.backward();
+            Ok(())
+        })?;
         report(name, time, operations, products);
     }
     Ok(())

@@ -15,13 +15,9 @@ fn main() {
     let device = Device::flex();
     let random =
         |rows, columns| Tensor::<2>::random([rows, columns], Distribution::Normal(0.0, 0.3), &device);
-    for (input, output, repeats) in [
-        (576, 1536, 20),
-        (1536, 576, 20),
-        (384, 1152, 20),
-        (128, 512, 50),
-        (576, 49152, 3),
-    ] {
+    for (input, output, repeats) in
+        [(576, 1536, 20), (1536, 576, 20), (384, 1152, 20), (128, 512, 50), (576, 49152, 3)]
+    {
         println!("{input} -> {output}");
         let x = random(TOKENS, input).reshape([SEQUENCES, TOKENS / SEQUENCES, input]);
         let weight = random(output, input);
@@ -37,9 +33,7 @@ fn main() {
             || [x.clone().reshape([TOKENS, input]), weight.clone()].map(|t| t.autodiff().require_grad());
         report("both ways, linear()", 3.0 * operations, repeats, || {
             let [x, weight] = tracked();
-            linear(x.reshape([SEQUENCES, TOKENS / SEQUENCES, input]), weight, None)
-                .sum()
-                .backward();
+            linear(x.reshape([SEQUENCES, TOKENS / SEQUENCES, input]), weight, None).sum().backward();
         });
         report("both ways, rank 3 x 2", 3.0 * operations, repeats, || {
             let [x, weight] = tracked();
@@ -59,9 +53,5 @@ fn report(name: &str, operations: f64, repeats: usize, mut run: impl FnMut()) {
     }
     seconds.sort_by(f64::total_cmp);
     let median = seconds[seconds.len() / 2];
-    println!(
-        "  {name:<24} {:8.2} ms {:6.0} GFLOP/s",
-        median * 1e3,
-        operations / median * 1e-9
-    );
+    println!("  {name:<24} {:8.2} ms {:6.0} GFLOP/s", median * 1e3, operations / median * 1e-9);
 }

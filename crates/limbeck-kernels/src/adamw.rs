@@ -86,25 +86,11 @@ impl AdamW {
         }
         slots.par_iter_mut().for_each(|slot| {
             let factors = self.factors(step, gradient_scale, slot.decay);
-            let values = slot
-                .value
-                .par_chunks_mut(PIECE)
-                .zip(slot.gradient.par_chunks(PIECE));
-            let moments = slot
-                .first
-                .par_chunks_mut(PIECE)
-                .zip(slot.second.par_chunks_mut(PIECE));
-            values
-                .zip(moments)
-                .for_each(|((value, gradient), (first, second))| {
-                    dispatch(Piece {
-                        value,
-                        gradient,
-                        first,
-                        second,
-                        factors,
-                    });
-                });
+            let values = slot.value.par_chunks_mut(PIECE).zip(slot.gradient.par_chunks(PIECE));
+            let moments = slot.first.par_chunks_mut(PIECE).zip(slot.second.par_chunks_mut(PIECE));
+            values.zip(moments).for_each(|((value, gradient), (first, second))| {
+                dispatch(Piece { value, gradient, first, second, factors });
+            });
         });
         Ok(())
     }
@@ -121,24 +107,9 @@ impl AdamW {
                 not_negative(self.learning_rate),
                 "it must be finite and at least 0",
             ),
-            (
-                "beta1",
-                self.beta1,
-                (0.0..1.0).contains(&self.beta1),
-                "it must be in [0, 1)",
-            ),
-            (
-                "beta2",
-                self.beta2,
-                (0.0..1.0).contains(&self.beta2),
-                "it must be in [0, 1)",
-            ),
-            (
-                "epsilon",
-                self.epsilon,
-                not_negative(self.epsilon) && self.epsilon > 0.0,
-                "it must be above 0",
-            ),
+            ("beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "it must be in [0, 1)"),
+            ("beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "it must be in [0, 1)"),
+            ("epsilon", self.epsilon, not_negative(self.epsilon) && self.epsilon > 0.0, "it must be above 0"),
             (
                 "weight decay",
                 self.weight_decay,
@@ -194,16 +165,7 @@ impl Kernel for Piece<'_> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Factors {
-            gradient: scale,
-            keep,
-            first,
-            second,
-            second_keep,
-            rate,
-            root,
-            epsilon,
-        } = self.factors;
+        let Factors { gradient: scale, keep, first, second, second_keep, rate, root, epsilon } = self.factors;
         let moments = self.first.iter_mut().zip(self.second.iter_mut());
         for ((value, gradient), (m, v)) in self.value.iter_mut().zip(self.gradient).zip(moments) {
             let g = gradient * scale;
@@ -220,13 +182,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const GOOD: AdamW = AdamW {
-        learning_rate: 1e-3,
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-        weight_decay: 0.01,
-    };
+    const GOOD: AdamW =
+        AdamW { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
 
     fn step(optimizer: AdamW, step: u64, lengths: [usize; 4]) -> Result<(), KernelError> {
         let [mut value, gradient, mut first, mut second] = lengths.map(|length| vec![0.5; length]);
@@ -243,39 +200,18 @@ mod tests {
     #[test]
     fn what_is_out_of_range_is_refused() {
         assert_eq!(step(GOOD, 1, [3; 4]), Ok(()));
-        assert!(matches!(
-            step(GOOD, 0, [3; 4]),
-            Err(KernelError::Optimizer { name: "step", .. })
-        ));
+        assert!(matches!(step(GOOD, 0, [3; 4]), Err(KernelError::Optimizer { name: "step", .. })));
         assert!(matches!(
             step(AdamW { beta1: 1.0, ..GOOD }, 1, [3; 4]),
             Err(KernelError::Optimizer { name: "beta1", .. })
         ));
-        let rate = AdamW {
-            learning_rate: f64::NAN,
-            ..GOOD
-        };
-        assert!(matches!(
-            step(rate, 1, [3; 4]),
-            Err(KernelError::Optimizer {
-                name: "learning rate",
-                ..
-            })
-        ));
+        let rate = AdamW { learning_rate: f64::NAN, ..GOOD };
+        assert!(matches!(step(rate, 1, [3; 4]), Err(KernelError::Optimizer { name: "learning rate", .. })));
         assert!(matches!(
             step(GOOD, 1, [3, 3, 2, 3]),
-            Err(KernelError::Shape {
-                operand: "first moment",
-                ..
-            })
+            Err(KernelError::Shape { operand: "first moment", .. })
         ));
-        assert!(matches!(
-            step(GOOD, 1, [3, 4, 3, 3]),
-            Err(KernelError::Shape {
-                operand: "gradient",
-                ..
-            })
-        ));
+        assert!(matches!(step(GOOD, 1, [3, 4, 3, 3]), Err(KernelError::Shape { operand: "gradient", .. })));
     }
 
     /// Threads and pieces do not show in the result.

@@ -71,8 +71,5 @@ pub fn map_values<const D: usize>(
 
 fn to_vec<const D: usize>(tensor: Tensor<D>, operation: &'static str) -> Result<Vec<f32>, KernelError> {
     let found = format!("{:?}", tensor.dtype());
-    tensor
-        .into_data()
-        .try_into_vec::<f32>()
-        .map_err(|_| KernelError::Dtype { operation, found })
+    tensor.into_data().try_into_vec::<f32>().map_err(|_| KernelError::Dtype { operation, found })
 }

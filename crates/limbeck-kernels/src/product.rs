@@ -1,8 +1,5 @@
 //! Matrix products over slices, at the rate of the `gemm` crate.
-#![allow(
-    unsafe_code,
-    reason = "gemm takes pointers; the bounds are checked here before each call"
-)]
+#![allow(unsafe_code, reason = "gemm takes pointers; the bounds are checked here before each call")]
 #![deny(unsafe_op_in_unsafe_fn)]
 
 /// A matrix inside a slice: element `(i, j)` is at `i * row_stride + j * column_stride`.
@@ -18,17 +15,8 @@ pub(crate) struct View<'a> {
 impl<'a> View<'a> {
     /// A row-major matrix whose rows start `row_stride` elements apart.
     pub(crate) fn rows(data: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
-        assert!(
-            fits(data.len(), rows, columns, row_stride),
-            "a matrix view lies inside its slice"
-        );
-        Self {
-            data,
-            rows,
-            columns,
-            row_stride,
-            column_stride: 1,
-        }
+        assert!(fits(data.len(), rows, columns, row_stride), "a matrix view lies inside its slice");
+        Self { data, rows, columns, row_stride, column_stride: 1 }
     }
 
     /// The same elements with rows and columns exchanged.
@@ -54,21 +42,12 @@ fn fits(length: usize, rows: usize, columns: usize, row_stride: usize) -> bool {
 /// depends on their number, never on their timing.
 pub(crate) fn multiply(out: &mut [f32], row_stride: usize, a: View<'_>, b: View<'_>, accumulate: bool) {
     assert_eq!(a.columns, b.rows, "inner dimensions of a product agree");
-    assert!(
-        fits(out.len(), a.rows, b.columns, row_stride),
-        "a product lies inside its slice"
-    );
+    assert!(fits(out.len(), a.rows, b.columns, row_stride), "a product lies inside its slice");
     if a.rows == 0 || b.columns == 0 {
         return;
     }
-    let [a_rows, a_columns, b_rows, b_columns, out_rows] = [
-        a.row_stride,
-        a.column_stride,
-        b.row_stride,
-        b.column_stride,
-        row_stride,
-    ]
-    .map(usize::cast_signed);
+    let [a_rows, a_columns, b_rows, b_columns, out_rows] =
+        [a.row_stride, a.column_stride, b.row_stride, b.column_stride, row_stride].map(usize::cast_signed);
     // SAFETY: both operands lie inside their slices (checked when the views were made; `transposed`
     // exchanges sizes together with strides), `out` inside its own (checked above), and `out` is
     // borrowed mutably, so that it overlaps neither. The strides of `out` give distinct elements.
@@ -108,22 +87,12 @@ mod tests {
             let a: Vec<f32> = (0..m * k).map(|i| (i % 11) as f32 - 5.0).collect();
             let b: Vec<f32> = (0..k * n).map(|i| (i % 7) as f32 - 3.0).collect();
             let expected: Vec<f32> = (0..m * n)
-                .map(|at| {
-                    (0..k)
-                        .map(|inner| a[at / n * k + inner] * b[inner * n + at % n])
-                        .sum()
-                })
+                .map(|at| (0..k).map(|inner| a[at / n * k + inner] * b[inner * n + at % n]).sum())
                 .collect();
             let b_turned: Vec<f32> = (0..k * n).map(|at| b[at % k * n + at / k]).collect();
             let a_turned: Vec<f32> = (0..m * k).map(|at| a[at % m * k + at / m]).collect();
-            let lefts = [
-                View::rows(&a, m, k, k),
-                View::rows(&a_turned, k, m, m).transposed(),
-            ];
-            let rights = [
-                View::rows(&b, k, n, n),
-                View::rows(&b_turned, n, k, k).transposed(),
-            ];
+            let lefts = [View::rows(&a, m, k, k), View::rows(&a_turned, k, m, m).transposed()];
+            let rights = [View::rows(&b, k, n, n), View::rows(&b_turned, n, k, k).transposed()];
             for left in lefts {
                 for right in rights {
                     let stride = n + 3;

@@ -12,10 +12,7 @@ const PARTIALS: usize = 16;
 
 /// `sum x^2`, accumulated in 64 bits in a fixed order: the square of a gradient's 2-norm.
 pub fn sum_of_squares(values: &[f32]) -> f64 {
-    let pieces: Vec<f64> = values
-        .par_chunks(PIECE)
-        .map(|piece| dispatch(Squares(piece)))
-        .collect();
+    let pieces: Vec<f64> = values.par_chunks(PIECE).map(|piece| dispatch(Squares(piece))).collect();
     pieces.into_iter().sum()
 }
 
@@ -35,10 +32,7 @@ impl Kernel for Squares<'_> {
                 partial[lane] += value * value;
             }
         }
-        let rest = blocks
-            .remainder()
-            .iter()
-            .map(|value| f64::from(*value) * f64::from(*value));
+        let rest = blocks.remainder().iter().map(|value| f64::from(*value) * f64::from(*value));
         partial.into_iter().chain(rest).sum()
     }
 }

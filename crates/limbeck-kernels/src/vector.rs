@@ -29,21 +29,14 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
-        if cfg!(target_arch = "aarch64") {
-            kernel.run::<true>()
-        } else {
-            kernel.run::<false>()
-        }
+        if cfg!(target_arch = "aarch64") { kernel.run::<true>() } else { kernel.run::<false>() }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     //! The copies for x86-64.
-    #![allow(
-        unsafe_code,
-        reason = "calling a function compiled for features that were just detected"
-    )]
+    #![allow(unsafe_code, reason = "calling a function compiled for features that were just detected")]
     #![deny(unsafe_op_in_unsafe_fn)]
 
     use super::Kernel;
@@ -150,11 +143,7 @@ pub(crate) fn largest(values: &[f32]) -> f32 {
     let mut blocks = values.chunks_exact(PARTIALS);
     for block in &mut blocks {
         for lane in 0..PARTIALS {
-            partial[lane] = if block[lane] > partial[lane] {
-                block[lane]
-            } else {
-                partial[lane]
-            };
+            partial[lane] = if block[lane] > partial[lane] { block[lane] } else { partial[lane] };
         }
     }
     let rest = blocks.remainder().iter().copied();
@@ -223,10 +212,7 @@ mod tests {
             let a: Vec<f32> = (0..length).map(|i| (i % 13) as f32 - 6.0).collect();
             let b: Vec<f32> = (0..length).map(|i| (i % 7) as f32).collect();
             assert_eq!(sum(&a), a.iter().sum::<f32>());
-            assert_eq!(
-                dot::<false>(&a, &b),
-                a.iter().zip(&b).map(|(x, y)| x * y).sum::<f32>()
-            );
+            assert_eq!(dot::<false>(&a, &b), a.iter().zip(&b).map(|(x, y)| x * y).sum::<f32>());
             assert_eq!(largest(&a), a.iter().copied().fold(f32::NEG_INFINITY, f32::max));
         }
     }

@@ -5,12 +5,7 @@ use limbeck_kernels::{AdamW, AdamWSlot};
 use serde_json::Value;
 
 fn numbers(value: &Value) -> Vec<f32> {
-    value
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|number| number.as_f64().unwrap() as f32)
-        .collect()
+    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap() as f32).collect()
 }
 
 #[test]
@@ -27,11 +22,7 @@ fn equals_pytorch() {
     let mut value = numbers(&golden["start"]);
     let mut first = vec![0.0; value.len()];
     let mut second = vec![0.0; value.len()];
-    let steps = golden["gradients"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .zip(golden["values"].as_array().unwrap());
+    let steps = golden["gradients"].as_array().unwrap().iter().zip(golden["values"].as_array().unwrap());
     for (step, (gradient, expected)) in (1..).zip(steps) {
         // Half the gradient twice over: the scale is part of the step.
         let doubled: Vec<f32> = numbers(gradient).iter().map(|gradient| gradient * 2.0).collect();
@@ -52,10 +43,7 @@ fn equals_pytorch() {
     }
     for (found, expected) in [(&first, "first"), (&second, "second")] {
         for (found, expected) in found.iter().zip(numbers(&golden[expected])) {
-            assert!(
-                (found - expected).abs() <= 2e-6 * expected.abs().max(1e-3),
-                "{found}, {expected}"
-            );
+            assert!((found - expected).abs() <= 2e-6 * expected.abs().max(1e-3), "{found}, {expected}");
         }
     }
 }

@@ -27,10 +27,7 @@ struct Outcome {
 }
 
 fn matrix(values: &[f32], rows: usize, device: &Device) -> Tensor<2> {
-    Tensor::from_data(
-        TensorData::new(values.to_vec(), [rows, values.len() / rows]),
-        device,
-    )
+    Tensor::from_data(TensorData::new(values.to_vec(), [rows, values.len() / rows]), device)
 }
 
 fn teacher(case: &Case) -> TeacherLogits {
@@ -48,24 +45,11 @@ fn run(body: Body, case: &Case, terms: &[HeadTerm], upstream: f64) -> Outcome {
     let device = Device::flex().autodiff();
     let hidden = matrix(&case.hidden, case.tokens, &device).require_grad();
     let head = matrix(&case.head, case.vocab, &device).require_grad();
-    let losses = body(
-        hidden.clone(),
-        head.clone(),
-        &case.targets,
-        Some(&teacher(case)),
-        terms,
-        case.used,
-    )
-    .unwrap();
+    let losses =
+        body(hidden.clone(), head.clone(), &case.targets, Some(&teacher(case)), terms, case.used).unwrap();
     let gradients = losses.total.clone().mul_scalar(upstream).sum().backward();
-    let gradient = |tensor: &Tensor<2>| {
-        tensor
-            .grad(&gradients)
-            .unwrap()
-            .into_data()
-            .try_into_vec::<f32>()
-            .unwrap()
-    };
+    let gradient =
+        |tensor: &Tensor<2>| tensor.grad(&gradients).unwrap().into_data().try_into_vec::<f32>().unwrap();
     Outcome {
         total: f64::from(losses.total.into_data().try_into_vec::<f32>().unwrap()[0]),
         values: losses.values,
@@ -76,18 +60,13 @@ fn run(body: Body, case: &Case, terms: &[HeadTerm], upstream: f64) -> Outcome {
 
 fn close(found: f64, expected: f64, relative: f64, absolute: f64, what: &str) {
     let allowed = relative * expected.abs() + absolute;
-    assert!(
-        (found - expected).abs() <= allowed,
-        "{what}: {found} is not {expected} within {allowed:e}"
-    );
+    assert!((found - expected).abs() <= allowed, "{what}: {found} is not {expected} within {allowed:e}");
 }
 
 /// Relative to the largest element, and where all cancel to the size of what cancelled (`floor`).
 fn close_gradient(found: &[f32], expected: &[f32], relative: f64, floor: f64, what: &str) {
     assert_eq!(found.len(), expected.len());
-    let largest = expected
-        .iter()
-        .fold(0.0_f64, |largest, value| largest.max(f64::from(*value).abs()));
+    let largest = expected.iter().fold(0.0_f64, |largest, value| largest.max(f64::from(*value).abs()));
     for (index, (f, e)) in found.iter().zip(expected).enumerate() {
         close(
             f64::from(*f),
@@ -101,18 +80,9 @@ fn close_gradient(found: &[f32], expected: &[f32], relative: f64, floor: f64, wh
 
 fn all_terms(temperature: f64) -> Vec<HeadTerm> {
     vec![
-        HeadTerm {
-            kind: HeadTermKind::CrossEntropy,
-            weight: 0.5,
-        },
-        HeadTerm {
-            kind: HeadTermKind::ForwardKl { temperature },
-            weight: 0.7,
-        },
-        HeadTerm {
-            kind: HeadTermKind::ReverseKl { temperature },
-            weight: -0.3,
-        },
+        HeadTerm { kind: HeadTermKind::CrossEntropy, weight: 0.5 },
+        HeadTerm { kind: HeadTermKind::ForwardKl { temperature }, weight: 0.7 },
+        HeadTerm { kind: HeadTermKind::ReverseKl { temperature }, weight: -0.3 },
     ]
 }
 
@@ -129,10 +99,7 @@ const SIZES: [(usize, usize, usize, usize); 7] = [
 ];
 
 fn dense_cases() -> impl Iterator<Item = Case> {
-    SIZES
-        .into_iter()
-        .enumerate()
-        .map(|(seed, (n, d, v, used))| Case::random(seed as u64, n, d, v, used))
+    SIZES.into_iter().enumerate().map(|(seed, (n, d, v, used))| Case::random(seed as u64, n, d, v, used))
 }
 
 fn sparse_cases(temperature: f64) -> impl Iterator<Item = Case> {
@@ -152,20 +119,8 @@ fn fused_equals_composed() {
             for (f, c) in fused.values.iter().zip(&composed.values) {
                 close(*f, *c, 1e-5, 2e-6 * temperature.max(1.0).powi(2), "value");
             }
-            close(
-                fused.total,
-                composed.total,
-                1e-5,
-                2e-6 * temperature.max(1.0).powi(2),
-                "total",
-            );
-            close_gradient(
-                &fused.hidden,
-                &composed.hidden,
-                2e-5,
-                2e-7 * temperature,
-                "hidden",
-            );
+            close(fused.total, composed.total, 1e-5, 2e-6 * temperature.max(1.0).powi(2), "total");
+            close_gradient(&fused.hidden, &composed.hidden, 2e-5, 2e-7 * temperature, "hidden");
             close_gradient(&fused.head, &composed.head, 2e-5, 2e-7 * temperature, "head");
         }
     }
@@ -197,20 +152,11 @@ fn gradients_equal_finite_differences() {
         for case in dense_cases().take(4).chain(sparse_cases(2.0).take(4)) {
             let fused = run(head_losses, &case, &terms, 1.0);
             let step = 1e-4;
-            let largest = fused
-                .hidden
-                .iter()
-                .chain(&fused.head)
-                .fold(0.0_f64, |m, g| m.max(f64::from(*g).abs()));
+            let largest =
+                fused.hidden.iter().chain(&fused.head).fold(0.0_f64, |m, g| m.max(f64::from(*g).abs()));
             let check = |found: f32, moved: [Reference; 2], what: &str| {
                 let [up, down] = moved.map(|reference| reference.total(&terms));
-                close(
-                    f64::from(found),
-                    (up - down) / (2.0 * step),
-                    1e-5,
-                    1e-6 * largest + 1e-9,
-                    what,
-                );
+                close(f64::from(found), (up - down) / (2.0 * step), 1e-5, 1e-6 * largest + 1e-9, what);
             };
             for at in (0..case.hidden.len()).step_by(case.hidden.len() / 6 + 1) {
                 let moved = [step, -step].map(|by| Reference::moved(&case, Some((at, by)), None));
@@ -248,10 +194,7 @@ fn the_same_operands_give_the_same_bits() {
     let first = run(head_losses, &case, &all_terms(2.0), 1.0);
     for _ in 0..5 {
         let again = run(head_losses, &case, &all_terms(2.0), 1.0);
-        assert_eq!(
-            (&again.values, &again.hidden, &again.head),
-            (&first.values, &first.hidden, &first.head)
-        );
+        assert_eq!((&again.values, &again.hidden, &again.head), (&first.values, &first.hidden, &first.head));
     }
 }
 
@@ -263,10 +206,7 @@ fn soft_gradient_is_hintons() {
     let temperature = 3.0;
     let mut case = Case::random(11, 1, 1, vocab, vocab);
     case.hidden = vec![1.0];
-    let terms = [HeadTerm {
-        kind: HeadTermKind::ForwardKl { temperature },
-        weight: 1.0,
-    }];
+    let terms = [HeadTerm { kind: HeadTermKind::ForwardKl { temperature }, weight: 1.0 }];
     let fused = run(head_losses, &case, &terms, 1.0 / (temperature * temperature));
     let softmax = |logits: Vec<f64>| {
         let exps: Vec<f64> = logits.iter().map(|logit| (logit / temperature).exp()).collect();
@@ -276,13 +216,7 @@ fn soft_gradient_is_hintons() {
     let q = softmax(case.head.iter().map(|z| f64::from(*z)).collect());
     let p = softmax(Reference::new(&case).teacher[0].clone());
     for j in 0..vocab {
-        close(
-            f64::from(fused.head[j]),
-            (q[j] - p[j]) / temperature,
-            0.0,
-            1e-6,
-            "(q - p) / T",
-        );
+        close(f64::from(fused.head[j]), (q[j] - p[j]) / temperature, 0.0, 1e-6, "(q - p) / T");
     }
 }
 
@@ -308,22 +242,11 @@ fn untracked_operands_give_the_same_values() {
     let hidden = || matrix(&case.hidden, case.tokens, &plain);
     let head = || matrix(&case.head, case.vocab, &plain);
     let call = |hidden, head| {
-        head_losses(
-            hidden,
-            head,
-            &case.targets,
-            Some(&teacher(&case)),
-            &terms,
-            case.used,
-        )
-        .unwrap()
+        head_losses(hidden, head, &case.targets, Some(&teacher(&case)), &terms, case.used).unwrap()
     };
     let losses = call(hidden(), head());
     assert_eq!(losses.values, both.values);
-    assert_eq!(
-        losses.total.into_data().try_into_vec::<f32>().unwrap()[0],
-        both.total as f32
-    );
+    assert_eq!(losses.total.into_data().try_into_vec::<f32>().unwrap()[0], both.total as f32);
 
     let tracked = hidden().autodiff().require_grad();
     let losses = call(tracked.clone(), head());
@@ -346,25 +269,11 @@ fn strided_and_tied_operands() {
         let weight = matrix(&case.head, 6, &device).require_grad(); // [6, 12]
         let head = weight.clone().transpose(); // [12, 6]
         let hidden = weight.clone().slice([0..6, 3..9]);
-        let losses = body(
-            hidden,
-            head,
-            &case.targets,
-            Some(&teacher(&case)),
-            &all_terms(2.0),
-            12,
-        )
-        .unwrap();
+        let losses = body(hidden, head, &case.targets, Some(&teacher(&case)), &all_terms(2.0), 12).unwrap();
         let gradient = weight.grad(&losses.total.backward()).unwrap();
         gradient.into_data().try_into_vec::<f32>().unwrap()
     };
-    close_gradient(
-        &run(head_losses),
-        &run(head_losses_composed),
-        1e-5,
-        1e-9,
-        "weight",
-    );
+    close_gradient(&run(head_losses), &run(head_losses_composed), 1e-5, 1e-9, "weight");
 }
 
 #[test]
@@ -374,21 +283,9 @@ fn checkpointing_device_is_fused_too() {
     let hidden = matrix(&case.hidden, case.tokens, &device).require_grad();
     let head = matrix(&case.head, case.vocab, &device).require_grad();
     let terms = all_terms(2.0);
-    let losses = head_losses(
-        hidden.clone(),
-        head,
-        &case.targets,
-        Some(&teacher(&case)),
-        &terms,
-        case.used,
-    )
-    .unwrap();
-    let gradient = hidden
-        .grad(&losses.total.backward())
-        .unwrap()
-        .into_data()
-        .try_into_vec::<f32>()
-        .unwrap();
+    let losses =
+        head_losses(hidden.clone(), head, &case.targets, Some(&teacher(&case)), &terms, case.used).unwrap();
+    let gradient = hidden.grad(&losses.total.backward()).unwrap().into_data().try_into_vec::<f32>().unwrap();
     assert_eq!(gradient, run(head_losses, &case, &terms, 1.0).hidden);
 }
 
@@ -406,12 +303,7 @@ fn sparse_divergences_bound_dense_ones() {
             assert!(*cut <= whole + 1e-6, "{cut} exceeds {whole}");
         }
         let bound = Reference::new(&sparse).forward_gap_bound(2.0);
-        assert!(
-            whole[0] - cut[0] <= bound + 1e-6,
-            "{} - {} exceeds {bound}",
-            whole[0],
-            cut[0]
-        );
+        assert!(whole[0] - cut[0] <= bound + 1e-6, "{} - {} exceeds {bound}", whole[0], cut[0]);
     }
 }
 
@@ -445,13 +337,7 @@ fn extreme_logits_stay_finite() {
         for (value, term) in fused.values.iter().zip(all_terms(2.0)) {
             close(*value, reference.value(term.kind), 1e-5, 1e-5, "value");
         }
-        assert!(
-            fused
-                .hidden
-                .iter()
-                .chain(&fused.head)
-                .all(|gradient| gradient.is_finite())
-        );
+        assert!(fused.hidden.iter().chain(&fused.head).all(|gradient| gradient.is_finite()));
     }
 }
 
@@ -469,109 +355,40 @@ fn what_does_not_fit_is_refused() {
     let refused = |case: &Case, terms: &[HeadTerm], with: bool| call(case, terms, with).unwrap_err();
     let terms = all_terms(2.0);
     assert!(call(&good, &terms, true).is_ok());
-    assert!(matches!(
-        refused(&good, &terms, false),
-        KernelError::TeacherMissing { term: 1 }
-    ));
-    assert!(matches!(
-        refused(&good, &[], true),
-        KernelError::Empty { operand: "terms", .. }
-    ));
-    assert!(matches!(
-        refused(&good, &all_terms(0.0), true),
-        KernelError::Term { term: 1, .. }
-    ));
-    assert!(matches!(
-        refused(&good, &all_terms(f64::NAN), true),
-        KernelError::Term { term: 1, .. }
-    ));
-    let heavy = [HeadTerm {
-        kind: HeadTermKind::CrossEntropy,
-        weight: f64::INFINITY,
-    }];
-    assert!(matches!(
-        refused(&good, &heavy, true),
-        KernelError::Term { name: "weight", .. }
-    ));
+    assert!(matches!(refused(&good, &terms, false), KernelError::TeacherMissing { term: 1 }));
+    assert!(matches!(refused(&good, &[], true), KernelError::Empty { operand: "terms", .. }));
+    assert!(matches!(refused(&good, &all_terms(0.0), true), KernelError::Term { term: 1, .. }));
+    assert!(matches!(refused(&good, &all_terms(f64::NAN), true), KernelError::Term { term: 1, .. }));
+    let heavy = [HeadTerm { kind: HeadTermKind::CrossEntropy, weight: f64::INFINITY }];
+    assert!(matches!(refused(&good, &heavy, true), KernelError::Term { name: "weight", .. }));
 
     let bad = |change: fn(&mut Case)| {
         let mut case = good.clone();
         change(&mut case);
         refused(&case, &terms, true)
     };
-    assert!(matches!(
-        bad(|c| c.used = 21),
-        KernelError::Vocabulary { model: "student", .. }
-    ));
-    assert!(matches!(
-        bad(|c| c.used = 0),
-        KernelError::Empty {
-            operand: "vocabulary",
-            ..
-        }
-    ));
+    assert!(matches!(bad(|c| c.used = 21), KernelError::Vocabulary { model: "student", .. }));
+    assert!(matches!(bad(|c| c.used = 0), KernelError::Empty { operand: "vocabulary", .. }));
     assert!(matches!(
         bad(|c| c.targets[2] = 20),
-        KernelError::TokenId {
-            role: "target",
-            row: 2,
-            id: 20,
-            ..
-        }
+        KernelError::TokenId { role: "target", row: 2, id: 20, .. }
     ));
-    assert!(matches!(
-        bad(|c| c.targets.truncate(3)),
-        KernelError::Shape {
-            operand: "targets",
-            ..
-        }
-    ));
-    assert!(matches!(
-        bad(|c| c.head.truncate(20 * 7)),
-        KernelError::Shape { operand: "head", .. }
-    ));
+    assert!(matches!(bad(|c| c.targets.truncate(3)), KernelError::Shape { operand: "targets", .. }));
+    assert!(matches!(bad(|c| c.head.truncate(20 * 7)), KernelError::Shape { operand: "head", .. }));
 
     let signal = |change: fn(&mut SparseLogits)| {
         let mut case = good.clone().sparse(3, 2.0);
         change(case.sparse.as_mut().unwrap());
         refused(&case, &terms, true)
     };
-    assert!(matches!(
-        signal(|s| s.temperature = 1.0),
-        KernelError::SignalTemperature { term: 1, .. }
-    ));
-    assert!(matches!(
-        signal(|s| s.ids[4] = 20),
-        KernelError::TokenId {
-            role: "teacher",
-            row: 1,
-            ..
-        }
-    ));
-    assert!(matches!(
-        signal(|s| s.ids[4] = s.ids[3]),
-        KernelError::Signal { row: 1, .. }
-    ));
-    assert!(matches!(
-        signal(|s| s.log_probs[0] = f32::NAN),
-        KernelError::Signal { row: 0, .. }
-    ));
-    assert!(matches!(
-        signal(|s| s.tail_mass[3] = -0.1),
-        KernelError::Signal { row: 3, .. }
-    ));
-    assert!(matches!(
-        signal(|s| s.tail_mass[3] += 0.01),
-        KernelError::Signal { row: 3, .. }
-    ));
-    assert!(matches!(
-        signal(|s| s.k = 0),
-        KernelError::Empty { operand: "ids", .. }
-    ));
-    assert!(matches!(
-        signal(|s| s.k = usize::MAX),
-        KernelError::Shape { operand: "ids", .. }
-    ));
+    assert!(matches!(signal(|s| s.temperature = 1.0), KernelError::SignalTemperature { term: 1, .. }));
+    assert!(matches!(signal(|s| s.ids[4] = 20), KernelError::TokenId { role: "teacher", row: 1, .. }));
+    assert!(matches!(signal(|s| s.ids[4] = s.ids[3]), KernelError::Signal { row: 1, .. }));
+    assert!(matches!(signal(|s| s.log_probs[0] = f32::NAN), KernelError::Signal { row: 0, .. }));
+    assert!(matches!(signal(|s| s.tail_mass[3] = -0.1), KernelError::Signal { row: 3, .. }));
+    assert!(matches!(signal(|s| s.tail_mass[3] += 0.01), KernelError::Signal { row: 3, .. }));
+    assert!(matches!(signal(|s| s.k = 0), KernelError::Empty { operand: "ids", .. }));
+    assert!(matches!(signal(|s| s.k = usize::MAX), KernelError::Shape { operand: "ids", .. }));
 }
 
 proptest! {

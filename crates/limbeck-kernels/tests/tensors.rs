@@ -49,15 +49,9 @@ fn linear_of_a_single_vector() {
 fn values_are_seen_in_row_major_order() {
     let device = Device::flex();
     let tensor = counted([2, 3], &device).transpose();
-    assert_eq!(
-        with_values(&tensor, <[f32]>::to_vec).unwrap(),
-        [-3.0, 0.0, -2.0, 1.0, -1.0, 2.0]
-    );
+    assert_eq!(with_values(&tensor, <[f32]>::to_vec).unwrap(), [-3.0, 0.0, -2.0, 1.0, -1.0, 2.0]);
     let part = counted([4, 3], &device).slice([1..3, 0..3]);
-    assert_eq!(
-        with_values(&part, <[f32]>::to_vec).unwrap(),
-        [0.0, 1.0, 2.0, 3.0, -3.0, -2.0]
-    );
+    assert_eq!(with_values(&part, <[f32]>::to_vec).unwrap(), [0.0, 1.0, 2.0, 3.0, -3.0, -2.0]);
     let tracked = counted([2], &device).autodiff().require_grad();
     assert_eq!(with_values(&tracked, <[f32]>::to_vec).unwrap(), [-3.0, -2.0]);
     assert!(with_values(&counted([2], &device).cast(DType::F64), |_| ()).is_err());
@@ -80,8 +74,5 @@ fn changes_are_in_place_unless_somebody_else_looks() {
     assert_eq!(values(doubled), [-12.0, -8.0, -4.0, 0.0, 4.0, 8.0]);
     let part = double(counted([4, 3], &device).slice([1..3, 0..3]));
     assert_eq!(values(part), [0.0, 2.0, 4.0, 6.0, -6.0, -4.0]);
-    assert_eq!(
-        values(double(counted([2, 3], &device).transpose())),
-        [-6.0, 0.0, -4.0, 2.0, -2.0, 4.0]
-    );
+    assert_eq!(values(double(counted([2, 3], &device).transpose())), [-6.0, 0.0, -4.0, 2.0, -2.0, 4.0]);
 }

@@ -19,10 +19,7 @@ impl Message {
     /// A turn.
     #[must_use]
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
-        Self {
-            role: role.into(),
-            content: content.into(),
-        }
+        Self { role: role.into(), content: content.into() }
     }
 }
 
@@ -67,11 +64,7 @@ impl ChatTemplate {
         let mut environment = Environment::new();
         let mut syntax = SyntaxConfig::builder();
         syntax.trim_blocks(true).lstrip_blocks(true);
-        environment.set_syntax(
-            syntax
-                .build()
-                .map_err(|error| ChatError::Invalid(format!("{error:#}")))?,
-        );
+        environment.set_syntax(syntax.build().map_err(|error| ChatError::Invalid(format!("{error:#}")))?);
         environment.set_unknown_method_callback(python_method);
         environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
@@ -146,10 +139,7 @@ fn write_json(value: &Value, out: &mut String) -> Result<(), Error> {
             out.push('}');
         }
         kind => {
-            return Err(Error::new(
-                ErrorKind::BadSerialization,
-                format!("{kind} has no JSON form"),
-            ));
+            return Err(Error::new(ErrorKind::BadSerialization, format!("{kind} has no JSON form")));
         }
     }
     Ok(())
@@ -167,9 +157,7 @@ fn python_method(
         ValueKind::Map => map_method(value, method, args),
         ValueKind::Seq if method == "count" => {
             let (wanted,): (Value,) = from_args(args)?;
-            Ok(Value::from(
-                value.try_iter()?.filter(|item| *item == wanted).count(),
-            ))
+            Ok(Value::from(value.try_iter()?.filter(|item| *item == wanted).count()))
         }
         _ => Err(Error::from(ErrorKind::UnknownMethod)),
     }
@@ -177,8 +165,7 @@ fn python_method(
 
 fn string_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
     let is_in = |set: &Option<String>, letter: char| {
-        set.as_ref()
-            .map_or(letter.is_whitespace(), |set| set.contains(letter))
+        set.as_ref().map_or(letter.is_whitespace(), |set| set.contains(letter))
     };
     Ok(match method {
         "strip" | "lstrip" | "rstrip" => {
@@ -195,11 +182,7 @@ fn string_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Erro
         "startswith" | "endswith" => {
             let (wanted,): (Value,) = from_args(args)?;
             let test = |part: &str| {
-                if method == "startswith" {
-                    text.starts_with(part)
-                } else {
-                    text.ends_with(part)
-                }
+                if method == "startswith" { text.starts_with(part) } else { text.ends_with(part) }
             };
             match wanted.as_str() {
                 Some(part) => test(part),
@@ -241,10 +224,8 @@ fn string_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Erro
         }
         "find" => {
             let (part,): (String,) = from_args(args)?;
-            let at = text
-                .find(&part)
-                .and_then(|at| text.get(..at))
-                .map(|before| before.chars().count() as i64);
+            let at =
+                text.find(&part).and_then(|at| text.get(..at)).map(|before| before.chars().count() as i64);
             at.unwrap_or(-1).into()
         }
         "count" => {
@@ -278,26 +259,16 @@ fn title(text: &str) -> String {
 
 fn map_method(value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
     let pairs = || -> Result<Vec<(Value, Value)>, Error> {
-        value
-            .try_iter()?
-            .map(|key| value.get_item(&key).map(|item| (key, item)))
-            .collect()
+        value.try_iter()?.map(|key| value.get_item(&key).map(|item| (key, item))).collect()
     };
     match method {
-        "items" => Ok(pairs()?
-            .into_iter()
-            .map(|(key, item)| Value::from(vec![key, item]))
-            .collect()),
+        "items" => Ok(pairs()?.into_iter().map(|(key, item)| Value::from(vec![key, item])).collect()),
         "keys" => Ok(pairs()?.into_iter().map(|(key, _)| key).collect()),
         "values" => Ok(pairs()?.into_iter().map(|(_, item)| item).collect()),
         "get" => {
             let (key, default): (Value, Option<Value>) = from_args(args)?;
             let found = value.get_item(&key)?;
-            Ok(if found.is_undefined() {
-                default.unwrap_or_else(|| Value::from(()))
-            } else {
-                found
-            })
+            Ok(if found.is_undefined() { default.unwrap_or_else(|| Value::from(())) } else { found })
         }
         _ => Err(Error::from(ErrorKind::UnknownMethod)),
     }

@@ -35,9 +35,7 @@ impl Mlp {
                 Parameter::Vector(flat) => (flat.reshape([outputs, inputs]), bias),
             }
         });
-        Ok(Self {
-            layers: layers.collect(),
-        })
+        Ok(Self { layers: layers.collect() })
     }
 
     /// Class logits, `[batch, features] -> [batch, classes]`.
@@ -60,27 +58,21 @@ impl Mlp {
     /// Replaces every parameter, named `layers.{i}.weight` (`[out, in]`) and `layers.{i}.bias`, in order.
     /// `change` must keep the shape.
     pub fn map(self, change: &mut dyn FnMut(&str, Parameter) -> Parameter) -> Self {
-        let layers = self
-            .layers
-            .into_iter()
-            .enumerate()
-            .map(|(index, (weight, bias))| {
-                let (weight_shape, bias_shape) = (weight.dims(), bias.dims());
-                let weight = change(&format!("layers.{index}.weight"), Parameter::Matrix(weight));
-                let bias = change(&format!("layers.{index}.bias"), Parameter::Vector(bias));
-                let weight = match weight {
-                    Parameter::Matrix(weight) => weight,
-                    Parameter::Vector(flat) => flat.reshape(weight_shape),
-                };
-                let bias = match bias {
-                    Parameter::Vector(bias) => bias,
-                    Parameter::Matrix(table) => table.reshape(bias_shape),
-                };
-                (weight, bias)
-            });
-        Self {
-            layers: layers.collect(),
-        }
+        let layers = self.layers.into_iter().enumerate().map(|(index, (weight, bias))| {
+            let (weight_shape, bias_shape) = (weight.dims(), bias.dims());
+            let weight = change(&format!("layers.{index}.weight"), Parameter::Matrix(weight));
+            let bias = change(&format!("layers.{index}.bias"), Parameter::Vector(bias));
+            let weight = match weight {
+                Parameter::Matrix(weight) => weight,
+                Parameter::Vector(flat) => flat.reshape(weight_shape),
+            };
+            let bias = match bias {
+                Parameter::Vector(bias) => bias,
+                Parameter::Matrix(table) => table.reshape(bias_shape),
+            };
+            (weight, bias)
+        });
+        Self { layers: layers.collect() }
     }
 
     /// The same network as gradient leaves.
@@ -99,9 +91,7 @@ mod tests {
         let device = Device::flex();
         let net = Mlp::init(&[2, 3, 2], 1, &device).unwrap().map(&mut |name, p| {
             let shape = p.shape();
-            let values = (0..p.len())
-                .map(|i| i as f32 - 2.0 + name.len() as f32 % 2.0)
-                .collect();
+            let values = (0..p.len()).map(|i| i as f32 - 2.0 + name.len() as f32 % 2.0).collect();
             Parameter::from_vec(&shape, values, &device)
         });
         let mut parameters = Vec::new();

@@ -32,11 +32,7 @@ pub enum ConfigError {
 
 impl ConfigError {
     pub(crate) fn value(key: &str, found: &str, expected: &str) -> Self {
-        ConfigError::Value {
-            key: key.to_owned(),
-            found: found.to_owned(),
-            expected: expected.to_owned(),
-        }
+        ConfigError::Value { key: key.to_owned(), found: found.to_owned(), expected: expected.to_owned() }
     }
 }
 

@@ -34,16 +34,13 @@ pub fn open_model(path: &Path) -> Result<ModelFiles, WeightsError> {
     let origin = path.display().to_string();
     if path.is_dir() {
         let bytes = std::fs::read(path.join("config.json")).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => WeightsError::NotAModel {
-                path: path.to_path_buf(),
-                missing: "config.json",
-            },
+            std::io::ErrorKind::NotFound => {
+                WeightsError::NotAModel { path: path.to_path_buf(), missing: "config.json" }
+            }
             _ => WeightsError::io(&path.join("config.json"))(source),
         })?;
-        let config = serde_json::from_slice(&bytes).map_err(|source| WeightsError::Json {
-            path: path.join("config.json"),
-            source,
-        })?;
+        let config = serde_json::from_slice(&bytes)
+            .map_err(|source| WeightsError::Json { path: path.join("config.json"), source })?;
         let weights = SafetensorsSource::open(path)?;
         let tokenizer = Tokenizer::from_folder(path)?;
         let mut hasher = blake3::Hasher::new();
@@ -52,25 +49,13 @@ pub fn open_model(path: &Path) -> Result<ModelFiles, WeightsError> {
             hasher.update(&(file.len() as u64).to_le_bytes()).update(file);
         }
         let hash = hasher.finalize().to_hex().to_string();
-        return Ok(ModelFiles {
-            config,
-            weights: Box::new(weights),
-            tokenizer,
-            hash,
-            origin,
-        });
+        return Ok(ModelFiles { config, weights: Box::new(weights), tokenizer, hash, origin });
     }
     let file = GgufFile::open(path)?;
     let config = hf_config(&file).map_err(WeightsError::gguf(path))?;
     let tokenizer = Tokenizer::from_gguf(&file)?;
     let hash = blake3::hash(file.bytes()).to_hex().to_string();
-    Ok(ModelFiles {
-        config,
-        weights: Box::new(GgufSource::new(file)?),
-        tokenizer,
-        hash,
-        origin,
-    })
+    Ok(ModelFiles { config, weights: Box::new(GgufSource::new(file)?), tokenizer, hash, origin })
 }
 
 /// Something a model was made from.
@@ -111,16 +96,8 @@ impl Lineage {
         if let Some(teacher) = &self.teacher {
             let _ = writeln!(card, "base_model:\n- {}", Json::from(teacher.name.as_str()));
         }
-        let _ = writeln!(
-            card,
-            "---\n\n# {}\n\nMade by Limbeck {}.\n",
-            self.name,
-            env!("CARGO_PKG_VERSION")
-        );
-        let _ = writeln!(
-            card,
-            "## Lineage\n\n| part | name | content hash |\n|---|---|---|"
-        );
+        let _ = writeln!(card, "---\n\n# {}\n\nMade by Limbeck {}.\n", self.name, env!("CARGO_PKG_VERSION"));
+        let _ = writeln!(card, "## Lineage\n\n| part | name | content hash |\n|---|---|---|");
         let parts = self
             .teacher
             .iter()
@@ -140,11 +117,7 @@ impl Lineage {
         }
         if let Some(recipe) = &self.recipe {
             // A fence longer than any run of backticks in the recipe.
-            let longest = recipe
-                .split(|letter| letter != '`')
-                .map(str::len)
-                .max()
-                .unwrap_or(0);
+            let longest = recipe.split(|letter| letter != '`').map(str::len).max().unwrap_or(0);
             let fence = "`".repeat(longest.max(2) + 1);
             let _ = writeln!(card, "\n## Recipe\n\n{fence}toml\n{}\n{fence}", recipe.trim_end());
         }
@@ -174,21 +147,13 @@ pub fn save_folder_pieces(
     let out = AtomicFolder::create(folder)?;
     let gpt2 = config.get("model_type").and_then(Json::as_str) == Some("gpt2");
     let rename = |name: &str| {
-        if gpt2 && name != "lm_head.weight" {
-            format!("transformer.{name}")
-        } else {
-            name.to_owned()
-        }
+        if gpt2 && name != "lm_head.weight" { format!("transformer.{name}") } else { name.to_owned() }
     };
     write_safetensors(&out.path().join("model.safetensors"), weights, format, &rename)?;
 
     let mut config = config.clone();
     let mut generation = json!({ "_from_model_config": true });
-    for (role, id) in [
-        ("bos", tokenizer.bos()),
-        ("eos", tokenizer.eos()),
-        ("pad", tokenizer.pad()),
-    ] {
+    for (role, id) in [("bos", tokenizer.bos()), ("eos", tokenizer.eos()), ("pad", tokenizer.pad())] {
         if let Some(id) = id {
             config[format!("{role}_token_id")] = id.into();
             generation[format!("{role}_token_id")] = id.into();
@@ -208,14 +173,8 @@ pub fn save_folder_pieces(
         .and_then(Json::as_u64);
     atomic::write_json(&out.path().join("config.json"), &config)?;
     atomic::write_json(&out.path().join("generation_config.json"), &generation)?;
-    atomic::write_atomic(
-        &out.path().join("tokenizer.json"),
-        tokenizer.to_tokenizer_json()?.as_bytes(),
-    )?;
-    atomic::write_json(
-        &out.path().join("tokenizer_config.json"),
-        &tokenizer.to_tokenizer_config(length),
-    )?;
+    atomic::write_atomic(&out.path().join("tokenizer.json"), tokenizer.to_tokenizer_json()?.as_bytes())?;
+    atomic::write_json(&out.path().join("tokenizer_config.json"), &tokenizer.to_tokenizer_config(length))?;
     atomic::write_json(&out.path().join("lineage.json"), lineage)?;
     atomic::write_atomic(&out.path().join("README.md"), lineage.card().as_bytes())?;
     out.commit()?;

@@ -29,14 +29,7 @@ pub struct GenerationConfig {
 impl Default for GenerationConfig {
     /// 64 tokens, greedy.
     fn default() -> Self {
-        Self {
-            max_tokens: 64,
-            temperature: 0.0,
-            top_k: 0,
-            top_p: 1.0,
-            seed: 0,
-            stop_ids: Vec::new(),
-        }
+        Self { max_tokens: 64, temperature: 0.0, top_k: 0, top_p: 1.0, seed: 0, stop_ids: Vec::new() }
     }
 }
 
@@ -95,11 +88,7 @@ pub fn generate(
         ids.extend(std::iter::repeat_n(0, pad));
         ids.extend(prompt.iter().map(|&id| id as i32));
     }
-    let mut layout = Layout {
-        offset: 0,
-        length: longest,
-        left_pads,
-    };
+    let mut layout = Layout { offset: 0, length: longest, left_pads };
 
     for step in 0..config.max_tokens {
         let data = TensorData::new(std::mem::take(&mut ids), [rows, layout.length]);
@@ -147,13 +136,10 @@ fn next_logits(
 /// Draws a token from its logits.
 fn choose(logits: &[f32], config: &GenerationConfig, rng: &mut ChaCha8Rng) -> u32 {
     let likeliest = || {
-        let best =
-            logits.iter().enumerate().fold(
-                (0, f32::NEG_INFINITY),
-                |best, (id, &z)| {
-                    if z > best.1 { (id, z) } else { best }
-                },
-            );
+        let best = logits
+            .iter()
+            .enumerate()
+            .fold((0, f32::NEG_INFINITY), |best, (id, &z)| if z > best.1 { (id, z) } else { best });
         best.0 as u32
     };
     if config.temperature == 0.0 {
@@ -169,10 +155,8 @@ fn choose(logits: &[f32], config: &GenerationConfig, rng: &mut ChaCha8Rng) -> u3
         return 0;
     };
     let top = f64::from(logits[first as usize]);
-    let mut weights: Vec<f64> = order
-        .iter()
-        .map(|&id| ((f64::from(logits[id as usize]) - top) / config.temperature).exp())
-        .collect();
+    let mut weights: Vec<f64> =
+        order.iter().map(|&id| ((f64::from(logits[id as usize]) - top) / config.temperature).exp()).collect();
     let total: f64 = weights.iter().sum();
     if config.top_p < 1.0 {
         let mut mass = 0.0;

@@ -33,12 +33,7 @@ pub fn load_model(path: &Path, device: &Device) -> Result<LoadedModel, ModelErro
     let mut files = open_model(path)?;
     let config = DecoderConfig::from_hf_json(&files.config)?;
     let decoder = Decoder::from_weights(&config, files.weights.as_mut(), device)?;
-    Ok(LoadedModel {
-        decoder,
-        tokenizer: files.tokenizer,
-        hash: files.hash,
-        origin: files.origin,
-    })
+    Ok(LoadedModel { decoder, tokenizer: files.tokenizer, hash: files.hash, origin: files.origin })
 }
 
 /// Writes a folder that transformers loads, weights in `f32`.

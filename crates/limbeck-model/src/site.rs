@@ -64,10 +64,7 @@ const KINDS: [(SiteKind, &str); 16] = [
 impl SiteKind {
     /// Whether values here have rank 4 (`touch4`) rather than 3 (`touch3`).
     pub fn is_per_head(self) -> bool {
-        matches!(
-            self,
-            SiteKind::Q | SiteKind::K | SiteKind::V | SiteKind::Pattern | SiteKind::Z
-        )
+        matches!(self, SiteKind::Q | SiteKind::K | SiteKind::V | SiteKind::Pattern | SiteKind::Z)
     }
 
     fn outside_blocks(self) -> bool {
@@ -75,10 +72,7 @@ impl SiteKind {
     }
 
     fn name(self) -> &'static str {
-        KINDS
-            .iter()
-            .find(|(kind, _)| *kind == self)
-            .map_or("", |(_, name)| name)
+        KINDS.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
     }
 }
 
@@ -94,10 +88,7 @@ pub struct Site {
 impl Site {
     /// A site inside a block.
     pub fn block(block: usize, kind: SiteKind) -> Self {
-        Site {
-            block: Some(block),
-            kind,
-        }
+        Site { block: Some(block), kind }
     }
 
     /// A site outside the blocks: embeddings and the final norm.
@@ -133,9 +124,7 @@ impl FromStr for Site {
     type Err = ModelError;
 
     fn from_str(name: &str) -> Result<Self, ModelError> {
-        let unknown = || ModelError::Site {
-            name: name.to_owned(),
-        };
+        let unknown = || ModelError::Site { name: name.to_owned() };
         let (block, rest) = match name.strip_prefix("blocks.") {
             Some(tail) => {
                 let (number, rest) = tail.split_once('.').ok_or_else(unknown)?;
@@ -166,13 +155,7 @@ mod tests {
 
     #[test]
     fn strange_names_are_refused() {
-        for name in [
-            "",
-            "blocks.",
-            "blocks.x.hook_z",
-            "blocks.1.hook_embed",
-            "hook_mlp_out",
-        ] {
+        for name in ["", "blocks.", "blocks.x.hook_z", "blocks.1.hook_embed", "hook_mlp_out"] {
             assert!(name.parse::<Site>().is_err(), "{name}");
         }
     }

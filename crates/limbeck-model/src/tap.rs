@@ -44,10 +44,7 @@ pub struct Capture {
 impl Capture {
     /// Will keep the values at `sites`.
     pub fn new(sites: impl IntoIterator<Item = Site>) -> Self {
-        Self {
-            wanted: sites.into_iter().collect(),
-            ..Self::default()
-        }
+        Self { wanted: sites.into_iter().collect(), ..Self::default() }
     }
 
     /// The value seen at a site of rank 3; `None` when it was not asked for or not met.

@@ -21,18 +21,9 @@ fn sizes() -> Sizes {
 
 fn families() -> Vec<DecoderConfig> {
     let llama = DecoderConfig::llama(sizes());
-    let qwen2 = DecoderConfig {
-        family: Family::Qwen2,
-        qkv_bias: true,
-        ..llama.clone()
-    };
-    let qwen3 = DecoderConfig {
-        family: Family::Qwen3,
-        qk_norm: true,
-        d_head: 16,
-        tied: false,
-        ..llama.clone()
-    };
+    let qwen2 = DecoderConfig { family: Family::Qwen2, qkv_bias: true, ..llama.clone() };
+    let qwen3 =
+        DecoderConfig { family: Family::Qwen3, qk_norm: true, d_head: 16, tied: false, ..llama.clone() };
     vec![DecoderConfig::gpt2(sizes()), llama, qwen2, qwen3]
 }
 
@@ -44,11 +35,8 @@ fn decoders() -> Vec<Decoder> {
         let values = parameter.to_vec().iter().map(|v| v * gain).collect();
         limbeck_model::Parameter::from_vec(&shape, values, &Device::flex())
     };
-    let make = |config: DecoderConfig| {
-        Decoder::init(&config, 7, &Device::flex())
-            .unwrap()
-            .map(&mut louder.clone())
-    };
+    let make =
+        |config: DecoderConfig| Decoder::init(&config, 7, &Device::flex()).unwrap().map(&mut louder.clone());
     families().into_iter().map(make).collect()
 }
 
@@ -83,10 +71,7 @@ fn padding_on_the_right_changes_nothing() {
 #[test]
 fn generation_with_a_cache_equals_generation_without() {
     for decoder in decoders() {
-        let config = GenerationConfig {
-            max_tokens: 12,
-            ..GenerationConfig::default()
-        };
+        let config = GenerationConfig { max_tokens: 12, ..GenerationConfig::default() };
         let fast = generate(&decoder, &prompts(), &config, &mut |_, _| true).unwrap();
         for (prompt, fast) in prompts().iter().zip(fast) {
             let mut ids = prompt.clone();
@@ -105,48 +90,20 @@ fn generation_with_a_cache_equals_generation_without() {
 #[test]
 fn sampling_repeats_with_its_seed_and_respects_top_k() {
     let decoder = &decoders()[1];
-    let config = GenerationConfig {
-        max_tokens: 10,
-        temperature: 1.5,
-        seed: 3,
-        ..GenerationConfig::default()
-    };
+    let config =
+        GenerationConfig { max_tokens: 10, temperature: 1.5, seed: 3, ..GenerationConfig::default() };
     let draw = |config: &GenerationConfig| generate(decoder, &prompts(), config, &mut |_, _| true).unwrap();
     assert_eq!(draw(&config), draw(&config));
-    assert_ne!(
-        draw(&config),
-        draw(&GenerationConfig {
-            seed: 4,
-            ..config.clone()
-        })
-    );
-    let greedy = draw(&GenerationConfig {
-        temperature: 0.0,
-        ..config.clone()
-    });
-    assert_eq!(
-        draw(&GenerationConfig {
-            top_k: 1,
-            ..config.clone()
-        }),
-        greedy
-    );
-    assert_eq!(
-        draw(&GenerationConfig {
-            top_p: 1e-9,
-            ..config
-        }),
-        greedy
-    );
+    assert_ne!(draw(&config), draw(&GenerationConfig { seed: 4, ..config.clone() }));
+    let greedy = draw(&GenerationConfig { temperature: 0.0, ..config.clone() });
+    assert_eq!(draw(&GenerationConfig { top_k: 1, ..config.clone() }), greedy);
+    assert_eq!(draw(&GenerationConfig { top_p: 1e-9, ..config }), greedy);
 }
 
 #[test]
 fn rows_stop_where_the_positions_end() {
     for decoder in decoders() {
-        let config = GenerationConfig {
-            max_tokens: 100,
-            ..GenerationConfig::default()
-        };
+        let config = GenerationConfig { max_tokens: 100, ..GenerationConfig::default() };
         let out = generate(&decoder, &prompts(), &config, &mut |_, _| true).unwrap();
         for (prompt, tokens) in prompts().iter().zip(out) {
             // The last token is produced from the last position and is never read itself.
@@ -185,11 +142,7 @@ fn every_site_is_met_with_its_shape() {
                 };
                 assert_eq!(dims, expected, "{site}");
             } else {
-                let width = if site.kind == SiteKind::MlpPost {
-                    config.d_mlp
-                } else {
-                    config.d_model
-                };
+                let width = if site.kind == SiteKind::MlpPost { config.d_mlp } else { config.d_model };
                 assert_eq!(capture.get3(site).expect("met").dims(), [3, 8, width], "{site}");
             }
         }
@@ -206,13 +159,7 @@ fn an_intervention_changes_its_head_alone() {
             decoder.hidden(&batch, &mut capture);
             capture.get4(site).unwrap()
         };
-        let change = |action| {
-            Interventions::new(vec![Intervention {
-                site,
-                head: Some(2),
-                action,
-            }])
-        };
+        let change = |action| Interventions::new(vec![Intervention { site, head: Some(2), action }]);
         // Replacing a head by itself changes nothing; zeroing it changes the output.
         let own = plain.clone().narrow(2, 2, 1).squeeze_dim::<3>(2);
         let whole = values(decoder.hidden(&batch, &mut NoTap));
@@ -255,9 +202,7 @@ fn fresh_weights_depend_on_the_seed_alone() {
     let config = DecoderConfig::gpt2(sizes());
     let weights = |seed| {
         let mut all = Vec::new();
-        Decoder::init(&config, seed, &Device::flex())
-            .unwrap()
-            .visit(&mut |_, p| all.extend(p.to_vec()));
+        Decoder::init(&config, seed, &Device::flex()).unwrap().visit(&mut |_, p| all.extend(p.to_vec()));
         all
     };
     assert_eq!(weights(1), weights(1));

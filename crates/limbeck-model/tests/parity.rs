@@ -13,9 +13,7 @@ use safetensors::SafeTensors;
 const FAMILIES: [&str; 5] = ["gpt2", "llama", "llama3", "qwen2", "qwen3"];
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 fn config(folder: &Path) -> serde_json::Value {
@@ -27,34 +25,18 @@ fn golden(folder: &Path) -> (Vec<Vec<u32>>, Vec<f32>) {
     let bytes = std::fs::read(folder.join("golden.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let ids = file.tensor("input_ids").unwrap();
-    let rows: Vec<u32> = ids
-        .data()
-        .chunks(4)
-        .map(|id| u32::from_le_bytes(id.try_into().unwrap()))
-        .collect();
+    let rows: Vec<u32> = ids.data().chunks(4).map(|id| u32::from_le_bytes(id.try_into().unwrap())).collect();
     let logits = file.tensor("logits").unwrap();
-    let logits = logits
-        .data()
-        .chunks(4)
-        .map(|value| f32::from_le_bytes(value.try_into().unwrap()))
-        .collect();
+    let logits = logits.data().chunks(4).map(|value| f32::from_le_bytes(value.try_into().unwrap())).collect();
     (rows.chunks(ids.shape()[1]).map(<[u32]>::to_vec).collect(), logits)
 }
 
 fn largest_difference(decoder: &Decoder, folder: &Path) -> f32 {
     let (rows, expected) = golden(folder);
     let batch = TokenBatch::new(&rows, &decoder.device()).unwrap();
-    let found: Vec<f32> = decoder
-        .logits(&batch, &mut NoTap)
-        .into_data()
-        .try_to_vec()
-        .unwrap();
+    let found: Vec<f32> = decoder.logits(&batch, &mut NoTap).into_data().try_to_vec().unwrap();
     assert_eq!(found.len(), expected.len());
-    found
-        .iter()
-        .zip(&expected)
-        .map(|(a, b)| (a - b).abs())
-        .fold(0.0, f32::max)
+    found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
 #[test]
@@ -71,11 +53,7 @@ fn logits_from_safetensors() {
         // What the decoder gives back is what it was made of.
         let mut given = decoder.to_hf_weights();
         for name in given.names() {
-            assert_eq!(
-                given.tensor(&name).unwrap(),
-                source.tensor(&name).unwrap(),
-                "{family} {name}"
-            );
+            assert_eq!(given.tensor(&name).unwrap(), source.tensor(&name).unwrap(), "{family} {name}");
         }
     }
 }
@@ -100,10 +78,7 @@ fn logits_from_gguf() {
             {
                 let width = tensor.shape[1];
                 tensor.values.resize(400 * width, 0.0);
-                tensor = HostTensor {
-                    shape: vec![400, width],
-                    ..tensor
-                };
+                tensor = HostTensor { shape: vec![400, width], ..tensor };
             }
             weights.0.insert(name, tensor);
         }
@@ -115,16 +90,9 @@ fn logits_from_gguf() {
             Decoder::from_weights(&config, &mut GgufSource::new(file).unwrap(), &Device::default()).unwrap();
         let (rows, expected) = golden(&folder);
         let batch = TokenBatch::new(&rows, &decoder.device()).unwrap();
-        let found: Vec<f32> = decoder
-            .logits(&batch, &mut NoTap)
-            .into_data()
-            .try_to_vec()
-            .unwrap();
+        let found: Vec<f32> = decoder.logits(&batch, &mut NoTap).into_data().try_to_vec().unwrap();
         let first = found.chunks(400).flat_map(|row| &row[..96]);
-        let difference = first
-            .zip(&expected)
-            .map(|(a, b)| (a - b).abs())
-            .fold(0.0, f32::max);
+        let difference = first.zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(difference < 1e-4, "{family}: {difference}");
     }
 }

@@ -45,11 +45,7 @@ pub(crate) fn number(value: f64) -> String {
 /// Three significant digits with the unit's sign.
 pub(crate) fn in_unit(value: f64, unit: Unit) -> String {
     let shown = value * unit.factor();
-    if shown.is_finite() {
-        format!("{}{}", number(shown), unit.suffix())
-    } else {
-        ABSENT.to_owned()
-    }
+    if shown.is_finite() { format!("{}{}", number(shown), unit.suffix()) } else { ABSENT.to_owned() }
 }
 
 /// A count with thousands set apart.
@@ -90,16 +86,9 @@ struct Parts {
 
 fn parts(estimate: &Estimate, unit: Unit) -> Parts {
     let shown = [estimate.value, estimate.low, estimate.high].map(|v| v * unit.factor());
-    let largest = shown
-        .iter()
-        .filter(|v| v.is_finite())
-        .fold(0.0, |m: f64, v| m.max(v.abs()));
+    let largest = shown.iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()));
     // Where the value is small beside its interval, the interval decides.
-    let deciding = if shown[0].abs() * 10.0 >= largest {
-        shown[0]
-    } else {
-        largest
-    };
+    let deciding = if shown[0].abs() * 10.0 >= largest { shown[0] } else { largest };
     let places = decimals(deciding);
     let [value, low, high] = shown.map(|v| fixed(v, places));
     Parts { value, low, high }
@@ -148,9 +137,7 @@ fn decimals(value: f64) -> Option<usize> {
     // 9.996 rounds to 10.0, not 10.00.
     let places = (2 - digits_before).max(0) as usize;
     let rounded = format!("{size:.places$}");
-    let grew = rounded
-        .parse::<f64>()
-        .is_ok_and(|r| r.log10().floor() as i32 > digits_before);
+    let grew = rounded.parse::<f64>().is_ok_and(|r| r.log10().floor() as i32 > digits_before);
     Some(if grew { places.saturating_sub(1) } else { places })
 }
 
@@ -252,23 +239,11 @@ mod tests {
 
     #[test]
     fn an_interval_shares_its_decimals() {
-        let found = Estimate {
-            value: 0.0004,
-            low: -0.123,
-            high: 0.13,
-        };
+        let found = Estimate { value: 0.0004, low: -0.123, high: 0.13 };
         assert_eq!(estimate_text(&found, Unit::Plain), "0.000 [−0.123, 0.130]");
-        let share = Estimate {
-            value: 0.9934,
-            low: 0.98,
-            high: 1.0,
-        };
+        let share = Estimate { value: 0.9934, low: 0.98, high: 1.0 };
         assert_eq!(estimate_text(&share, Unit::Percent), "99.3% [98.0, 100.0]");
-        let broken = Estimate {
-            value: f64::NAN,
-            low: f64::NEG_INFINITY,
-            high: 1.0,
-        };
+        let broken = Estimate { value: f64::NAN, low: f64::NEG_INFINITY, high: 1.0 };
         assert_eq!(estimate_text(&broken, Unit::Percent), "— [—, 100]");
     }
 

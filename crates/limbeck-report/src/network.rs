@@ -26,9 +26,7 @@ impl Network {
 
     /// The network a training run names, if it is one of the three.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::Teacher, Self::Student, Self::Baseline]
-            .into_iter()
-            .find(|n| n.name() == name)
+        [Self::Teacher, Self::Student, Self::Baseline].into_iter().find(|n| n.name() == name)
     }
 
     /// Its mark at a point of a plot.

@@ -31,11 +31,7 @@ fn assert_well_formed(page: &str) {
             continue;
         }
         if let Some(name) = tag.strip_prefix('/') {
-            assert_eq!(
-                open.pop().as_deref(),
-                Some(name),
-                "closing tag without its opening one"
-            );
+            assert_eq!(open.pop().as_deref(), Some(name), "closing tag without its opening one");
         } else {
             let name = tag.split_whitespace().next().unwrap();
             if !VOID.contains(&name) {
@@ -48,9 +44,7 @@ fn assert_well_formed(page: &str) {
 
 fn assert_sound(page: &str) {
     assert_well_formed(page);
-    for forbidden in [
-        "http://", "https://", "<script", "@import", "url(", "NaN", "inf\"", "src=", "onload",
-    ] {
+    for forbidden in ["http://", "https://", "<script", "@import", "url(", "NaN", "inf\"", "src=", "onload"] {
         assert!(!page.contains(forbidden), "the page holds {forbidden}");
     }
 }
@@ -175,10 +169,7 @@ fn no_number_breaks_a_plot() {
         keep(&format!("report-{}.html", name.replace(' ', "-")), &page);
         assert_sound(&page);
         if name == "nan" {
-            assert!(
-                page.contains("— <span") || page.contains(">—<"),
-                "no em dash for a missing number"
-            );
+            assert!(page.contains("— <span") || page.contains(">—<"), "no em dash for a missing number");
         }
     }
 }
@@ -186,11 +177,7 @@ fn no_number_breaks_a_plot() {
 #[test]
 fn infinities_are_shown_as_absent() {
     let mut results = common::realistic();
-    results.evaluation.student.loss = Estimate {
-        value: f64::INFINITY,
-        low: 1.0,
-        high: f64::INFINITY,
-    };
+    results.evaluation.student.loss = Estimate { value: f64::INFINITY, low: 1.0, high: f64::INFINITY };
     results.training.runs[1].curve[3].loss = f64::INFINITY;
     results.seconds.insert("stuck".into(), f64::NAN);
     assert_sound(&render_html(&results));
@@ -199,24 +186,10 @@ fn infinities_are_shown_as_absent() {
 #[test]
 fn a_curve_of_one_point_or_none() {
     let mut results = common::realistic();
-    let one = CurvePoint {
-        step: 1,
-        loss: 2.0,
-        terms: Vec::new(),
-    };
+    let one = CurvePoint { step: 1, loss: 2.0, terms: Vec::new() };
     results.training.runs = vec![
-        TrainingRun {
-            network: "student".into(),
-            steps: 1,
-            tokens: 9,
-            curve: vec![one],
-        },
-        TrainingRun {
-            network: "baseline".into(),
-            steps: 0,
-            tokens: 0,
-            curve: Vec::new(),
-        },
+        TrainingRun { network: "student".into(), steps: 1, tokens: 9, curve: vec![one] },
+        TrainingRun { network: "baseline".into(), steps: 0, tokens: 0, curve: Vec::new() },
     ];
     let page = render_html(&results);
     assert_sound(&page);
@@ -242,15 +215,7 @@ fn hostile_strings_are_escaped_wherever_they_stand() {
         match value {
             Value::String(text) => {
                 // Words of an enum have to stay; all other strings are free.
-                let fixed = [
-                    "head",
-                    "mlp",
-                    "better",
-                    "worse",
-                    "cannot_tell",
-                    "helped",
-                    "trained",
-                ];
+                let fixed = ["head", "mlp", "better", "worse", "cannot_tell", "helped", "trained"];
                 if fixed.contains(&text.as_str()) {
                     return 0;
                 }
@@ -271,9 +236,7 @@ fn hostile_strings_are_escaped_wherever_they_stand() {
     let count = poison(&mut value);
     assert!(count > 100, "{count} strings");
     let mut results: Results = serde_json::from_value(value).unwrap();
-    results.models.baseline = limbeck_results::BaselineOutcome::Skipped {
-        reason: HOSTILE.into(),
-    };
+    results.models.baseline = limbeck_results::BaselineOutcome::Skipped { reason: HOSTILE.into() };
     let page = render_html(&results);
     keep("report-hostile.html", &page);
     assert!(!page.contains("<script") && !page.contains("<img"));
@@ -307,10 +270,7 @@ fn json_reads_back_the_same() {
     let text = results_json(&results).unwrap();
     assert!(text.ends_with("}\n"));
     let back: Results = serde_json::from_str(&text).unwrap();
-    let (read, written) = (
-        serde_json::to_value(back).unwrap(),
-        serde_json::to_value(&results).unwrap(),
-    );
+    let (read, written) = (serde_json::to_value(back).unwrap(), serde_json::to_value(&results).unwrap());
     assert_alike(&read, &written);
 }
 
@@ -335,8 +295,5 @@ fn assert_alike(one: &Value, other: &Value) {
 
 #[test]
 fn the_same_results_give_the_same_page() {
-    assert_eq!(
-        render_html(&common::realistic()),
-        render_html(&common::realistic())
-    );
+    assert_eq!(render_html(&common::realistic()), render_html(&common::realistic()));
 }

@@ -4,11 +4,7 @@
 use limbeck_results::{Alignment, Component, ComponentKind, Estimate, Match, StudentScores, schema};
 
 fn estimate() -> Estimate {
-    Estimate {
-        value: 0.5,
-        low: 0.25,
-        high: 0.75,
-    }
+    Estimate { value: 0.5, low: 0.25, high: 0.75 }
 }
 
 #[test]
@@ -16,16 +12,10 @@ fn the_schema_has_every_promised_path() {
     let schema = schema();
     let definition = |name: &str| schema["$defs"][name]["properties"].clone();
     for (owner, keys) in [
-        (
-            "Evaluation",
-            vec!["teacher", "student", "baseline", "comparisons", "shifts"],
-        ),
+        ("Evaluation", vec!["teacher", "student", "baseline", "comparisons", "shifts"]),
         ("TeacherScores", vec!["accuracy", "loss", "perplexity", "ece"]),
         ("StudentScores", vec!["accuracy", "loss", "agreement", "kl"]),
-        (
-            "Audit",
-            vec!["alignment", "brittleness", "teacher", "student", "baseline"],
-        ),
+        ("Audit", vec!["alignment", "brittleness", "teacher", "student", "baseline"]),
         ("Alignment", vec!["a", "similarity", "influence", "bound"]),
         ("BrittlenessOf", vec!["teacher", "student", "baseline"]),
         ("Brittleness", vec!["mean", "worst", "severity", "gini", "curve"]),
@@ -61,17 +51,10 @@ fn what_is_not_a_number_is_null_and_reads_back() {
         layer: 7,
         head: Some(11),
         score: f64::INFINITY,
-        drop: Estimate {
-            value: f64::NAN,
-            low: 1.0,
-            high: f64::NEG_INFINITY,
-        },
+        drop: Estimate { value: f64::NAN, low: 1.0, high: f64::NEG_INFINITY },
     };
     let text = serde_json::to_string(&component).unwrap();
-    assert!(
-        text.contains("\"score\":null") && text.contains("\"value\":null"),
-        "{text}"
-    );
+    assert!(text.contains("\"score\":null") && text.contains("\"value\":null"), "{text}");
     let back: Component = serde_json::from_str(&text).unwrap();
     assert!(back.score.is_nan() && back.drop.value.is_nan() && back.drop.low == 1.0);
     assert_eq!(back.label(), "7.11");

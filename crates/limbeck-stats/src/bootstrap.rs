@@ -28,21 +28,14 @@ pub struct Bootstrap {
 impl Default for Bootstrap {
     /// 10,000 resamples, seed 42, 95% (papers: Haskins & Adams 2025).
     fn default() -> Self {
-        Self {
-            resamples: 10_000,
-            seed: 42,
-            confidence: 0.95,
-        }
+        Self { resamples: 10_000, seed: 42, confidence: 0.95 }
     }
 }
 
 impl Bootstrap {
     /// The default with another seed.
     pub fn with_seed(seed: u64) -> Self {
-        Self {
-            seed,
-            ..Self::default()
-        }
+        Self { seed, ..Self::default() }
     }
 
     /// The same with another number of resamples.
@@ -58,9 +51,7 @@ impl Bootstrap {
     pub fn mean(&self, values: &[f64]) -> Result<Estimate, StatsError> {
         check_finite("bootstrap of a mean", values)?;
         let count = values.len() as f64;
-        self.statistic(values.len(), |units| {
-            units.iter().map(|&unit| values[unit]).sum::<f64>() / count
-        })
+        self.statistic(values.len(), |units| units.iter().map(|&unit| values[unit]).sum::<f64>() / count)
     }
 
     /// The mean of `first[i] - second[i]`, the pairs resampled together.
@@ -86,9 +77,7 @@ impl Bootstrap {
         if full.is_empty() {
             return Err(StatsError::Empty { what: WHAT });
         }
-        self.statistic(full.len(), |units| {
-            Cluster::total(units.iter().map(|&u| &full[u])).mean()
-        })
+        self.statistic(full.len(), |units| Cluster::total(units.iter().map(|&u| &full[u])).mean())
     }
 
     /// The difference of two clustered means over the same units, resampled together.
@@ -214,21 +203,13 @@ impl Bootstrap {
 
 /// As `check_finite`, but no outputs at all is a caller's choice rather than an error.
 fn check_values(what: &'static str, values: &[f64]) -> Result<(), StatsError> {
-    if values.is_empty() {
-        Ok(())
-    } else {
-        check_finite(what, values)
-    }
+    if values.is_empty() { Ok(()) } else { check_finite(what, values) }
 }
 
 fn check_clusters(what: &'static str, clusters: &[Cluster]) -> Result<(), StatsError> {
     for (index, cluster) in clusters.iter().enumerate() {
         if !cluster.sum.is_finite() {
-            return Err(StatsError::NotFinite {
-                what,
-                index,
-                value: cluster.sum,
-            });
+            return Err(StatsError::NotFinite { what, index, value: cluster.sum });
         }
         check_range("count of a cluster", cluster.count, 0.0, f64::MAX)?;
     }

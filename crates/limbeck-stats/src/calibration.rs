@@ -57,9 +57,7 @@ impl Reliability {
     /// No predictions.
     pub fn ece(&self) -> Result<f64, StatsError> {
         if self.count == 0 {
-            return Err(StatsError::Empty {
-                what: "expected calibration error",
-            });
+            return Err(StatsError::Empty { what: "expected calibration error" });
         }
         Ok(self.unchecked_ece())
     }

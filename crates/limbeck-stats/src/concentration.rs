@@ -21,10 +21,8 @@ pub fn severity(damages: &[f64], alpha: f64) -> Result<f64, StatsError> {
     check_finite("severity", damages)?;
     check_range("alpha of severity", alpha, f64::MIN_POSITIVE, f64::MAX)?;
     let span = 100.0 - SEVERITY_THRESHOLD;
-    let total: f64 = damages
-        .iter()
-        .map(|m| ((m.min(100.0) - SEVERITY_THRESHOLD).max(0.0) / span).powf(alpha))
-        .sum();
+    let total: f64 =
+        damages.iter().map(|m| ((m.min(100.0) - SEVERITY_THRESHOLD).max(0.0) / span).powf(alpha)).sum();
     Ok(total / damages.len() as f64)
 }
 
@@ -49,11 +47,8 @@ pub fn gini(values: &[f64]) -> Result<f64, StatsError> {
     ascending.sort_unstable_by(f64::total_cmp);
     let n = ascending.len() as f64;
     let total: f64 = ascending.iter().sum();
-    let weighted: f64 = ascending
-        .iter()
-        .enumerate()
-        .map(|(i, x)| (2.0 * (i as f64 + 1.0) - n - 1.0) * x)
-        .sum();
+    let weighted: f64 =
+        ascending.iter().enumerate().map(|(i, x)| (2.0 * (i as f64 + 1.0) - n - 1.0) * x).sum();
     Ok((weighted / (n * total)).max(0.0))
 }
 

@@ -65,22 +65,14 @@ pub(crate) fn check_finite(what: &'static str, values: &[f64]) -> Result<(), Sta
         return Err(StatsError::Empty { what });
     }
     match values.iter().position(|value| !value.is_finite()) {
-        Some(index) => Err(StatsError::NotFinite {
-            what,
-            index,
-            value: values[index],
-        }),
+        Some(index) => Err(StatsError::NotFinite { what, index, value: values[index] }),
         None => Ok(()),
     }
 }
 
 /// Refuses paired inputs of different length.
 pub(crate) fn check_paired(what: &'static str, first: usize, second: usize) -> Result<(), StatsError> {
-    if first == second {
-        Ok(())
-    } else {
-        Err(StatsError::Mismatched { what, first, second })
-    }
+    if first == second { Ok(()) } else { Err(StatsError::Mismatched { what, first, second }) }
 }
 
 /// Refuses a value outside `[low, high]`, and NaN.
@@ -88,11 +80,6 @@ pub(crate) fn check_range(what: &'static str, value: f64, low: f64, high: f64) -
     if (low..=high).contains(&value) {
         Ok(())
     } else {
-        Err(StatsError::OutOfRange {
-            what,
-            value,
-            low,
-            high,
-        })
+        Err(StatsError::OutOfRange { what, value, low, high })
     }
 }

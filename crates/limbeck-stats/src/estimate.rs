@@ -27,22 +27,14 @@ pub struct Estimate {
 impl Estimate {
     /// A value known exactly: the interval is the value.
     pub fn point(value: f64) -> Self {
-        Self {
-            value,
-            low: value,
-            high: value,
-        }
+        Self { value, low: value, high: value }
     }
 
     /// The estimate of `f` of the quantity, for an increasing `f` (perplexity is `loss.map(f64::exp)`).
     ///
     /// Percentile intervals carry over to increasing transformations as they are.
     pub fn map(self, f: impl Fn(f64) -> f64) -> Self {
-        Self {
-            value: f(self.value),
-            low: f(self.low),
-            high: f(self.high),
-        }
+        Self { value: f(self.value), low: f(self.low), high: f(self.high) }
     }
 
     /// Whether `x` lies in the interval, ends included.

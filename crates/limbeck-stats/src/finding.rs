@@ -46,11 +46,7 @@ mod tests {
     use super::*;
 
     fn interval(low: f64, high: f64) -> Estimate {
-        Estimate {
-            value: f64::midpoint(low, high),
-            low,
-            high,
-        }
+        Estimate { value: f64::midpoint(low, high), low, high }
     }
 
     #[test]
@@ -69,14 +65,7 @@ mod tests {
             let found = Finding::of(&interval(low, high), Direction::HigherIsBetter);
             assert_eq!(found, Finding::CannotTell, "{low} to {high}");
         }
-        let undefined = Estimate {
-            value: 1.0,
-            low: f64::NAN,
-            high: 2.0,
-        };
-        assert_eq!(
-            Finding::of(&undefined, Direction::HigherIsBetter),
-            Finding::CannotTell
-        );
+        let undefined = Estimate { value: 1.0, low: f64::NAN, high: 2.0 };
+        assert_eq!(Finding::of(&undefined, Direction::HigherIsBetter), Finding::CannotTell);
     }
 }

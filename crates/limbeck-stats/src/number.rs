@@ -10,11 +10,7 @@ use serde::{Deserialize, Deserializer, Serializer};
 /// # Errors
 /// Those of the serializer.
 pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    if value.is_finite() {
-        serializer.serialize_f64(*value)
-    } else {
-        serializer.serialize_none()
-    }
+    if value.is_finite() { serializer.serialize_f64(*value) } else { serializer.serialize_none() }
 }
 
 /// Reads a number; `null` is NaN.
@@ -43,10 +39,7 @@ pub mod list {
     /// Those of the deserializer; a value that is neither a number nor `null`.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
         let values = Vec::<Option<f64>>::deserialize(deserializer)?;
-        Ok(values
-            .into_iter()
-            .map(|value| value.unwrap_or(f64::NAN))
-            .collect())
+        Ok(values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect())
     }
 }
 

@@ -57,18 +57,11 @@ pub fn sign_flip_test(differences: &[f64], permutations: usize, seed: u64) -> Re
         }
         (1 + hits) as f64 / (1 + permutations) as f64
     };
-    Ok(SignFlip {
-        mean: total / n as f64,
-        p_value,
-        exact,
-    })
+    Ok(SignFlip { mean: total / n as f64, p_value, exact })
 }
 
 fn flipped(differences: &[f64], flip: impl Fn(usize) -> bool) -> f64 {
-    let signed = differences
-        .iter()
-        .enumerate()
-        .map(|(i, &d)| if flip(i) { -d } else { d });
+    let signed = differences.iter().enumerate().map(|(i, &d)| if flip(i) { -d } else { d });
     signed.sum::<f64>().abs()
 }
 
@@ -103,14 +96,8 @@ pub fn mcnemar_exact(first: &[bool], second: &[bool]) -> Result<McNemar, StatsEr
             _ => {}
         }
     }
-    let null = Binomial::new(0.5, only_first + only_second).map_err(|_| StatsError::Undefined {
-        what: WHAT,
-        because: "there are too many units",
-    })?;
+    let null = Binomial::new(0.5, only_first + only_second)
+        .map_err(|_| StatsError::Undefined { what: WHAT, because: "there are too many units" })?;
     let p_value = (2.0 * null.cdf(only_first.min(only_second))).min(1.0);
-    Ok(McNemar {
-        only_first,
-        only_second,
-        p_value,
-    })
+    Ok(McNemar { only_first, only_second, p_value })
 }

@@ -29,15 +29,10 @@ pub fn spearman(first: &[f64], second: &[f64]) -> Result<Correlation, StatsError
     check_finite(WHAT, first)?;
     check_finite(WHAT, second)?;
     if first.len() < 3 {
-        return Err(StatsError::Undefined {
-            what: WHAT,
-            because: "it needs three pairs",
-        });
+        return Err(StatsError::Undefined { what: WHAT, because: "it needs three pairs" });
     }
-    let rho = pearson(&ranks(first), &ranks(second)).ok_or(StatsError::Undefined {
-        what: WHAT,
-        because: "all values of an input are equal",
-    })?;
+    let rho = pearson(&ranks(first), &ranks(second))
+        .ok_or(StatsError::Undefined { what: WHAT, because: "all values of an input are equal" })?;
     let freedom = (first.len() - 2) as f64;
     let t = rho * (freedom / ((1.0 - rho) * (1.0 + rho))).sqrt();
     let p_value = match StudentsT::new(0.0, 1.0, freedom) {
@@ -45,10 +40,7 @@ pub fn spearman(first: &[f64], second: &[f64]) -> Result<Correlation, StatsError
         _ if t.is_infinite() => 0.0,
         Ok(student) => (2.0 * student.sf(t.abs())).clamp(0.0, 1.0),
         Err(_) => {
-            return Err(StatsError::Undefined {
-                what: WHAT,
-                because: "it needs three pairs",
-            });
+            return Err(StatsError::Undefined { what: WHAT, because: "it needs three pairs" });
         }
     };
     Ok(Correlation { rho, p_value })

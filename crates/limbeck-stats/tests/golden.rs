@@ -20,12 +20,7 @@ fn numbers(value: &Value) -> Vec<f64> {
 }
 
 fn bools(value: &Value) -> Vec<bool> {
-    value
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|v| v.as_bool().unwrap())
-        .collect()
+    value.as_array().unwrap().iter().map(|v| v.as_bool().unwrap()).collect()
 }
 
 #[track_caller]
@@ -46,16 +41,8 @@ fn concentration_equals_its_definition() {
     let golden = golden();
     let damages = numbers(&golden["damages"]);
     close(gini(&damages).unwrap(), number(&golden["gini"]), 1e-12);
-    close(
-        severity(&damages, 1.0).unwrap(),
-        number(&golden["severity_1"]),
-        1e-12,
-    );
-    close(
-        severity(&damages, 2.0).unwrap(),
-        number(&golden["severity_2"]),
-        1e-12,
-    );
+    close(severity(&damages, 1.0).unwrap(), number(&golden["severity_1"]), 1e-12);
+    close(severity(&damages, 2.0).unwrap(), number(&golden["severity_2"]), 1e-12);
     let worst = worst_fraction_mean(&damages, 0.05).unwrap();
     close(worst, number(&golden["worst_5_percent"]), 1e-12);
 }
@@ -67,11 +54,7 @@ fn mean_and_quantiles_equal_numpy() {
     close(mean(&damages).unwrap(), number(&golden["mean"]), 1e-12);
     damages.sort_by(f64::total_cmp);
     for pair in golden["quantiles"].as_array().unwrap() {
-        close(
-            quantile(&damages, number(&pair[0])).unwrap(),
-            number(&pair[1]),
-            1e-12,
-        );
+        close(quantile(&damages, number(&pair[0])).unwrap(), number(&pair[1]), 1e-12);
     }
 }
 
@@ -85,10 +68,7 @@ fn calibration_error_equals_the_reference_code() {
 #[test]
 fn spearman_equals_scipy_with_and_without_ties() {
     let golden = golden();
-    for (key, x, y) in [
-        ("spearman", "first", "second"),
-        ("spearman_tied", "tied", "tied_with"),
-    ] {
+    for (key, x, y) in [("spearman", "first", "second"), ("spearman_tied", "tied", "tied_with")] {
         let found = spearman(&numbers(&golden[x]), &numbers(&golden[y])).unwrap();
         close(found.rho, number(&golden[key]["rho"]), 1e-12);
         close(found.p_value, number(&golden[key]["p_value"]), 1e-9);
@@ -118,16 +98,9 @@ fn bootstrap_intervals_agree_with_scipy() {
     interval_close(difference, &golden["bootstrap_difference"], 0.03);
 
     let (sums, counts) = (numbers(&golden["sums"]), numbers(&golden["counts"]));
-    let clusters: Vec<Cluster> = sums
-        .iter()
-        .zip(&counts)
-        .map(|(&sum, &count)| Cluster::new(sum, count))
-        .collect();
-    interval_close(
-        bootstrap.ratio(&clusters).unwrap(),
-        &golden["bootstrap_ratio"],
-        0.03,
-    );
+    let clusters: Vec<Cluster> =
+        sums.iter().zip(&counts).map(|(&sum, &count)| Cluster::new(sum, count)).collect();
+    interval_close(bootstrap.ratio(&clusters).unwrap(), &golden["bootstrap_ratio"], 0.03);
     let of_means = bootstrap.ratio_of_means(&sums, &counts).unwrap();
     interval_close(of_means, &golden["bootstrap_ratio"], 0.03);
 
@@ -145,10 +118,7 @@ fn random_sign_flips_approach_the_exact_p_value() {
     let twenty: Vec<f64> = numbers(&golden["first"])[..20].to_vec();
     let observed: f64 = twenty.iter().sum::<f64>().abs();
     let hits = (0u32..1 << 20).filter(|signs| {
-        let signed = twenty
-            .iter()
-            .enumerate()
-            .map(|(i, d)| if signs >> i & 1 == 1 { -d } else { *d });
+        let signed = twenty.iter().enumerate().map(|(i, d)| if signs >> i & 1 == 1 { -d } else { *d });
         signed.sum::<f64>().abs() >= observed - 1e-9
     });
     let exact = hits.count() as f64 / f64::from(1 << 20);

@@ -11,24 +11,11 @@ fn empty<T: std::fmt::Debug>(found: Result<T, StatsError>) {
 }
 
 fn not_finite<T: std::fmt::Debug>(found: Result<T, StatsError>) {
-    assert!(
-        matches!(found, Err(StatsError::NotFinite { index: 1, .. })),
-        "{found:?}"
-    );
+    assert!(matches!(found, Err(StatsError::NotFinite { index: 1, .. })), "{found:?}");
 }
 
 fn mismatched<T: std::fmt::Debug>(found: Result<T, StatsError>) {
-    assert!(
-        matches!(
-            found,
-            Err(StatsError::Mismatched {
-                first: 1,
-                second: 2,
-                ..
-            })
-        ),
-        "{found:?}"
-    );
+    assert!(matches!(found, Err(StatsError::Mismatched { first: 1, second: 2, .. })), "{found:?}");
 }
 
 fn out_of_range<T: std::fmt::Debug>(found: Result<T, StatsError>) {
@@ -109,13 +96,7 @@ fn arguments_outside_their_range_are_refused() {
     out_of_range(worst_fraction_mean(&[1.0], 1.5));
     out_of_range(quantile(&[1.0], -0.1));
     out_of_range(expected_calibration_error(&[1.1], &[true]));
-    out_of_range(
-        Bootstrap {
-            confidence: 95.0,
-            ..Bootstrap::default()
-        }
-        .mean(&[1.0]),
-    );
+    out_of_range(Bootstrap { confidence: 95.0, ..Bootstrap::default() }.mean(&[1.0]));
     out_of_range(Bootstrap::default().ratio(&[Cluster::new(1.0, -1.0)]));
 }
 
@@ -126,10 +107,7 @@ fn what_has_no_value_is_said_to_have_none() {
     let (some, none) = ([Cluster::new(1.0, 1.0)], [Cluster::default()]);
     undefined(Bootstrap::default().ratio_difference(&some, &none));
     let found = Bootstrap::default().ratio_of_means(&[1.0, 1.0], &[0.0, 1.0]);
-    assert!(
-        matches!(found, Err(StatsError::UndefinedResample { .. })),
-        "{found:?}"
-    );
+    assert!(matches!(found, Err(StatsError::UndefinedResample { .. })), "{found:?}");
     not_finite(Bootstrap::default().statistics(3, 2, |_, out| out[1] = f64::NAN));
 }
 
@@ -141,28 +119,14 @@ fn known_small_cases() {
     assert!(gini(&[f64::MAX, f64::MAX]).unwrap().abs() < 1e-15);
     assert_eq!(severity(&[20.0, 100.0], 1.0).unwrap(), 0.5);
     assert_eq!(worst_fraction_mean(&[1.0, 5.0, 3.0], 0.0).unwrap(), 5.0);
-    assert_eq!(
-        worst_fraction_mean(&(1..=60).map(f64::from).collect::<Vec<_>>(), 0.05).unwrap(),
-        59.0
-    );
-    assert_eq!(
-        spearman(&[1.0, 2.0, 3.0, 9.0], &[4.0, 3.0, 2.0, 1.0])
-            .unwrap()
-            .rho,
-        -1.0
-    );
+    assert_eq!(worst_fraction_mean(&(1..=60).map(f64::from).collect::<Vec<_>>(), 0.05).unwrap(), 59.0);
+    assert_eq!(spearman(&[1.0, 2.0, 3.0, 9.0], &[4.0, 3.0, 2.0, 1.0]).unwrap().rho, -1.0);
     assert_eq!(mcnemar_exact(&[true; 3], &[true; 3]).unwrap().p_value, 1.0);
     assert!((mcnemar_exact(&[true; 3], &[false; 3]).unwrap().p_value - 0.25).abs() < 1e-12);
     // All five differences positive: two of the 32 assignments are as extreme.
-    assert_eq!(
-        sign_flip_test(&[0.1, 0.2, 0.3, 0.1, 0.1], 0, 0).unwrap().p_value,
-        2.0 / 32.0
-    );
+    assert_eq!(sign_flip_test(&[0.1, 0.2, 0.3, 0.1, 0.1], 0, 0).unwrap().p_value, 2.0 / 32.0);
     // A confidence on an edge belongs to the bin it closes; one of 0 to the first.
-    assert_eq!(
-        expected_calibration_error(&[1.0, 0.0], &[true, false]).unwrap(),
-        0.0
-    );
+    assert_eq!(expected_calibration_error(&[1.0, 0.0], &[true, false]).unwrap(), 0.0);
 }
 
 #[test]

@@ -31,12 +31,7 @@ pub struct CaptureConfig {
 
 impl Default for CaptureConfig {
     fn default() -> Self {
-        Self {
-            top_k: 64,
-            temperatures: vec![1.0],
-            batch_size: 4,
-            shard_examples: 256,
-        }
+        Self { top_k: 64, temperatures: vec![1.0], batch_size: 4, shard_examples: 256 }
     }
 }
 
@@ -54,18 +49,8 @@ impl CaptureConfig {
                 self.top_k.to_string(),
                 format!("from 1 to the vocabulary's {vocab_size}"),
             ),
-            (
-                "temperatures",
-                temperatures,
-                format!("{:?}", self.temperatures),
-                "numbers above 0".to_string(),
-            ),
-            (
-                "batch_size",
-                self.batch_size > 0,
-                self.batch_size.to_string(),
-                "at least 1".to_string(),
-            ),
+            ("temperatures", temperatures, format!("{:?}", self.temperatures), "numbers above 0".to_string()),
+            ("batch_size", self.batch_size > 0, self.batch_size.to_string(), "at least 1".to_string()),
             (
                 "shard_examples",
                 self.shard_examples > 0,
@@ -127,16 +112,10 @@ pub fn capture(
     progress.advance(resumed);
     // Batches never reach over the border of a shard: a resumed capture then forms the same batches, and the same bits.
     let rest = examples.get(resumed as usize..).unwrap_or_default();
-    for batch in rest
-        .chunks(config.shard_examples)
-        .flat_map(|shard| shard.chunks(config.batch_size))
-    {
+    for batch in rest.chunks(config.shard_examples).flat_map(|shard| shard.chunks(config.batch_size)) {
         if progress.cancelled() {
             progress.finish();
-            return Err(TeachError::Cancelled {
-                done: writer.done(),
-                total,
-            });
+            return Err(TeachError::Cancelled { done: writer.done(), total });
         }
         for row in rows(teacher, batch, &header)? {
             writer.push(row)?;
@@ -145,10 +124,7 @@ pub fn capture(
     }
     progress.finish();
     writer.finish()?;
-    Ok(CaptureOutcome {
-        examples: total,
-        resumed,
-    })
+    Ok(CaptureOutcome { examples: total, resumed })
 }
 
 /// The signals of a batch, one row an example.
@@ -160,12 +136,7 @@ fn rows(
     let examples: Vec<&TokenExample> = batch.iter().collect();
     let positions = predictions(&examples);
     let mut rows: Vec<SignalRow> = batch.iter().map(SignalRow::start).collect();
-    let query = TeacherQuery {
-        rows: &examples,
-        positions: &positions,
-        temperatures: &[1.0],
-        sites: &[],
-    };
+    let query = TeacherQuery { rows: &examples, positions: &positions, temperatures: &[1.0], sites: &[] };
     let signal = teacher.signal(&query)?;
     let full = signal.find(1.0).map(|at| &signal.distributions[at].logits);
     let Some(full) = full else {
@@ -179,10 +150,7 @@ fn rows(
         let logits = logits(full, start, count)?;
         let [_, width] = logits.dims();
         with_values(&logits, |values| {
-            for (at, line) in positions[start..start + count]
-                .iter()
-                .zip(values.chunks_exact(width))
-            {
+            for (at, line) in positions[start..start + count].iter().zip(values.chunks_exact(width)) {
                 rows[at.row].push_logits(header, line)?;
             }
             Ok::<(), TeachError>(())

@@ -21,10 +21,7 @@ pub struct LocalTeacher {
 impl LocalTeacher {
     /// A teacher of these weights.
     pub fn new(decoder: Decoder, identity: TeacherIdentity) -> Self {
-        Self {
-            decoder: decoder.frozen(),
-            identity,
-        }
+        Self { decoder: decoder.frozen(), identity }
     }
 
     /// A teacher from a loaded model, named by the model's hash and tokenizer.
@@ -55,10 +52,7 @@ impl Teacher for LocalTeacher {
 
     fn hidden_shape(&self) -> Option<HiddenShape> {
         let config = self.decoder.config();
-        Some(HiddenShape {
-            layers: config.n_layers,
-            width: config.d_model,
-        })
+        Some(HiddenShape { layers: config.n_layers, width: config.d_model })
     }
 
     fn signal(&self, query: &TeacherQuery<'_>) -> Result<Signal, TeachError> {
@@ -66,11 +60,7 @@ impl Teacher for LocalTeacher {
         let ids: Vec<&[u32]> = query.rows.iter().map(|row| row.ids.as_slice()).collect();
         let batch = TokenBatch::new(&ids, &device)?;
         let [_, seq] = batch.ids.dims();
-        let places: Vec<i64> = query
-            .positions
-            .iter()
-            .map(|at| (at.row * seq + at.position) as i64)
-            .collect();
+        let places: Vec<i64> = query.positions.iter().map(|at| (at.row * seq + at.position) as i64).collect();
         let places: Tensor<1, Int> =
             Tensor::from_data(TensorData::new(places, [query.positions.len()]), &device);
         let gather = |hidden: Tensor<3>| {
@@ -82,22 +72,13 @@ impl Teacher for LocalTeacher {
         let last = self.decoder.hidden(&batch, &mut tap);
         let mut signal = Signal::default();
         if !query.temperatures.is_empty() {
-            let logits = TeacherLogits::Head {
-                hidden: gather(last),
-                head: self.decoder.head(),
-            };
-            signal.distributions.push(Distribution {
-                temperature: None,
-                logits,
-            });
+            let logits = TeacherLogits::Head { hidden: gather(last), head: self.decoder.head() };
+            signal.distributions.push(Distribution { temperature: None, logits });
         }
         for site in query.sites {
             let value = tap.get3(*site).ok_or_else(|| TeachError::Beyond {
                 asked: format!("the values at {site}"),
-                gives: format!(
-                    "sites of {} blocks with values of rank 3",
-                    self.decoder.config().n_layers
-                ),
+                gives: format!("sites of {} blocks with values of rank 3", self.decoder.config().n_layers),
             })?;
             signal.hidden.push(gather(value));
         }

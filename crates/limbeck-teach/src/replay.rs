@@ -49,11 +49,7 @@ impl ReplayTeacher {
             vocab_size: header.vocab_size as usize,
             origin: expected.map_or_else(|| dir.display().to_string(), |it| it.origin.clone()),
         };
-        Ok(Self {
-            reader,
-            header,
-            identity,
-        })
+        Ok(Self { reader, header, identity })
     }
 
     /// What the store says about itself.
@@ -63,14 +59,12 @@ impl ReplayTeacher {
 
     /// The distributions of a query at one of the captured temperatures.
     fn sparse(&self, query: &TeacherQuery<'_>, temperature: f64) -> Result<SparseLogits, TeachError> {
-        let index = self
-            .header
-            .temperatures
-            .iter()
-            .position(|known| *known == temperature)
-            .ok_or_else(|| TeachError::Beyond {
-                asked: format!("distributions at temperature {temperature}"),
-                gives: self.capabilities().to_string(),
+        let index =
+            self.header.temperatures.iter().position(|known| *known == temperature).ok_or_else(|| {
+                TeachError::Beyond {
+                    asked: format!("distributions at temperature {temperature}"),
+                    gives: self.capabilities().to_string(),
+                }
             })?;
         let (k, count) = (self.header.k as usize, query.positions.len());
         let temperatures = self.header.temperatures.len();
@@ -91,14 +85,9 @@ impl ReplayTeacher {
             let place = u32::try_from(token)
                 .ok()
                 .and_then(|token| row.positions.binary_search(&token).ok())
-                .ok_or(TeachError::Uncovered {
-                    length: query.rows[at.row].ids.len(),
-                    position: token,
-                })?;
+                .ok_or(TeachError::Uncovered { length: query.rows[at.row].ids.len(), position: token })?;
             sparse.ids.extend_from_slice(&row.ids[place * k..(place + 1) * k]);
-            sparse
-                .log_probs
-                .extend(row.log_probs_at(&self.header, place, index));
+            sparse.log_probs.extend(row.log_probs_at(&self.header, place, index));
             sparse.tail_mass.push(row.tails[place * temperatures + index]);
         }
         Ok(sparse)
@@ -127,14 +116,8 @@ impl Teacher for ReplayTeacher {
         }
         let distributions = query.temperatures.iter().map(|temperature| {
             let logits = TeacherLogits::Sparse(self.sparse(query, *temperature)?);
-            Ok(Distribution {
-                temperature: Some(*temperature),
-                logits,
-            })
+            Ok(Distribution { temperature: Some(*temperature), logits })
         });
-        Ok(Signal {
-            distributions: distributions.collect::<Result<_, TeachError>>()?,
-            hidden: Vec::new(),
-        })
+        Ok(Signal { distributions: distributions.collect::<Result<_, TeachError>>()?, hidden: Vec::new() })
     }
 }

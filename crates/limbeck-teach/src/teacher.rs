@@ -41,31 +41,17 @@ pub struct Capabilities {
 impl Capabilities {
     /// What a decoder on this machine gives: known before it is loaded.
     pub fn local() -> Self {
-        Self {
-            text: true,
-            top_k: None,
-            logits: true,
-            hidden: true,
-            temperatures: None,
-        }
+        Self { text: true, top_k: None, logits: true, hidden: true, temperatures: None }
     }
 
     /// What captured signals give.
     pub fn replay(k: usize, temperatures: Vec<f64>) -> Self {
-        Self {
-            text: false,
-            top_k: Some(k),
-            logits: false,
-            hidden: false,
-            temperatures: Some(temperatures),
-        }
+        Self { text: false, top_k: Some(k), logits: false, hidden: false, temperatures: Some(temperatures) }
     }
 
     /// Whether its distributions exist at this temperature.
     pub fn has_temperature(&self, temperature: f64) -> bool {
-        self.temperatures
-            .as_ref()
-            .is_none_or(|known| known.contains(&temperature))
+        self.temperatures.as_ref().is_none_or(|known| known.contains(&temperature))
     }
 }
 
@@ -112,11 +98,7 @@ pub fn predictions(rows: &[&TokenExample]) -> Vec<Prediction> {
     for (row, example) in rows.iter().enumerate() {
         for (position, (&target, &scored)) in example.ids.iter().zip(&example.scored).enumerate() {
             if scored && position > 0 {
-                found.push(Prediction {
-                    row,
-                    position: position - 1,
-                    target,
-                });
+                found.push(Prediction { row, position: position - 1, target });
             }
         }
     }
@@ -157,9 +139,7 @@ pub struct Signal {
 impl Signal {
     /// Index of the distribution that holds at a temperature.
     pub fn find(&self, temperature: f64) -> Option<usize> {
-        self.distributions
-            .iter()
-            .position(|it| it.temperature.is_none_or(|known| known == temperature))
+        self.distributions.iter().position(|it| it.temperature.is_none_or(|known| known == temperature))
     }
 }
 

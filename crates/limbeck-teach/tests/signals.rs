@@ -34,24 +34,14 @@ fn examples() -> Vec<TokenExample> {
 }
 
 fn config(top_k: usize) -> CaptureConfig {
-    CaptureConfig {
-        top_k,
-        temperatures: vec![2.0, 1.0],
-        batch_size: 3,
-        shard_examples: 4,
-    }
+    CaptureConfig { top_k, temperatures: vec![2.0, 1.0], batch_size: 3, shard_examples: 4 }
 }
 
 /// A student's forward KL at T = 2 towards a teacher's answer.
 fn divergence(teacher: &mut dyn Teacher, examples: &[TokenExample]) -> f64 {
     let rows: Vec<&TokenExample> = examples.iter().collect();
     let positions = predictions(&rows);
-    let query = TeacherQuery {
-        rows: &rows,
-        positions: &positions,
-        temperatures: &[2.0],
-        sites: &[],
-    };
+    let query = TeacherQuery { rows: &rows, positions: &positions, temperatures: &[2.0], sites: &[] };
     let signal = teacher.signal(&query).unwrap();
     let distribution = &signal.distributions[signal.find(2.0).unwrap()].logits;
     let hidden: Tensor<2> = match LocalTeacher::new(sharp(8), teacher.identity().clone())
@@ -64,44 +54,19 @@ fn divergence(teacher: &mut dyn Teacher, examples: &[TokenExample]) -> f64 {
         TeacherLogits::Head { hidden, .. } => hidden,
         other => panic!("{other:?}"),
     };
-    let terms = [HeadTerm {
-        kind: HeadTermKind::ForwardKl { temperature: 2.0 },
-        weight: 1.0,
-    }];
-    head_losses(
-        hidden,
-        sharp(8).head(),
-        &[],
-        Some(distribution),
-        &terms,
-        TINY_VOCAB,
-    )
-    .unwrap()
-    .values[0]
+    let terms = [HeadTerm { kind: HeadTermKind::ForwardKl { temperature: 2.0 }, weight: 1.0 }];
+    head_losses(hidden, sharp(8).head(), &[], Some(distribution), &terms, TINY_VOCAB).unwrap().values[0]
 }
 
 #[test]
 fn everything_captured_is_the_teacher_itself() {
     let dir = tempfile::tempdir().unwrap();
-    let outcome = capture(
-        &mut teacher(),
-        &examples(),
-        &config(TINY_VOCAB),
-        dir.path(),
-        &Silent,
-    )
-    .unwrap();
+    let outcome = capture(&mut teacher(), &examples(), &config(TINY_VOCAB), dir.path(), &Silent).unwrap();
     assert_eq!((outcome.examples, outcome.resumed), (10, 0));
     let mut replay = ReplayTeacher::open(dir.path(), Some(teacher().identity())).unwrap();
-    let (live, replayed) = (
-        divergence(&mut teacher(), &examples()),
-        divergence(&mut replay, &examples()),
-    );
+    let (live, replayed) = (divergence(&mut teacher(), &examples()), divergence(&mut replay, &examples()));
     assert!(live > 0.01, "{live}");
-    assert!(
-        (live - replayed).abs() < 1e-4 * live.max(1.0),
-        "{replayed} instead of {live}"
-    );
+    assert!((live - replayed).abs() < 1e-4 * live.max(1.0), "{replayed} instead of {live}");
 }
 
 #[test]
@@ -113,18 +78,11 @@ fn the_top_of_the_distribution_and_its_tail_make_one() {
     let examples = examples();
     let rows: Vec<&TokenExample> = examples.iter().collect();
     let positions = predictions(&rows);
-    let query = TeacherQuery {
-        rows: &rows,
-        positions: &positions,
-        temperatures: &[1.0, 2.0],
-        sites: &[],
-    };
+    let query = TeacherQuery { rows: &rows, positions: &positions, temperatures: &[1.0, 2.0], sites: &[] };
     let signal = replay.signal(&query).unwrap();
     assert_eq!(signal.distributions.len(), 2);
     for distribution in &signal.distributions {
-        let TeacherLogits::Sparse(sparse) = &distribution.logits else {
-            panic!("not sparse")
-        };
+        let TeacherLogits::Sparse(sparse) = &distribution.logits else { panic!("not sparse") };
         assert_eq!(sparse.tail_mass.len(), positions.len());
         for (top, tail) in sparse.log_probs.chunks_exact(5).zip(&sparse.tail_mass) {
             let mass: f32 = top.iter().map(|log_prob| log_prob.exp()).sum();
@@ -138,23 +96,15 @@ fn the_top_of_the_distribution_and_its_tail_make_one() {
 fn a_stopped_capture_goes_on_and_ends_the_same() {
     let (whole, parted) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     capture(&mut teacher(), &examples(), &config(5), whole.path(), &Silent).unwrap();
-    let stopped = capture(
-        &mut teacher(),
-        &examples(),
-        &config(5),
-        parted.path(),
-        &StopAfter::new(6),
-    );
+    let stopped = capture(&mut teacher(), &examples(), &config(5), parted.path(), &StopAfter::new(6));
     match stopped {
         Err(TeachError::Cancelled { done, total }) => assert_eq!((done, total), (4, 10)),
         other => panic!("{other:?}"),
     }
     let outcome = capture(&mut teacher(), &examples(), &config(5), parted.path(), &Silent).unwrap();
     assert_eq!(outcome.resumed, 4);
-    let mut names: Vec<_> = std::fs::read_dir(whole.path())
-        .unwrap()
-        .map(|it| it.unwrap().file_name())
-        .collect();
+    let mut names: Vec<_> =
+        std::fs::read_dir(whole.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
     names.sort();
     assert!(names.len() >= 3, "{names:?}");
     for name in names {
@@ -184,34 +134,13 @@ fn foreign_signals_are_refused_with_the_reason() {
     let rows: Vec<&TokenExample> = unknown.iter().collect();
     let positions = predictions(&rows);
     let ask = |replay: &mut ReplayTeacher, temperatures: &[f64], sites: &[limbeck_model::Site]| {
-        replay
-            .signal(&TeacherQuery {
-                rows: &rows,
-                positions: &positions,
-                temperatures,
-                sites,
-            })
-            .unwrap_err()
+        replay.signal(&TeacherQuery { rows: &rows, positions: &positions, temperatures, sites }).unwrap_err()
     };
     assert!(matches!(ask(&mut replay, &[1.0], &[]), TeachError::Data(_)));
-    assert!(
-        ask(&mut replay, &[3.0], &[])
-            .to_string()
-            .contains("temperature 3")
-    );
+    assert!(ask(&mut replay, &[3.0], &[]).to_string().contains("temperature 3"));
     let site = "blocks.0.hook_resid_post".parse().unwrap();
-    assert!(
-        ask(&mut replay, &[], &[site])
-            .to_string()
-            .contains("blocks.0.hook_resid_post")
-    );
+    assert!(ask(&mut replay, &[], &[site]).to_string().contains("blocks.0.hook_resid_post"));
     // A replayed teacher cannot be captured again.
-    let again = capture(
-        &mut replay,
-        &examples(),
-        &config(5),
-        &dir.path().join("again"),
-        &Silent,
-    );
+    let again = capture(&mut replay, &examples(), &config(5), &dir.path().join("again"), &Silent);
     assert!(matches!(again, Err(TeachError::Beyond { .. })));
 }

@@ -28,14 +28,7 @@ pub fn tiny_llama() -> DecoderConfig {
 
 /// A decoder of this configuration but another depth, with fresh weights.
 pub fn deeper(config: &DecoderConfig, n_layers: usize, seed: u64) -> Decoder {
-    match Decoder::init(
-        &DecoderConfig {
-            n_layers,
-            ..config.clone()
-        },
-        seed,
-        &Device::flex(),
-    ) {
+    match Decoder::init(&DecoderConfig { n_layers, ..config.clone() }, seed, &Device::flex()) {
         Ok(decoder) => decoder,
         Err(error) => unreachable!("a tiny configuration is a right one: {error}"),
     }

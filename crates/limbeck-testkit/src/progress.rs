@@ -16,10 +16,7 @@ pub struct StopAfter {
 impl StopAfter {
     /// Stops after `limit` steps.
     pub fn new(limit: u64) -> Self {
-        Self {
-            limit,
-            ..Self::default()
-        }
+        Self { limit, ..Self::default() }
     }
 
     /// Steps reported so far.

@@ -7,17 +7,11 @@ pub const OVERRIDE_PREFIX: &str = "LIMBECK__";
 
 /// Name and meaning of every variable, for the documentation and `--help`.
 pub const VARIABLES: &[(&str, &str)] = &[
-    (
-        "LIMBECK__SECTION__KEY",
-        "overrides a key of the recipe, e.g. LIMBECK__TRAINING__STEPS=10",
-    ),
+    ("LIMBECK__SECTION__KEY", "overrides a key of the recipe, e.g. LIMBECK__TRAINING__STEPS=10"),
     ("LIMBECK_CACHE", "folder where fetched models and data are kept"),
     ("HF_HOME", "folder of the Hugging Face cache, for hf: locators"),
     ("HF_ENDPOINT", "address of the Hugging Face hub, for hf: locators"),
-    (
-        "HF_TOKEN",
-        "access token of the hub; sent to it and written nowhere",
-    ),
+    ("HF_TOKEN", "access token of the hub; sent to it and written nowhere"),
     ("NO_COLOR", "when set, messages are not coloured"),
     ("RAYON_NUM_THREADS", "number of threads of the CPU backend"),
 ];

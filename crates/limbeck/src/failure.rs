@@ -21,20 +21,12 @@ pub(crate) struct Failure {
 impl Failure {
     /// The user asked for something that cannot be done.
     pub(crate) fn input(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self {
-            exit: Exit::BadInput,
-            error: error.into(),
-            hints: Vec::new(),
-        }
+        Self { exit: Exit::BadInput, error: error.into(), hints: Vec::new() }
     }
 
     /// Something broke that is not the user's to mend.
     pub(crate) fn broke(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self {
-            exit: Exit::Broke,
-            error: error.into(),
-            hints: Vec::new(),
-        }
+        Self { exit: Exit::Broke, error: error.into(), hints: Vec::new() }
     }
 
     /// Adds a line of advice.
@@ -66,11 +58,7 @@ impl From<serde_json::Error> for Failure {
 impl From<RecipeError> for Failure {
     fn from(error: RecipeError) -> Self {
         let hints = error.hints();
-        Self {
-            exit: Exit::BadInput,
-            error: error.into(),
-            hints,
-        }
+        Self { exit: Exit::BadInput, error: error.into(), hints }
     }
 }
 
@@ -82,10 +70,6 @@ impl From<PipelineError> for Failure {
             _ => Exit::Broke,
         };
         let hints = error.hints();
-        Self {
-            exit,
-            error: error.into(),
-            hints,
-        }
+        Self { exit, error: error.into(), hints }
     }
 }

@@ -32,22 +32,12 @@ fn main() -> ExitCode {
             if let Some(hint) = verb::nearest(&error) {
                 output::urgent(&format!("hint: {hint}"));
             }
-            return if error.use_stderr() {
-                Exit::BadInput
-            } else {
-                Exit::Fine
-            }
-            .into();
+            return if error.use_stderr() { Exit::BadInput } else { Exit::Fine }.into();
         }
     };
     let output = Output { json: cli.json };
-    let desk = Desk {
-        output,
-        progress: Reporter::new(cli.quiet),
-    };
-    let done = interrupt::listen()
-        .map_err(Failure::broke)
-        .and_then(|()| cli.verb.perform(&desk));
+    let desk = Desk { output, progress: Reporter::new(cli.quiet) };
+    let done = interrupt::listen().map_err(Failure::broke).and_then(|()| cli.verb.perform(&desk));
     match done {
         Ok(exit) => exit,
         Err(failure) if failure.is_broken_pipe() => Exit::Fine,

@@ -38,16 +38,9 @@ pub struct LocatedModel {
 pub fn locate_model(locator: &str, progress: &dyn Progress) -> Result<LocatedModel, NetworkError> {
     let parsed: Locator = locator.parse()?;
     let Located { path, hash, .. } = fetch(&parsed, &Cache::from_env()?, progress)?;
-    let path = if path.is_dir() && !path.join("config.json").is_file() {
-        find_one(&path, "gguf")?
-    } else {
-        path
-    };
-    Ok(LocatedModel {
-        locator: locator.to_owned(),
-        path,
-        hash,
-    })
+    let path =
+        if path.is_dir() && !path.join("config.json").is_file() { find_one(&path, "gguf")? } else { path };
+    Ok(LocatedModel { locator: locator.to_owned(), path, hash })
 }
 
 /// Loads the network that `locator` names.

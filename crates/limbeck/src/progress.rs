@@ -44,10 +44,7 @@ impl Reporter {
             (false, true) => Mode::Drawn(MultiProgress::new()),
             (false, false) => Mode::Plain,
         };
-        Self {
-            mode,
-            works: Mutex::new(Vec::new()),
-        }
+        Self { mode, works: Mutex::new(Vec::new()) }
     }
 
     fn works(&self) -> MutexGuard<'_, Vec<Work>> {
@@ -59,22 +56,12 @@ impl Work {
     fn sentence(&self) -> String {
         let seconds = self.began.elapsed().as_secs_f64().max(1e-9);
         let rate = self.done as f64 / seconds;
-        let Self {
-            label,
-            unit,
-            total,
-            done,
-            ..
-        } = self;
+        let Self { label, unit, total, done, .. } = self;
         if *total == 0 {
             return format!("{label}: {done} {unit}, {rate:.1}/s");
         }
         let left = total.saturating_sub(*done) as f64 / rate.max(1e-9);
-        let eta = if *done == 0 {
-            "unknown".to_owned()
-        } else {
-            clock(left)
-        };
+        let eta = if *done == 0 { "unknown".to_owned() } else { clock(left) };
         format!("{label}: {done}/{total} {unit}, {rate:.1}/s, ETA {eta}")
     }
 }
@@ -94,11 +81,7 @@ impl Progress for Reporter {
         let bar = match &self.mode {
             Mode::Drawn(screen) => Some(draw(screen, label, total, unit)),
             Mode::Plain => {
-                let size = if total == 0 {
-                    String::new()
-                } else {
-                    format!(": {total} {unit}")
-                };
+                let size = if total == 0 { String::new() } else { format!(": {total} {unit}") };
                 output::urgent(&format!("{label}{size}"));
                 None
             }
@@ -144,11 +127,7 @@ impl Progress for Reporter {
             bar.finish_and_clear();
         }
         if work.began.elapsed() >= Duration::from_secs(1) {
-            self.note(&format!(
-                "{}: done in {}",
-                work.label,
-                clock(work.began.elapsed().as_secs_f64())
-            ));
+            self.note(&format!("{}: done in {}", work.label, clock(work.began.elapsed().as_secs_f64())));
         }
     }
 
@@ -163,11 +142,7 @@ fn draw(screen: &MultiProgress, label: &str, total: u64, unit: &str) -> Progress
     } else {
         "{prefix} {wide_bar} {human_pos}/{human_len} {msg} {per_sec} ETA {eta}"
     };
-    let bar = if total == 0 {
-        ProgressBar::new_spinner()
-    } else {
-        ProgressBar::new(total)
-    };
+    let bar = if total == 0 { ProgressBar::new_spinner() } else { ProgressBar::new(total) };
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }

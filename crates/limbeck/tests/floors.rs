@@ -13,25 +13,14 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("limbeck-kernels", &[]),
     ("limbeck-model", &["data", "kernels"]),
     ("limbeck-teach", &["data", "kernels", "model"]),
-    (
-        "limbeck-distill",
-        &["data", "kernels", "model", "results", "teach"],
-    ),
-    (
-        "limbeck-eval",
-        &["data", "kernels", "model", "results", "stats", "teach"],
-    ),
-    (
-        "limbeck-audit",
-        &["data", "eval", "kernels", "model", "results", "stats"],
-    ),
+    ("limbeck-distill", &["data", "kernels", "model", "results", "teach"]),
+    ("limbeck-eval", &["data", "kernels", "model", "results", "stats", "teach"]),
+    ("limbeck-audit", &["data", "eval", "kernels", "model", "results", "stats"]),
     ("limbeck-report", &["results", "stats"]),
     ("limbeck-testkit", &["data", "model"]),
     (
         "limbeck",
-        &[
-            "audit", "data", "distill", "eval", "kernels", "model", "report", "results", "stats", "teach",
-        ],
+        &["audit", "data", "distill", "eval", "kernels", "model", "report", "results", "stats", "teach"],
     ),
 ];
 
@@ -39,10 +28,7 @@ const FLOORS: &[(&str, &[&str])] = &[
 fn imports_only_go_down() {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
     let mut command = MetadataCommand::new();
-    command
-        .manifest_path(manifest)
-        .no_deps()
-        .features(CargoOpt::AllFeatures);
+    command.manifest_path(manifest).no_deps().features(CargoOpt::AllFeatures);
     let metadata = command.exec().unwrap();
     let allowed: BTreeMap<&str, BTreeSet<String>> = FLOORS
         .iter()
@@ -51,9 +37,7 @@ fn imports_only_go_down() {
     let mut seen = BTreeSet::new();
     for package in &metadata.packages {
         let name = package.name.as_str();
-        let floor = allowed
-            .get(name)
-            .unwrap_or_else(|| panic!("{name} is in no floor: add it to the table"));
+        let floor = allowed.get(name).unwrap_or_else(|| panic!("{name} is in no floor: add it to the table"));
         seen.insert(name.to_owned());
         for dependency in &package.dependencies {
             if !dependency.name.starts_with("limbeck") {
@@ -67,9 +51,5 @@ fn imports_only_go_down() {
             );
         }
     }
-    assert_eq!(
-        seen.len(),
-        FLOORS.len(),
-        "the table names a crate that is gone: {seen:?}"
-    );
+    assert_eq!(seen.len(), FLOORS.len(), "the table names a crate that is gone: {seen:?}");
 }

@@ -11,29 +11,16 @@ use std::time::{Duration, Instant};
 use common::{on_tiny, stderr, succeed};
 
 /// Steps enough that there is time to kill.
-const LONGER: [&str; 6] = [
-    "--set",
-    "training.steps=24",
-    "--set",
-    "teacher.training.steps=24",
-    "--set",
-    "audit=false",
-];
+const LONGER: [&str; 6] =
+    ["--set", "training.steps=24", "--set", "teacher.training.steps=24", "--set", "audit=false"];
 
 fn start(folder: &Path) -> Child {
-    on_tiny("run", folder, &LONGER)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+    on_tiny("run", folder, &LONGER).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 fn weights(folder: &Path) -> (Vec<u8>, Vec<u8>) {
     let read = |file: &str| std::fs::read(folder.join(file)).unwrap();
-    (
-        read("student/model.safetensors"),
-        read("baseline/model.safetensors"),
-    )
+    (read("student/model.safetensors"), read("baseline/model.safetensors"))
 }
 
 fn wait_for(what: &str, child: &mut Child, holds: impl Fn() -> bool) -> bool {
@@ -65,16 +52,10 @@ fn killed_at_any_moment_a_run_ends_in_the_same_bits() {
     let killed = place.path().join("killed");
     let moments: [(&str, &dyn Fn() -> bool); 5] = [
         ("the data", &|| killed.join("recipe.toml").exists()),
-        ("a checkpoint of the teacher", &|| {
-            network_in_checkpoints(&killed, "teacher-")
-        }),
-        ("a checkpoint of the student", &|| {
-            network_in_checkpoints(&killed, "student-")
-        }),
+        ("a checkpoint of the teacher", &|| network_in_checkpoints(&killed, "teacher-")),
+        ("a checkpoint of the student", &|| network_in_checkpoints(&killed, "student-")),
         ("the student", &|| killed.join("student").exists()),
-        ("a checkpoint of the baseline", &|| {
-            network_in_checkpoints(&killed, "baseline-")
-        }),
+        ("a checkpoint of the baseline", &|| network_in_checkpoints(&killed, "baseline-")),
     ];
     let mut kills = 0;
     for (what, holds) in moments {
@@ -95,25 +76,15 @@ fn ctrl_c_ends_cleanly_and_the_same_command_goes_on() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("run");
     let mut child = start(&folder);
-    let met = wait_for("a checkpoint of the student", &mut child, || {
-        network_in_checkpoints(&folder, "student-")
-    });
+    let met =
+        wait_for("a checkpoint of the student", &mut child, || network_in_checkpoints(&folder, "student-"));
     assert!(met, "the run ended before it could be interrupted");
     let id = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &id])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(130), "{told}");
-    assert!(
-        told.contains("hint: the same command goes on from there"),
-        "{told}"
-    );
+    assert!(told.contains("hint: the same command goes on from there"), "{told}");
     succeed(on_tiny("run", &folder, &LONGER));
 }
 
@@ -122,16 +93,10 @@ fn two_runs_do_not_write_one_folder() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("run");
     let mut child = start(&folder);
-    assert!(wait_for("the recipe", &mut child, || folder
-        .join("recipe.toml")
-        .exists()));
+    assert!(wait_for("the recipe", &mut child, || folder.join("recipe.toml").exists()));
     let second = on_tiny("run", &folder, &LONGER).output().unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(second.status.code(), Some(2));
-    assert!(
-        stderr(&second).contains("another run is writing"),
-        "{}",
-        stderr(&second)
-    );
+    assert!(stderr(&second).contains("another run is writing"), "{}", stderr(&second));
 }

@@ -12,11 +12,7 @@ fn complaint(text: &str, overrides: &[Override]) -> String {
     match load_text(text, Path::new("recipe.toml"), overrides) {
         Ok(_) => panic!("the recipe was accepted"),
         Err(error) => {
-            let hints = error
-                .hints()
-                .iter()
-                .map(|hint| format!("\nhint: {hint}"))
-                .collect::<String>();
+            let hints = error.hints().iter().map(|hint| format!("\nhint: {hint}")).collect::<String>();
             format!("{error}{hints}")
         }
     }
@@ -40,18 +36,12 @@ fn the_tiny_recipe_is_good() {
 fn unknown_keys_are_named_with_line_and_suggestion() {
     insta::assert_snapshot!("unknown_key", with("learning_rate = 1e-3", "lerning_rate = 1e-3"));
     insta::assert_snapshot!("unknown_section", with("[evaluation]", "[evalution]"));
-    insta::assert_snapshot!(
-        "unknown_key_of_a_kind",
-        with("temperature = 2.0", "temprature = 2.0")
-    );
+    insta::assert_snapshot!("unknown_key_of_a_kind", with("temperature = 2.0", "temprature = 2.0"));
 }
 
 #[test]
 fn unknown_kinds_are_named_with_those_there_are() {
-    insta::assert_snapshot!(
-        "unknown_kind",
-        with("kind = \"forward_kl\"", "kind = \"forwardkl\"")
-    );
+    insta::assert_snapshot!("unknown_kind", with("kind = \"forward_kl\"", "kind = \"forwardkl\""));
     insta::assert_snapshot!("missing_kind", with("kind = \"numerals\"", "# nothing"));
 }
 
@@ -86,10 +76,7 @@ fn objectives_that_ask_too_much_are_refused() {
 
 #[test]
 fn what_cannot_be_meant_is_refused() {
-    insta::assert_snapshot!(
-        "no_baseline",
-        with("[baseline]\ntrain = true", "[baseline]\ntrain = false")
-    );
+    insta::assert_snapshot!("no_baseline", with("[baseline]\ntrain = true", "[baseline]\ntrain = false"));
     insta::assert_snapshot!("odd_heads", with("n_heads = 2", "n_heads = 3"));
     let gguf = "[export]\ngguf = [\"f16\"]\n\n[baseline]";
     insta::assert_snapshot!("no_gguf", with("[baseline]", gguf));

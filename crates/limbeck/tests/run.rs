@@ -18,9 +18,8 @@ fn a_run_goes_from_recipe_to_report_and_is_not_done_twice() {
 
     let results: Value =
         serde_json::from_str(&std::fs::read_to_string(folder.join("results.json")).unwrap()).unwrap();
-    let mut measures: Vec<String> = ["a", "similarity", "influence"]
-        .map(|m| format!("/audit/alignment/{m}"))
-        .into();
+    let mut measures: Vec<String> =
+        ["a", "similarity", "influence"].map(|m| format!("/audit/alignment/{m}")).into();
     for network in ["teacher", "student", "baseline"] {
         measures.extend(["accuracy", "loss"].map(|m| format!("/evaluation/{network}/{m}")));
         measures.extend(["mean", "worst", "severity"].map(|m| format!("/audit/brittleness/{network}/{m}")));
@@ -29,9 +28,7 @@ fn a_run_goes_from_recipe_to_report_and_is_not_done_twice() {
         measures.extend(["agreement", "kl"].map(|m| format!("/evaluation/{network}/{m}")));
     }
     for measure in measures {
-        let estimate = results
-            .pointer(&measure)
-            .unwrap_or_else(|| panic!("no {measure}"));
+        let estimate = results.pointer(&measure).unwrap_or_else(|| panic!("no {measure}"));
         for part in ["value", "low", "high"] {
             assert!(estimate.get(part).is_some(), "{measure} has no {part}");
         }
@@ -51,70 +48,38 @@ fn a_run_goes_from_recipe_to_report_and_is_not_done_twice() {
     for file in wanted {
         assert!(folder.join(file).is_file(), "no {file}");
     }
-    assert!(
-        !folder.join("checkpoints").exists(),
-        "finished checkpoints are removed"
-    );
+    assert!(!folder.join("checkpoints").exists(), "finished checkpoints are removed");
     for file in files(&folder) {
         let bytes = std::fs::read(&file).unwrap();
         let found = bytes.windows(18).any(|window| window == b"hf_verysecrettoken");
         assert!(!found, "{} holds the token", file.display());
     }
-    let names: Vec<Value> = results["training"]["runs"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|run| run["network"].clone())
-        .collect();
+    let names: Vec<Value> =
+        results["training"]["runs"].as_array().unwrap().iter().map(|run| run["network"].clone()).collect();
     assert_eq!(names, ["teacher", "student", "baseline"]);
-    for line in std::fs::read_to_string(folder.join("metrics.jsonl"))
-        .unwrap()
-        .lines()
-    {
+    for line in std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap().lines() {
         let line: Value = serde_json::from_str(line).unwrap();
-        assert!(
-            line["terms"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .all(|term| term["name"].is_string())
-        );
+        assert!(line["terms"].as_array().unwrap().iter().all(|term| term["name"].is_string()));
     }
 
     // The same again: every stage is skipped, and the results are the same.
     let again = succeed(on_tiny("run", &folder, &[]));
     let told = stderr(&again);
-    for stage in [
-        "data", "teacher", "student", "baseline", "evaluate", "audit", "export",
-    ] {
-        assert!(
-            told.contains(&format!("{stage}: unchanged, skipped")),
-            "{stage} was done again:\n{told}"
-        );
+    for stage in ["data", "teacher", "student", "baseline", "evaluate", "audit", "export"] {
+        assert!(told.contains(&format!("{stage}: unchanged, skipped")), "{stage} was done again:\n{told}");
     }
     let second: Value =
         serde_json::from_str(&std::fs::read_to_string(folder.join("results.json")).unwrap()).unwrap();
     assert_eq!(results, second);
 
     // Another audit: what is above it stays.
-    let changed = succeed(on_tiny(
-        "run",
-        &folder,
-        &["--set", "audit.prompts_per_template=4"],
-    ));
+    let changed = succeed(on_tiny("run", &folder, &["--set", "audit.prompts_per_template=4"]));
     let told = stderr(&changed);
-    assert!(
-        told.contains("student: unchanged, skipped") && !told.contains("audit: unchanged"),
-        "{told}"
-    );
+    assert!(told.contains("student: unchanged, skipped") && !told.contains("audit: unchanged"), "{told}");
 
     // A missing output is made again, alone.
     std::fs::remove_file(folder.join("audit.json")).unwrap();
-    let mended = succeed(on_tiny(
-        "run",
-        &folder,
-        &["--set", "audit.prompts_per_template=4"],
-    ));
+    let mended = succeed(on_tiny("run", &folder, &["--set", "audit.prompts_per_template=4"]));
     assert!(stderr(&mended).contains("student: unchanged, skipped"));
     assert!(folder.join("audit.json").is_file());
 
@@ -161,11 +126,7 @@ fn verbs_work_alone_and_models_come_and_go() {
 
     let copy = place.path().join("copy");
     let mut command = limbeck();
-    command
-        .args(["model", "export"])
-        .arg(&student)
-        .args(["--format", "hf", "--out"])
-        .arg(&copy);
+    command.args(["model", "export"]).arg(&student).args(["--format", "hf", "--out"]).arg(&copy);
     succeed(command);
     let generate = |model: &std::path::Path| {
         let mut command = limbeck();
@@ -181,15 +142,7 @@ fn verbs_work_alone_and_models_come_and_go() {
 
     let mut command = limbeck();
     command
-        .args([
-            "audit",
-            "--task",
-            "numerals",
-            "--prompts",
-            "2",
-            "--json",
-            "--teacher",
-        ])
+        .args(["audit", "--task", "numerals", "--prompts", "2", "--json", "--teacher"])
         .arg(&student)
         .arg("--student")
         .arg(&student);

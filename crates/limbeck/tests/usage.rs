@@ -38,10 +38,7 @@ fn an_unknown_builtin_is_answered_with_those_there_are() {
 
 #[test]
 fn a_missing_model_is_bad_input() {
-    let output = limbeck()
-        .args(["model", "show", "no/such/model.gguf"])
-        .output()
-        .unwrap();
+    let output = limbeck().args(["model", "show", "no/such/model.gguf"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(stderr(&output).contains("no/such/model.gguf"));
 }
@@ -65,17 +62,8 @@ fn the_environment_overrides_and_its_mistakes_are_named() {
         .env("LIMBECK__TRAINING__STEPS", "11")
         .output()
         .unwrap();
-    assert!(
-        String::from_utf8_lossy(&output.stdout).contains("steps = 11"),
-        "{}",
-        stderr(&output)
-    );
-    let output = limbeck()
-        .arg("validate")
-        .arg(tiny())
-        .env("LIMBECK__TRAINING__STEP", "11")
-        .output()
-        .unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("steps = 11"), "{}", stderr(&output));
+    let output = limbeck().arg("validate").arg(tiny()).env("LIMBECK__TRAINING__STEP", "11").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     insta::assert_snapshot!("wrong_variable", stderr(&output));
 }
@@ -92,12 +80,7 @@ fn data_is_json_when_asked() {
 
 #[test]
 fn help_and_completions_are_data() {
-    for arguments in [
-        &["--help"][..],
-        &["--version"],
-        &["completions", "bash"],
-        &["schema", "recipe"],
-    ] {
+    for arguments in [&["--help"][..], &["--version"], &["completions", "bash"], &["schema", "recipe"]] {
         let mut command = limbeck();
         command.args(arguments);
         assert!(!succeed(command).stdout.is_empty(), "{arguments:?}");
@@ -106,12 +89,8 @@ fn help_and_completions_are_data() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let mut child = limbeck()
-        .args(["schema", "results"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        limbeck().args(["schema", "results"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));

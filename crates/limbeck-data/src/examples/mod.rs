@@ -64,9 +64,7 @@ impl TokenExample {
     /// A prompt, not scored, followed by a completion, scored (all but a leading first token).
     pub fn completion(prompt: &[u32], completion: &[u32]) -> Self {
         let ids: Vec<u32> = prompt.iter().chain(completion).copied().collect();
-        let scored = (0..ids.len())
-            .map(|position| position > 0 && position >= prompt.len())
-            .collect();
+        let scored = (0..ids.len()).map(|position| position > 0 && position >= prompt.len()).collect();
         Self { ids, scored }
     }
 
@@ -82,11 +80,7 @@ impl TokenExample {
 
     /// Positions of the scored tokens, ascending.
     pub fn scored_positions(&self) -> impl Iterator<Item = usize> + '_ {
-        self.scored
-            .iter()
-            .enumerate()
-            .filter(|(_, scored)| **scored)
-            .map(|(position, _)| position)
+        self.scored.iter().enumerate().filter(|(_, scored)| **scored).map(|(position, _)| position)
     }
 
     /// Number of scored tokens.
@@ -177,14 +171,8 @@ mod tests {
     fn the_first_token_is_never_scored() {
         assert!(TokenExample::new(vec![1, 2], vec![true, true]).is_err());
         assert!(TokenExample::new(vec![1, 2], vec![false]).is_err());
-        assert_eq!(
-            TokenExample::all_scored(vec![5, 6, 7]).scored,
-            [false, true, true]
-        );
-        assert_eq!(
-            TokenExample::completion(&[1, 2], &[3]).scored,
-            [false, false, true]
-        );
+        assert_eq!(TokenExample::all_scored(vec![5, 6, 7]).scored, [false, true, true]);
+        assert_eq!(TokenExample::completion(&[1, 2], &[3]).scored, [false, false, true]);
         assert_eq!(TokenExample::completion(&[], &[3, 4]).scored, [false, true]);
         let example = TokenExample::completion(&[1, 2], &[3, 4]);
         assert_eq!(example.scored_positions().collect::<Vec<_>>(), [2, 3]);
@@ -195,27 +183,19 @@ mod tests {
     fn what_is_saved_is_loaded() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("examples.jsonl");
-        let examples = vec![
-            TokenExample::all_scored(vec![1, 2, u32::MAX]),
-            TokenExample::completion(&[4], &[]),
-        ];
+        let examples =
+            vec![TokenExample::all_scored(vec![1, 2, u32::MAX]), TokenExample::completion(&[4], &[])];
         save_examples(&path, &examples).unwrap();
         assert_eq!(load_examples(&path).unwrap(), examples);
         for (text, line) in [
-            (
-                "{\"ids\":[1],\"scored\":[false]}\n{\"ids\":[1],\"scored\":[true]}\n",
-                "line 2",
-            ),
+            ("{\"ids\":[1],\"scored\":[false]}\n{\"ids\":[1],\"scored\":[true]}\n", "line 2"),
             ("{\"ids\":[1,2],\"scored\":[false]}\n", "line 1"),
             ("\n{\"ids\":[-1],\"scored\":[false]}", "line 2"),
             ("{\"ids\":[1],\"scored\":[false],\"more\":1}", "line 1"),
         ] {
             std::fs::write(&path, text).unwrap();
             let error = load_examples(&path).unwrap_err().to_string();
-            assert!(
-                error.contains(line) && error.contains("examples.jsonl"),
-                "{error}"
-            );
+            assert!(error.contains(line) && error.contains("examples.jsonl"), "{error}");
         }
     }
 
@@ -224,10 +204,7 @@ mod tests {
         let base = hash_examples(&[TokenExample::completion(&[1], &[2, 3])]);
         assert_ne!(base, hash_examples(&[TokenExample::all_scored(vec![1, 2, 4])]));
         assert_ne!(base, hash_examples(&[TokenExample::completion(&[1, 2], &[3])]));
-        let split = [
-            TokenExample::all_scored(vec![1]),
-            TokenExample::all_scored(vec![2, 3]),
-        ];
+        let split = [TokenExample::all_scored(vec![1]), TokenExample::all_scored(vec![2, 3])];
         assert_ne!(base, hash_examples(&split));
     }
 }

@@ -37,22 +37,13 @@ impl BatchOrder {
         let count = match u32::try_from(examples) {
             Ok(count) if count > 0 => count,
             _ => {
-                return Err(wrong(
-                    "the number of examples",
-                    examples,
-                    "between 1 and 4294967295",
-                ));
+                return Err(wrong("the number of examples", examples, "between 1 and 4294967295"));
             }
         };
         if batch_size == 0 {
             return Err(wrong("the batch size", batch_size, "at least 1"));
         }
-        Ok(Self {
-            seed,
-            examples: count,
-            batch_size,
-            recent: Mutex::new(None),
-        })
+        Ok(Self { seed, examples: count, batch_size, recent: Mutex::new(None) })
     }
 
     /// The examples of a step (counted from 0), as indices.

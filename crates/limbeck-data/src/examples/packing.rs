@@ -38,11 +38,7 @@ mod tests {
         let examples = pack([vec![1, 2, 3], vec![], vec![4, 5, 6, 7]], 4, Some(0));
         let ids: Vec<&[u32]> = examples.iter().map(|example| example.ids.as_slice()).collect();
         assert_eq!(ids, [&[1, 2, 3, 0], &[0, 4, 5, 6]]);
-        assert!(
-            examples
-                .iter()
-                .all(|example| example.scored == [false, true, true, true])
-        );
+        assert!(examples.iter().all(|example| example.scored == [false, true, true, true]));
         let joined = pack([vec![1, 2, 3], vec![4]], 2, None);
         assert_eq!(joined.len(), 2);
         assert_eq!(joined[1].ids, [3, 4]);

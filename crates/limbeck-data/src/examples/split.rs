@@ -49,10 +49,7 @@ pub fn split_tail(documents: Vec<Vec<u32>>, held_out: f64) -> Result<Split<Vec<u
     check_fraction(held_out)?;
     let total: usize = documents.iter().map(Vec::len).sum();
     let mut left = total - held_out_count(total, held_out);
-    let mut split = Split {
-        train: Vec::new(),
-        held_out: Vec::new(),
-    };
+    let mut split = Split { train: Vec::new(), held_out: Vec::new() };
     for mut document in documents {
         if document.len() <= left {
             left -= document.len();
@@ -83,16 +80,10 @@ pub fn split_shuffled<T>(items: Vec<T>, held_out: f64, seed: u64) -> Result<Spli
     for index in order.into_iter().take(count) {
         chosen[index] = true;
     }
-    let mut split = Split {
-        train: Vec::with_capacity(items.len() - count),
-        held_out: Vec::with_capacity(count),
-    };
+    let mut split =
+        Split { train: Vec::with_capacity(items.len() - count), held_out: Vec::with_capacity(count) };
     for (item, chosen) in items.into_iter().zip(chosen) {
-        if chosen {
-            split.held_out.push(item)
-        } else {
-            split.train.push(item)
-        }
+        if chosen { split.held_out.push(item) } else { split.train.push(item) }
     }
     Ok(split)
 }

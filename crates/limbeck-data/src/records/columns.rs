@@ -17,11 +17,7 @@ pub(super) struct Misfit {
 
 impl Misfit {
     fn new(column: impl Into<String>, found: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self {
-            column: Some(column.into()),
-            found: found.into(),
-            expected: expected.into(),
-        }
+        Self { column: Some(column.into()), found: found.into(), expected: expected.into() }
     }
 }
 
@@ -30,25 +26,19 @@ pub(super) fn record(value: Value) -> Result<Record, Misfit> {
     match value {
         Value::String(text) => Ok(Record::Text { text }),
         Value::Object(object) => record_of_object(object),
-        other => Err(Misfit {
-            column: None,
-            found: describe(&other),
-            expected: format!("an object with {KINDS}"),
-        }),
+        other => {
+            Err(Misfit { column: None, found: describe(&other), expected: format!("an object with {KINDS}") })
+        }
     }
 }
 
 /// Makes a record of named values.
 pub(super) fn record_of_object(mut object: Map<String, Value>) -> Result<Record, Misfit> {
     if let Some(value) = object.remove("messages") {
-        return Ok(Record::Messages {
-            messages: messages("messages", value, "role", "content")?,
-        });
+        return Ok(Record::Messages { messages: messages("messages", value, "role", "content")? });
     }
     if let Some(value) = object.remove("conversations") {
-        return Ok(Record::Messages {
-            messages: messages("conversations", value, "from", "value")?,
-        });
+        return Ok(Record::Messages { messages: messages("conversations", value, "from", "value")? });
     }
     if let Some(value) = object.remove("input_ids") {
         let input_ids = token_ids(value)?;
@@ -83,39 +73,21 @@ pub(super) fn record_of_object(mut object: Map<String, Value>) -> Result<Record,
         return Ok(Record::Completion { prompt, completion });
     }
     if object.contains_key("text") {
-        return Ok(Record::Text {
-            text: text(&mut object, "text", "")?,
-        });
+        return Ok(Record::Text { text: text(&mut object, "text", "")? });
     }
-    let mut names: Vec<String> = object
-        .keys()
-        .take(12)
-        .map(|name| format!("`{}`", shorten(name)))
-        .collect();
+    let mut names: Vec<String> = object.keys().take(12).map(|name| format!("`{}`", shorten(name))).collect();
     if object.len() > names.len() {
         names.push(format!("and {} more", object.len() - names.len()));
     }
-    let found = if names.is_empty() {
-        "no columns".to_owned()
-    } else {
-        format!("only {}", names.join(", "))
-    };
-    Err(Misfit {
-        column: None,
-        found,
-        expected: KINDS.to_owned(),
-    })
+    let found = if names.is_empty() { "no columns".to_owned() } else { format!("only {}", names.join(", ")) };
+    Err(Misfit { column: None, found, expected: KINDS.to_owned() })
 }
 
 fn text(object: &mut Map<String, Value>, column: &str, beside: &str) -> Result<String, Misfit> {
     match object.remove(column) {
         Some(Value::String(text)) => Ok(text),
         Some(other) => Err(Misfit::new(column, describe(&other), "text")),
-        None => Err(Misfit::new(
-            column,
-            "nothing",
-            format!("text {beside}").trim_end().to_owned(),
-        )),
+        None => Err(Misfit::new(column, "nothing", format!("text {beside}").trim_end().to_owned())),
     }
 }
 
@@ -131,11 +103,7 @@ fn messages(column: &str, value: Value, who: &str, what: &str) -> Result<Vec<Mes
     for (index, turn) in list.into_iter().enumerate() {
         let place = |name: &str| format!("{column}[{index}].{name}");
         let Value::Object(mut turn) = turn else {
-            return Err(Misfit::new(
-                format!("{column}[{index}]"),
-                describe(&turn),
-                shape(),
-            ));
+            return Err(Misfit::new(format!("{column}[{index}]"), describe(&turn), shape()));
         };
         let mut take = |name: &str| match turn.remove(name) {
             Some(Value::String(text)) => Ok(text),
@@ -151,10 +119,7 @@ fn messages(column: &str, value: Value, who: &str, what: &str) -> Result<Vec<Mes
                 "system, user (human), assistant (gpt, model) or tool (function)",
             )
         })?;
-        messages.push(Message {
-            role: role.to_owned(),
-            content,
-        });
+        messages.push(Message { role: role.to_owned(), content });
     }
     Ok(messages)
 }
@@ -177,27 +142,20 @@ fn token_ids(value: Value) -> Result<Vec<u32>, Misfit> {
     list.into_iter()
         .enumerate()
         .map(|(index, value)| {
-            value
-                .as_u64()
-                .and_then(|id| u32::try_from(id).ok())
-                .ok_or_else(|| {
-                    Misfit::new(
-                        format!("input_ids[{index}]"),
-                        describe(&value),
-                        "a whole number from 0 to 4294967295",
-                    )
-                })
+            value.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| {
+                Misfit::new(
+                    format!("input_ids[{index}]"),
+                    describe(&value),
+                    "a whole number from 0 to 4294967295",
+                )
+            })
         })
         .collect()
 }
 
 fn loss_mask(value: Value, length: usize) -> Result<Vec<bool>, Misfit> {
     let Value::Array(list) = value else {
-        return Err(Misfit::new(
-            "loss_mask",
-            describe(&value),
-            "a list of true and false, or 1 and 0",
-        ));
+        return Err(Misfit::new("loss_mask", describe(&value), "a list of true and false, or 1 and 0"));
     };
     if list.len() != length {
         return Err(Misfit::new(
@@ -212,11 +170,7 @@ fn loss_mask(value: Value, length: usize) -> Result<Vec<bool>, Misfit> {
             (Value::Bool(flag), _) => Ok(*flag),
             (_, Some(0)) => Ok(false),
             (_, Some(1)) => Ok(true),
-            _ => Err(Misfit::new(
-                format!("loss_mask[{index}]"),
-                describe(&value),
-                "true, false, 1 or 0",
-            )),
+            _ => Err(Misfit::new(format!("loss_mask[{index}]"), describe(&value), "true, false, 1 or 0")),
         })
         .collect()
 }
@@ -250,45 +204,26 @@ mod tests {
     use serde_json::json;
 
     fn completion(prompt: &str, completion: &str) -> Record {
-        Record::Completion {
-            prompt: prompt.to_owned(),
-            completion: completion.to_owned(),
-        }
+        Record::Completion { prompt: prompt.to_owned(), completion: completion.to_owned() }
     }
 
     #[test]
     fn every_known_shape_is_recognised() {
         assert_eq!(record(json!("x")).unwrap(), Record::Text { text: "x".into() });
-        assert_eq!(
-            record(json!({"text": "x", "id": 1})).unwrap(),
-            Record::Text { text: "x".into() }
-        );
+        assert_eq!(record(json!({"text": "x", "id": 1})).unwrap(), Record::Text { text: "x".into() });
         assert_eq!(
             record(json!({"prompt": "a", "completion": "b", "text": "ab"})).unwrap(),
             completion("a", "b")
         );
-        assert_eq!(
-            record(json!({"question": "a", "answer": "b"})).unwrap(),
-            completion("a", "b")
-        );
-        for (input, prompt) in [
-            (json!(""), "do"),
-            (json!(null), "do"),
-            (json!("this"), "do\n\nthis"),
-        ] {
+        assert_eq!(record(json!({"question": "a", "answer": "b"})).unwrap(), completion("a", "b"));
+        for (input, prompt) in [(json!(""), "do"), (json!(null), "do"), (json!("this"), "do\n\nthis")] {
             let value = json!({"instruction": "do", "input": input, "output": "done", "text": "all"});
             assert_eq!(record(value).unwrap(), completion(prompt, "done"));
         }
         let expected = Record::Messages {
             messages: vec![
-                Message {
-                    role: "user".into(),
-                    content: "hi".into(),
-                },
-                Message {
-                    role: "assistant".into(),
-                    content: "ho".into(),
-                },
+                Message { role: "user".into(), content: "hi".into() },
+                Message { role: "assistant".into(), content: "ho".into() },
             ],
         };
         let share =
@@ -299,59 +234,26 @@ mod tests {
         assert_eq!(record(chat).unwrap(), expected);
         assert_eq!(
             record(json!({"input_ids": [1, 2], "loss_mask": [0, true]})).unwrap(),
-            Record::Tokens {
-                input_ids: vec![1, 2],
-                loss_mask: Some(vec![false, true])
-            }
+            Record::Tokens { input_ids: vec![1, 2], loss_mask: Some(vec![false, true]) }
         );
     }
 
     #[test]
     fn a_misfit_names_the_place_and_the_cure() {
         for (value, column, found, expected) in [
-            (
-                json!({"prompt": "a"}),
-                Some("completion"),
-                "nothing",
-                "text beside `prompt`",
-            ),
+            (json!({"prompt": "a"}), Some("completion"), "nothing", "text beside `prompt`"),
             (json!({"text": 7}), Some("text"), "the number 7", "text"),
-            (
-                json!({"input_ids": [1, -2]}),
-                Some("input_ids[1]"),
-                "the number -2",
-                "a whole number",
-            ),
-            (
-                json!({"input_ids": [1], "loss_mask": []}),
-                Some("loss_mask"),
-                "0 entries",
-                "1, as many",
-            ),
-            (
-                json!({"messages": []}),
-                Some("messages"),
-                "an empty list",
-                "at least one",
-            ),
+            (json!({"input_ids": [1, -2]}), Some("input_ids[1]"), "the number -2", "a whole number"),
+            (json!({"input_ids": [1], "loss_mask": []}), Some("loss_mask"), "0 entries", "1, as many"),
+            (json!({"messages": []}), Some("messages"), "an empty list", "at least one"),
             (
                 json!({"messages": [{"role": "x", "content": ""}]}),
                 Some("messages[0].role"),
                 "`x`",
                 "assistant",
             ),
-            (
-                json!({"conversations": [{"from": "gpt"}]}),
-                Some("conversations[0].value"),
-                "nothing",
-                "text",
-            ),
-            (
-                json!({"body": 1, "id": 2}),
-                None,
-                "only `body`, `id`",
-                "`messages`",
-            ),
+            (json!({"conversations": [{"from": "gpt"}]}), Some("conversations[0].value"), "nothing", "text"),
+            (json!({"body": 1, "id": 2}), None, "only `body`, `id`", "`messages`"),
             (json!({}), None, "no columns", "`messages`"),
             (json!([1]), None, "a list of 1", "an object"),
         ] {

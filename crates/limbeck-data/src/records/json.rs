@@ -28,11 +28,7 @@ pub(super) struct ArrayElements {
 impl ArrayElements {
     /// `reader` stands before the opening bracket.
     pub(super) fn new(reader: Box<dyn BufRead + Send>, limit: u64) -> Self {
-        Self {
-            reader,
-            place: Place::Start,
-            limit,
-        }
+        Self { reader, place: Place::Start, limit }
     }
 
     /// Steps over white space and gives the next byte without taking it.
@@ -154,9 +150,5 @@ impl ArrayElements {
 }
 
 fn show(byte: u8) -> String {
-    if byte.is_ascii_graphic() {
-        format!("`{}`", char::from(byte))
-    } else {
-        format!("byte 0x{byte:02x}")
-    }
+    if byte.is_ascii_graphic() { format!("`{}`", char::from(byte)) } else { format!("byte 0x{byte:02x}") }
 }

@@ -43,12 +43,7 @@ impl JsonReader {
         } else {
             Form::Lines(reader)
         };
-        Ok(Self {
-            path: path.to_path_buf(),
-            form,
-            row: 0,
-            limit,
-        })
+        Ok(Self { path: path.to_path_buf(), form, row: 0, limit })
     }
 
     /// The next record, or none at the end.
@@ -74,22 +69,14 @@ impl JsonReader {
             },
             expected: "one complete JSON value, or a file with one array".to_owned(),
         })?;
-        columns::record(value).map(Some).map_err(
-            |Misfit {
-                 column,
-                 found,
-                 expected,
-             }| {
-                DataError::Record {
-                    file: self.path.clone(),
-                    unit,
-                    row: Some(self.row),
-                    column,
-                    found,
-                    expected,
-                }
-            },
-        )
+        columns::record(value).map(Some).map_err(|Misfit { column, found, expected }| DataError::Record {
+            file: self.path.clone(),
+            unit,
+            row: Some(self.row),
+            column,
+            found,
+            expected,
+        })
     }
 }
 

@@ -78,10 +78,9 @@ impl Record {
         let bytes = match self {
             Self::Text { text } => text.len(),
             Self::Completion { prompt, completion } => prompt.len() + completion.len(),
-            Self::Messages { messages } => messages
-                .iter()
-                .map(|message| message.role.len() + message.content.len() + 48)
-                .sum(),
+            Self::Messages { messages } => {
+                messages.iter().map(|message| message.role.len() + message.content.len() + 48).sum()
+            }
             Self::Tokens { input_ids, loss_mask } => {
                 input_ids.len() * 4 + loss_mask.as_ref().map_or(0, Vec::len)
             }
@@ -106,11 +105,6 @@ pub struct ReadOptions {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self {
-            glob: None,
-            max_record_bytes: 64 << 20,
-            max_total_bytes: 16 << 30,
-            max_records: None,
-        }
+        Self { glob: None, max_record_bytes: 64 << 20, max_total_bytes: 16 << 30, max_records: None }
     }
 }

@@ -37,10 +37,7 @@ pub(super) fn check(file: &mut File, chunk: &ColumnChunkMetaData, start: u64) ->
         let page = read_header(file, at, end)?;
         at += page.header + page.packed;
         if at > end {
-            return Err(format!(
-                "a page of {} bytes passes the end of its column",
-                page.packed
-            ));
+            return Err(format!("a page of {} bytes passes the end of its column", page.packed));
         }
         seen_bytes += page.unpacked;
         if seen_bytes > unpacked + SLACK {
@@ -49,10 +46,7 @@ pub(super) fn check(file: &mut File, chunk: &ColumnChunkMetaData, start: u64) ->
         if let Some(count) = page.dictionary_values
             && count > page.unpacked
         {
-            return Err(format!(
-                "a dictionary of {} bytes claims {count} values",
-                page.unpacked
-            ));
+            return Err(format!("a dictionary of {} bytes claims {count} values", page.unpacked));
         }
         seen_values += page.values;
         if seen_values > values {
@@ -145,11 +139,7 @@ impl Compact<'_> {
 
     fn skip_bytes(&mut self, count: u64) -> Result<(), Stop> {
         let count = usize::try_from(count).map_err(|_| Stop::Short)?;
-        self.at = self
-            .at
-            .checked_add(count)
-            .filter(|at| *at <= self.bytes.len())
-            .ok_or(Stop::Short)?;
+        self.at = self.at.checked_add(count).filter(|at| *at <= self.bytes.len()).ok_or(Stop::Short)?;
         Ok(())
     }
 
@@ -184,11 +174,7 @@ impl Compact<'_> {
             }
             9 | 10 => {
                 let head = self.byte()?;
-                let length = if head >> 4 == 15 {
-                    self.varint()?
-                } else {
-                    u64::from(head >> 4)
-                };
+                let length = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
                 for _ in 0..length {
                     // A list's true and false take a byte each; a bound on the loop is the bytes left.
                     if matches!(head & 15, 1 | 2) {
@@ -236,19 +222,11 @@ impl Compact<'_> {
                         }
                     }
                     let values = values.ok_or(Stop::Wrong("no number of values"))?;
-                    if number == 7 {
-                        page.dictionary_values = Some(values)
-                    } else {
-                        page.values += values
-                    }
+                    if number == 7 { page.dictionary_values = Some(values) } else { page.values += values }
                 }
                 (_, kind) => self.skip(kind, 1)?,
             }
         }
-        if sizes == 3 {
-            Ok(page)
-        } else {
-            Err(Stop::Wrong("no sizes"))
-        }
+        if sizes == 3 { Ok(page) } else { Err(Stop::Wrong("no sizes")) }
     }
 }

@@ -29,11 +29,7 @@ pub fn parquet_file_limits() -> (u64, u64, u64) {
 }
 
 fn damaged(path: &Path, reason: impl ToString) -> DataError {
-    DataError::Damaged {
-        path: path.to_path_buf(),
-        format: "Parquet",
-        reason: reason.to_string(),
-    }
+    DataError::Damaged { path: path.to_path_buf(), format: "Parquet", reason: reason.to_string() }
 }
 
 /// Opens a Parquet file and checks what its footer claims against the file's length and
@@ -46,27 +42,18 @@ pub(crate) fn open_checked(path: &Path) -> Result<ParquetRecordBatchReaderBuilde
     let length = file.metadata().map_err(DataError::io("look at", path))?.len();
     let (max_footer, max_chunk, max_values) = parquet_file_limits();
     if length < 12 {
-        return Err(damaged(
-            path,
-            format!("{length} bytes, and the smallest such file has 12"),
-        ));
+        return Err(damaged(path, format!("{length} bytes, and the smallest such file has 12")));
     }
     let mut end = [0_u8; 8];
     file.seek(SeekFrom::End(-8))
         .and_then(|_| file.read_exact(&mut end))
         .map_err(DataError::io("read", path))?;
     if &end[4..] != b"PAR1" {
-        return Err(damaged(
-            path,
-            "it does not end in `PAR1` (cut off, or another format)",
-        ));
+        return Err(damaged(path, "it does not end in `PAR1` (cut off, or another format)"));
     }
     let footer = u64::from(u32::from_le_bytes([end[0], end[1], end[2], end[3]]));
     if footer > max_footer || footer + 12 > length {
-        return Err(damaged(
-            path,
-            format!("its footer claims {footer} bytes of a file of {length}"),
-        ));
+        return Err(damaged(path, format!("its footer claims {footer} bytes of a file of {length}")));
     }
     // The embedded Arrow schema is not needed, and parsing it would only be one more way to fail.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
@@ -77,16 +64,11 @@ pub(crate) fn open_checked(path: &Path) -> Result<ParquetRecordBatchReaderBuilde
         for column in group.columns() {
             let name = column.column_path().string();
             let wrong = |what: &str, value: i64| {
-                damaged(
-                    path,
-                    format!("row group {index}, column `{name}` claims {value} {what}"),
-                )
+                damaged(path, format!("row group {index}, column `{name}` claims {value} {what}"))
             };
             let (packed, unpacked) = (column.compressed_size(), column.uncompressed_size());
             let values = column.num_values();
-            let start = column
-                .dictionary_page_offset()
-                .unwrap_or(column.data_page_offset());
+            let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
             let within = |value: i64, limit: u64| u64::try_from(value).is_ok_and(|value| value <= limit);
             if !within(packed, length) || !within(start, length - packed as u64) {
                 return Err(wrong(&format!("bytes at {start} of a file of {length}"), packed));
@@ -138,23 +120,14 @@ impl ParquetReader {
 
     fn open_unguarded(path: &Path) -> Result<Self, DataError> {
         let builder = open_checked(path)?;
-        let names: Vec<&str> = builder
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| field.name().as_str())
-            .collect();
+        let names: Vec<&str> = builder.schema().fields().iter().map(|field| field.name().as_str()).collect();
         let wanted = needed(&names);
         if wanted.is_empty() {
             // The message comes from the same place as for JSON: an object with these keys.
-            let object: Map<String, Value> = names
-                .iter()
-                .map(|name| ((*name).to_owned(), Value::Null))
-                .collect();
+            let object: Map<String, Value> =
+                names.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
             let misfit = columns::record_of_object(object).err();
-            let (found, expected) = misfit
-                .map(|misfit| (misfit.found, misfit.expected))
-                .unwrap_or_default();
+            let (found, expected) = misfit.map(|misfit| (misfit.found, misfit.expected)).unwrap_or_default();
             return Err(DataError::Record {
                 file: path.to_path_buf(),
                 unit: "row",
@@ -171,34 +144,21 @@ impl ParquetReader {
                     unit: "row",
                     row: None,
                     column: Some(field.name().clone()),
-                    found: format!(
-                        "values of type {}",
-                        columns::shorten(&field.data_type().to_string())
-                    ),
+                    found: format!("values of type {}", columns::shorten(&field.data_type().to_string())),
                     expected: "text, whole numbers, true and false, or lists and objects of those".to_owned(),
                 });
             }
         }
         let mask = ProjectionMask::roots(
             builder.parquet_schema(),
-            names
-                .iter()
-                .enumerate()
-                .filter(|(_, name)| wanted.contains(name))
-                .map(|(index, _)| index),
+            names.iter().enumerate().filter(|(_, name)| wanted.contains(name)).map(|(index, _)| index),
         );
         let batches = builder
             .with_projection(mask)
             .with_batch_size(BATCH_ROWS)
             .build()
             .map_err(|error| damaged(path, error))?;
-        Ok(Self {
-            path: path.to_path_buf(),
-            batches,
-            batch: None,
-            next_in_batch: 0,
-            row: 0,
-        })
+        Ok(Self { path: path.to_path_buf(), batches, batch: None, next_in_batch: 0, row: 0 })
     }
 
     /// The next record, or none at the end.
@@ -232,22 +192,16 @@ impl ParquetReader {
             object.insert(field.name().clone(), cell(column.as_ref(), index));
         }
         self.batch = Some(batch);
-        columns::record_of_object(object).map(Some).map_err(
-            |Misfit {
-                 column,
-                 found,
-                 expected,
-             }| {
-                DataError::Record {
-                    file: self.path.clone(),
-                    unit: "row",
-                    row: Some(self.row),
-                    column,
-                    found,
-                    expected,
-                }
-            },
-        )
+        columns::record_of_object(object).map(Some).map_err(|Misfit { column, found, expected }| {
+            DataError::Record {
+                file: self.path.clone(),
+                unit: "row",
+                row: Some(self.row),
+                column,
+                found,
+                expected,
+            }
+        })
     }
 }
 

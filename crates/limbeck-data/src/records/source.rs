@@ -46,10 +46,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, DataError> {
     let mut reader = BufReader::with_capacity(1 << 17, file);
     let start = reader.fill_buf().map_err(DataError::io("read", path))?;
     if start.starts_with(&[0x1f, 0x8b]) {
-        Ok(Box::new(BufReader::with_capacity(
-            1 << 17,
-            MultiGzDecoder::new(reader),
-        )))
+        Ok(Box::new(BufReader::with_capacity(1 << 17, MultiGzDecoder::new(reader))))
     } else {
         Ok(Box::new(reader))
     }
@@ -58,10 +55,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, DataError> {
 /// Reads everything, up to `limit` bytes.
 pub(super) fn read_all(path: &Path, limit: u64) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
-    open(path)?
-        .take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(DataError::io("read", path))?;
+    open(path)?.take(limit + 1).read_to_end(&mut bytes).map_err(DataError::io("read", path))?;
     if bytes.len() as u64 > limit {
         return Err(DataError::TooLarge {
             path: path.to_path_buf(),
@@ -85,10 +79,6 @@ pub(crate) fn contain<T>(path: &Path, work: impl FnOnce() -> Result<T, DataError
             .cloned()
             .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
             .unwrap_or_else(|| "the reader gave up".to_owned());
-        Err(DataError::Damaged {
-            path: path.to_path_buf(),
-            format: "Parquet",
-            reason,
-        })
+        Err(DataError::Damaged { path: path.to_path_buf(), format: "Parquet", reason })
     })
 }

@@ -35,11 +35,7 @@ pub struct RecordStream {
 /// a file comes as an item of the stream.
 pub fn stream_records(path: &Path, options: &ReadOptions) -> Result<RecordStream, DataError> {
     let facts = fs::metadata(path).map_err(DataError::io("open", path))?;
-    let files = if facts.is_dir() {
-        files_of_folder(path, options)?
-    } else {
-        vec![file_of_path(path)?]
-    };
+    let files = if facts.is_dir() { files_of_folder(path, options)? } else { vec![file_of_path(path)?] };
     Ok(RecordStream {
         waiting: files.into_iter(),
         reader: None,
@@ -60,10 +56,7 @@ pub fn read_records(path: &Path) -> Result<Vec<Record>, DataError> {
 }
 
 fn file_of_path(path: &Path) -> Result<(PathBuf, Kind), DataError> {
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy())
-        .unwrap_or_default();
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     match source::kind(&name) {
         Some(kind) => Ok((path.to_path_buf(), kind)),
         None => Err(DataError::Unsupported {
@@ -83,10 +76,9 @@ fn files_of_folder(folder: &Path, options: &ReadOptions) -> Result<Vec<(PathBuf,
             .filter(|name| pattern::matches(glob, name))
             .map(|name| file_of_path(&folder.join(name)))
             .collect::<Result<_, _>>()?,
-        None => names
-            .iter()
-            .filter_map(|name| source::kind(name).map(|kind| (folder.join(name), kind)))
-            .collect(),
+        None => {
+            names.iter().filter_map(|name| source::kind(name).map(|kind| (folder.join(name), kind))).collect()
+        }
     };
     if files.is_empty() {
         return Err(DataError::Unsupported {
@@ -109,9 +101,9 @@ impl RecordStream {
                 Some(Reader::Json(reader)) => reader.next()?,
                 Some(Reader::Parquet(reader)) => reader.next()?,
                 Some(Reader::Text(path)) => match path.take() {
-                    Some(path) => Some(Record::Text {
-                        text: read_text(&path, self.options.max_record_bytes)?,
-                    }),
+                    Some(path) => {
+                        Some(Record::Text { text: read_text(&path, self.options.max_record_bytes)? })
+                    }
                     None => None,
                 },
             };

@@ -15,9 +15,7 @@ use super::*;
 use crate::DataError;
 
 fn text(text: &str) -> Record {
-    Record::Text {
-        text: text.to_owned(),
-    }
+    Record::Text { text: text.to_owned() }
 }
 
 fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
@@ -37,13 +35,8 @@ fn write_parquet(path: &Path, columns: Vec<(&str, ArrayRef)>) {
 #[test]
 fn lines_arrays_and_packed_files_give_the_same_records() {
     let folder = tempfile::tempdir().unwrap();
-    let expected = vec![
-        text("a, [\"]"),
-        Record::Completion {
-            prompt: "q\n".into(),
-            completion: "r}".into(),
-        },
-    ];
+    let expected =
+        vec![text("a, [\"]"), Record::Completion { prompt: "q\n".into(), completion: "r}".into() }];
     let lines =
         "\u{feff}{\"text\": \"a, [\\\"]\"}\r\n\n  {\"prompt\":\"q\\n\",\"completion\":\"r}\",\"id\":[1,{}]}";
     let array =
@@ -72,42 +65,16 @@ fn errors_name_file_row_column_what_was_found_and_what_is_right() {
             "{\"text\":\"x\"}\n{\"text\":1}\n",
             ["a.jsonl", "line 2", "column `text`", "the number 1", "text"],
         ),
-        (
-            "b.jsonl",
-            "\n{\"text\":",
-            ["b.jsonl", "line 2", "EOF", "column 8", "one complete JSON value"],
-        ),
+        ("b.jsonl", "\n{\"text\":", ["b.jsonl", "line 2", "EOF", "column 8", "one complete JSON value"]),
         (
             "c.json",
             "[{\"text\":\"x\"}, {\"prompt\":\"y\"}]",
-            [
-                "c.json",
-                "element 2",
-                "`completion`",
-                "nothing",
-                "beside `prompt`",
-            ],
+            ["c.json", "element 2", "`completion`", "nothing", "beside `prompt`"],
         ),
-        (
-            "d.json",
-            "[{\"text\":\"x\"},]",
-            ["d.json", "element 2", "`]`", "an element after `,`", ""],
-        ),
-        (
-            "e.json",
-            "[{\"text\":\"x\"},",
-            ["e.json", "element 2", "the end of the file", "`]`", ""],
-        ),
-        (
-            "f.json",
-            "[1]x",
-            ["f.json", "element 1", "the number 1", "an object with", ""],
-        ),
-        (
-            "g.jsonl",
-            "{\"body\":\"x\"}",
-            ["g.jsonl", "line 1", "only `body`", "`messages`", "`text`"],
-        ),
+        ("d.json", "[{\"text\":\"x\"},]", ["d.json", "element 2", "`]`", "an element after `,`", ""]),
+        ("e.json", "[{\"text\":\"x\"},", ["e.json", "element 2", "the end of the file", "`]`", ""]),
+        ("f.json", "[1]x", ["f.json", "element 1", "the number 1", "an object with", ""]),
+        ("g.jsonl", "{\"body\":\"x\"}", ["g.jsonl", "line 1", "only `body`", "`messages`", "`text`"]),
         ("h.txt", "a\n\u{0}b", ["", "", "", "", ""]),
     ] {
         let path = write(folder.path(), name, content);
@@ -132,26 +99,15 @@ fn a_folder_is_read_in_order_and_filtered() {
     write(folder.path(), "ignored.bin", [0xff]);
     let all: Vec<Record> = ["1", "2", "3", "4"].into_iter().map(text).collect();
     assert_eq!(read_records(folder.path()).unwrap(), all);
-    let options = |glob: &str| ReadOptions {
-        glob: Some(glob.to_owned()),
-        ..ReadOptions::default()
-    };
-    let chosen: Vec<Record> = stream_records(folder.path(), &options("*.md|a/*"))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
+    let options = |glob: &str| ReadOptions { glob: Some(glob.to_owned()), ..ReadOptions::default() };
+    let chosen: Vec<Record> =
+        stream_records(folder.path(), &options("*.md|a/*")).unwrap().map(Result::unwrap).collect();
     assert_eq!(chosen, [text("1"), text("4")]);
     for (glob, part) in [("*.csv", "none of its 4 files fits"), ("*.bin", "no known kind")] {
-        let error = stream_records(folder.path(), &options(glob))
-            .err()
-            .unwrap()
-            .to_string();
+        let error = stream_records(folder.path(), &options(glob)).err().unwrap().to_string();
         assert!(error.contains(part), "{error}");
     }
-    let options = ReadOptions {
-        max_records: Some(2),
-        ..ReadOptions::default()
-    };
+    let options = ReadOptions { max_records: Some(2), ..ReadOptions::default() };
     assert_eq!(stream_records(folder.path(), &options).unwrap().count(), 2);
 }
 
@@ -159,26 +115,16 @@ fn a_folder_is_read_in_order_and_filtered() {
 fn limits_hold() {
     let folder = tempfile::tempdir().unwrap();
     let long = format!("{{\"text\":\"{}\"}}", "x".repeat(1000));
-    let tight = ReadOptions {
-        max_record_bytes: 500,
-        ..ReadOptions::default()
-    };
+    let tight = ReadOptions { max_record_bytes: 500, ..ReadOptions::default() };
     for path in [
         write(folder.path(), "a.jsonl", &long),
         write(folder.path(), "b.json", format!("[{long}]")),
         write(folder.path(), "c.txt", &long),
     ] {
-        let error = stream_records(&path, &tight)
-            .unwrap()
-            .next()
-            .unwrap()
-            .unwrap_err();
+        let error = stream_records(&path, &tight).unwrap().next().unwrap().unwrap_err();
         assert!(matches!(error, DataError::TooLarge { limit: 500, .. }), "{error}");
     }
-    let total = ReadOptions {
-        max_total_bytes: 2000,
-        ..ReadOptions::default()
-    };
+    let total = ReadOptions { max_total_bytes: 2000, ..ReadOptions::default() };
     let path = write(folder.path(), "d.jsonl", format!("{long}\n{long}\n"));
     let items: Vec<_> = stream_records(&path, &total).unwrap().collect();
     assert_eq!(items.len(), 2);
@@ -194,10 +140,7 @@ fn parquet_of_every_shape() {
     let many_refs: Vec<&str> = many.iter().map(String::as_str).collect();
     let floats: ArrayRef = Arc::new(arrow_array::Float32Array::from(vec![0.5; 500]));
     write_parquet(&path, vec![("score", floats), ("text", strings(&many_refs))]);
-    assert_eq!(
-        read_records(&path).unwrap(),
-        many_refs.iter().map(|row| text(row)).collect::<Vec<_>>()
-    );
+    assert_eq!(read_records(&path).unwrap(), many_refs.iter().map(|row| text(row)).collect::<Vec<_>>());
 
     write_parquet(
         &path,
@@ -209,10 +152,7 @@ fn parquet_of_every_shape() {
     );
     assert_eq!(
         read_records(&path).unwrap()[1],
-        Record::Completion {
-            prompt: "do\n\nit".into(),
-            completion: "y".into()
-        }
+        Record::Completion { prompt: "do\n\nit".into(), completion: "y".into() }
     );
 
     let mut ids = ListBuilder::new(UInt32Builder::new());
@@ -221,54 +161,26 @@ fn parquet_of_every_shape() {
     let mut mask = ListBuilder::new(arrow_array::builder::Int64Builder::new());
     mask.append_value([Some(0), Some(1)]);
     mask.append_value([]);
-    write_parquet(
-        &path,
-        vec![
-            ("input_ids", Arc::new(ids.finish())),
-            ("loss_mask", Arc::new(mask.finish())),
-        ],
-    );
+    write_parquet(&path, vec![("input_ids", Arc::new(ids.finish())), ("loss_mask", Arc::new(mask.finish()))]);
     assert_eq!(
         read_records(&path).unwrap(),
         [
-            Record::Tokens {
-                input_ids: vec![1, 7],
-                loss_mask: Some(vec![false, true])
-            },
-            Record::Tokens {
-                input_ids: vec![],
-                loss_mask: Some(vec![])
-            },
+            Record::Tokens { input_ids: vec![1, 7], loss_mask: Some(vec![false, true]) },
+            Record::Tokens { input_ids: vec![], loss_mask: Some(vec![]) },
         ]
     );
 
-    let fields = vec![
-        Field::new("from", DataType::Utf8, true),
-        Field::new("value", DataType::Utf8, true),
-    ];
+    let fields = vec![Field::new("from", DataType::Utf8, true), Field::new("value", DataType::Utf8, true)];
     let mut turns = ListBuilder::new(StructBuilder::from_fields(fields, 2));
     for (from, value) in [("human", "hi"), ("gpt", "ho")] {
-        turns
-            .values()
-            .field_builder::<StringBuilder>(0)
-            .unwrap()
-            .append_value(from);
-        turns
-            .values()
-            .field_builder::<StringBuilder>(1)
-            .unwrap()
-            .append_value(value);
+        turns.values().field_builder::<StringBuilder>(0).unwrap().append_value(from);
+        turns.values().field_builder::<StringBuilder>(1).unwrap().append_value(value);
         turns.values().append(true);
     }
     turns.append(true);
     write_parquet(&path, vec![("conversations", Arc::new(turns.finish()))]);
-    let Record::Messages { messages } = &read_records(&path).unwrap()[0] else {
-        panic!("not messages")
-    };
-    assert_eq!(
-        (messages[1].role.as_str(), messages[1].content.as_str()),
-        ("assistant", "ho")
-    );
+    let Record::Messages { messages } = &read_records(&path).unwrap()[0] else { panic!("not messages") };
+    assert_eq!((messages[1].role.as_str(), messages[1].content.as_str()), ("assistant", "ho"));
 }
 
 #[test]
@@ -281,17 +193,11 @@ fn parquet_errors_name_row_and_column() {
             assert!(error.contains(part), "`{part}` is not in: {error}");
         }
     };
-    write_parquet(
-        &path,
-        vec![("text", Arc::new(StringArray::from(vec![Some("a"), None])))],
-    );
+    write_parquet(&path, vec![("text", Arc::new(StringArray::from(vec![Some("a"), None])))]);
     check(&["a.parquet", "row 2", "column `text`", "null", "expected text"]);
     write_parquet(&path, vec![("text", Arc::new(Int64Array::from(vec![5])))]);
     check(&["row 1", "column `text`", "the number 5"]);
-    write_parquet(
-        &path,
-        vec![("text", Arc::new(arrow_array::Float64Array::from(vec![5.0])))],
-    );
+    write_parquet(&path, vec![("text", Arc::new(arrow_array::Float64Array::from(vec![5.0])))]);
     check(&["column `text`", "type Float64"]);
     write_parquet(&path, vec![("body", Arc::new(Int64Array::from(vec![5])))]);
     check(&["only `body`", "`question` and `answer`"]);
@@ -299,10 +205,7 @@ fn parquet_errors_name_row_and_column() {
     for (content, part) in [
         (&whole[..whole.len() - 1], "does not end in `PAR1`"),
         (&whole[..8], "8 bytes"),
-        (
-            b"PAR1....\xff\xff\xff\x7fPAR1".as_slice(),
-            "claims 2147483647 bytes",
-        ),
+        (b"PAR1....\xff\xff\xff\x7fPAR1".as_slice(), "claims 2147483647 bytes"),
     ] {
         fs::write(&path, content).unwrap();
         check(&["a.parquet", part]);

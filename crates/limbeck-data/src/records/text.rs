@@ -13,11 +13,7 @@ pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String, DataError> {
     let bytes = source::read_all(path, limit)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let place = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..place]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1;
+        let line = error.as_bytes()[..place].iter().filter(|byte| **byte == b'\n').count() + 1;
         DataError::Record {
             file: path.to_path_buf(),
             unit: "line",
@@ -28,9 +24,5 @@ pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String, DataError> {
         }
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    Ok(if text.contains('\r') {
-        text.replace("\r\n", "\n").replace('\r', "\n")
-    } else {
-        text.to_owned()
-    })
+    Ok(if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.to_owned() })
 }

@@ -86,11 +86,7 @@ impl SignalHeader {
         };
         match header.wrong() {
             None => Ok(header),
-            Some((name, found, expected)) => Err(DataError::Argument {
-                name,
-                found,
-                expected,
-            }),
+            Some((name, found, expected)) => Err(DataError::Argument { name, found, expected }),
         }
     }
 
@@ -108,9 +104,7 @@ impl SignalHeader {
         if !ascending
             || !list.contains(&1.0)
             || list.len() > MAX_TEMPERATURES
-            || !list
-                .iter()
-                .all(|temperature| temperature.is_finite() && *temperature > 0.0)
+            || !list.iter().all(|temperature| temperature.is_finite() && *temperature > 0.0)
         {
             return Some((
                 "temperatures",
@@ -126,14 +120,13 @@ impl SignalHeader {
     /// # Errors
     /// It was not captured.
     pub fn temperature_index(&self, temperature: f64) -> Result<usize, DataError> {
-        self.temperatures
-            .iter()
-            .position(|captured| *captured == temperature)
-            .ok_or_else(|| DataError::Argument {
+        self.temperatures.iter().position(|captured| *captured == temperature).ok_or_else(|| {
+            DataError::Argument {
                 name: "the temperature",
                 found: temperature.to_string(),
                 expected: format!("one of the captured {:?}", self.temperatures),
-            })
+            }
+        })
     }
 
     /// The first field in which signals captured with `self` cannot serve `wanted`. More than is wanted is
@@ -154,10 +147,7 @@ impl SignalHeader {
             .or_else(|| differ("the vocabulary size", &self.vocab_size, &wanted.vocab_size))
             .or_else(|| differ("k", &self.k, &wanted.k))
             .or_else(|| {
-                let missing = wanted
-                    .temperatures
-                    .iter()
-                    .any(|one| !self.temperatures.contains(one));
+                let missing = wanted.temperatures.iter().any(|one| !self.temperatures.contains(one));
                 missing.then(|| DataError::SignalMismatch {
                     path: path.to_path_buf(),
                     field: "the list of temperatures",
@@ -222,26 +212,17 @@ impl SignalManifest {
     pub fn read(folder: &Path) -> Result<Self, DataError> {
         let path = folder.join(MANIFEST);
         let manifest: Self = atomic::read_json(&path)?;
-        let damaged = |reason: String| DataError::Damaged {
-            path: path.clone(),
-            format: "signal manifest",
-            reason,
-        };
+        let damaged =
+            |reason: String| DataError::Damaged { path: path.clone(), format: "signal manifest", reason };
         if manifest.format != FORMAT {
-            return Err(damaged(format!(
-                "it has format {}, this program reads {FORMAT}",
-                manifest.format
-            )));
+            return Err(damaged(format!("it has format {}, this program reads {FORMAT}", manifest.format)));
         }
         if let Some((field, found, expected)) = manifest.header.wrong() {
             return Err(damaged(format!("{field} is {found}, expected {expected}")));
         }
         for (index, shard) in manifest.shards.iter().enumerate() {
             if shard.file != shard_name(index) {
-                return Err(damaged(format!(
-                    "shard {index} is called `{}`",
-                    shard.file.escape_debug()
-                )));
+                return Err(damaged(format!("shard {index} is called `{}`", shard.file.escape_debug())));
             }
         }
         Ok(manifest)

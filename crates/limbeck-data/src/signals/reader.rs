@@ -53,9 +53,7 @@ pub(super) fn verify(folder: &Path, manifest: &SignalManifest) -> Result<(), Dat
 }
 
 fn rows_size(rows: &[Arc<SignalRow>]) -> usize {
-    rows.iter()
-        .map(|row| row.positions.len() + 2 * row.ids.len() + 2 * row.tails.len())
-        .sum()
+    rows.iter().map(|row| row.positions.len() + 2 * row.ids.len() + 2 * row.tails.len()).sum()
 }
 
 impl SignalReader {
@@ -105,12 +103,7 @@ impl SignalReader {
                 });
             }
         }
-        Ok(Self {
-            folder: folder.to_path_buf(),
-            manifest,
-            places,
-            held: Mutex::new(Held::default()),
-        })
+        Ok(Self { folder: folder.to_path_buf(), manifest, places, held: Mutex::new(Held::default()) })
     }
 
     /// What the signals were captured from.
@@ -149,11 +142,7 @@ impl SignalReader {
             mismatch(
                 "the set of examples",
                 format!("{} others", self.places.len()),
-                format!(
-                    "one of {} tokens with key {}",
-                    example.len(),
-                    &hash::hex(&key)[..16]
-                ),
+                format!("one of {} tokens with key {}", example.len(), &hash::hex(&key)[..16]),
             )
         })?;
         let rows = self.group(place)?;
@@ -191,15 +180,12 @@ impl SignalReader {
             return Ok(rows);
         }
         let path = shard_path(&self.folder, place.shard);
-        let rows: Vec<Arc<SignalRow>> = read_group(&path, &self.manifest.header, place.group)?
-            .into_iter()
-            .map(Arc::new)
-            .collect();
+        let rows: Vec<Arc<SignalRow>> =
+            read_group(&path, &self.manifest.header, place.group)?.into_iter().map(Arc::new).collect();
         let rows = Arc::new(rows);
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.values += rows_size(&rows);
-        held.groups
-            .push_back((place.shard, place.group, Arc::clone(&rows)));
+        held.groups.push_back((place.shard, place.group, Arc::clone(&rows)));
         while held.values > MAX_HELD_VALUES && held.groups.len() > 1 {
             if let Some((_, _, oldest)) = held.groups.pop_front() {
                 held.values -= rows_size(&oldest);

@@ -33,10 +33,7 @@ impl SignalRow {
         Self {
             key: example.key(),
             length: example.ids.len() as u32,
-            positions: example
-                .scored_positions()
-                .map(|position| position as u32)
-                .collect(),
+            positions: example.scored_positions().map(|position| position as u32).collect(),
             ids: Vec::new(),
             log_probs: Vec::new(),
             normalisers: Vec::new(),
@@ -53,11 +50,7 @@ impl SignalRow {
     /// Another number of logits than the vocabulary has, one that is not a finite number, or more calls
     /// than scored positions.
     pub fn push_logits(&mut self, header: &SignalHeader, logits: &[f32]) -> Result<(), DataError> {
-        let wrong = |name, found: String, expected: String| DataError::Argument {
-            name,
-            found,
-            expected,
-        };
+        let wrong = |name, found: String, expected: String| DataError::Argument { name, found, expected };
         let m = header.temperatures.len();
         if logits.len() != header.vocab_size as usize {
             return Err(wrong(
@@ -100,11 +93,7 @@ impl SignalRow {
                 first_normaliser = normaliser;
             }
             // With everything kept the tail is 0, not the rounding of a difference.
-            let tail = if k == logits.len() {
-                0.0
-            } else {
-                (1.0 - kept / total).clamp(0.0, 1.0)
-            };
+            let tail = if k == logits.len() { 0.0 } else { (1.0 - kept / total).clamp(0.0, 1.0) };
             self.normalisers.push(normaliser as f32);
             self.tails.push(tail as f32);
         }
@@ -121,11 +110,7 @@ impl SignalRow {
     /// position number `index`: `(log p_1 + Z_1) / T - Z_T`, `[k]`.
     pub fn log_probs_at(&self, header: &SignalHeader, index: usize, temperature: usize) -> Vec<f32> {
         let (k, m) = (header.k as usize, header.temperatures.len());
-        let first = header
-            .temperatures
-            .iter()
-            .position(|one| *one == 1.0)
-            .unwrap_or(0);
+        let first = header.temperatures.iter().position(|one| *one == 1.0).unwrap_or(0);
         let normaliser_1 = f64::from(self.normalisers[index * m + first]);
         let normaliser_t = f64::from(self.normalisers[index * m + temperature]);
         self.log_probs[index * k..(index + 1) * k]
@@ -153,9 +138,7 @@ impl SignalRow {
         ] {
             if Some(found) != expected {
                 let expected = expected.map_or("too many".to_owned(), |count| count.to_string());
-                return Some(format!(
-                    "{found} {name} for {n} scored positions, expected {expected}"
-                ));
+                return Some(format!("{found} {name} for {n} scored positions, expected {expected}"));
             }
         }
         if self.positions.first() == Some(&0) {
@@ -168,19 +151,10 @@ impl SignalRow {
             return Some(format!("position {last} is scored, of {} tokens", self.length));
         }
         if let Some(id) = self.ids.iter().find(|id| **id >= header.vocab_size) {
-            return Some(format!(
-                "id {id} is not below the vocabulary's {}",
-                header.vocab_size
-            ));
+            return Some(format!("id {id} is not below the vocabulary's {}", header.vocab_size));
         }
-        if let Some(value) = self
-            .log_probs
-            .iter()
-            .find(|value| !value.is_finite() || **value > 0.0)
-        {
-            return Some(format!(
-                "a log-probability is {value}, expected finite and at most 0"
-            ));
+        if let Some(value) = self.log_probs.iter().find(|value| !value.is_finite() || **value > 0.0) {
+            return Some(format!("a log-probability is {value}, expected finite and at most 0"));
         }
         if let Some(value) = self.normalisers.iter().find(|value| !value.is_finite()) {
             return Some(format!("a normaliser is {value}, expected finite"));
@@ -194,17 +168,11 @@ impl SignalRow {
             sorted.extend_from_slice(&self.ids[index * k..(index + 1) * k]);
             sorted.sort_unstable();
             if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-                return Some(format!(
-                    "id {} twice at position {}",
-                    pair[0], self.positions[index]
-                ));
+                return Some(format!("id {} twice at position {}", pair[0], self.positions[index]));
             }
             for (at, temperature) in header.temperatures.iter().enumerate() {
-                let kept: f64 = self
-                    .log_probs_at(header, index, at)
-                    .iter()
-                    .map(|value| f64::from(*value).exp())
-                    .sum();
+                let kept: f64 =
+                    self.log_probs_at(header, index, at).iter().map(|value| f64::from(*value).exp()).sum();
                 let sum = kept + f64::from(self.tails[index * m + at]);
                 if (sum - 1.0).abs() > SUM_TOLERANCE || sum.is_nan() {
                     return Some(format!(

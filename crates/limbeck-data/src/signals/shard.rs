@@ -22,13 +22,8 @@ use crate::{DataError, hash};
 pub(super) const GROUP_ROWS: usize = 8;
 
 fn schema() -> Schema {
-    let list = |name, kind| {
-        Field::new(
-            name,
-            DataType::List(Arc::new(Field::new("item", kind, false))),
-            false,
-        )
-    };
+    let list =
+        |name, kind| Field::new(name, DataType::List(Arc::new(Field::new("item", kind, false))), false);
     Schema::new(vec![
         Field::new("key", DataType::FixedSizeBinary(32), false),
         Field::new("length", DataType::UInt32, false),
@@ -89,39 +84,21 @@ pub(super) fn write_shard(path: &Path, rows: &[SignalRow]) -> Result<(), DataErr
 
 /// Opens a shard, all of it or one row group, checking that its columns are a signal shard's.
 fn open(path: &Path, group: Option<usize>) -> Result<ParquetRecordBatchReader, DataError> {
-    let damaged = |reason: String| DataError::Damaged {
-        path: path.to_path_buf(),
-        format: "signal shard",
-        reason,
-    };
+    let damaged =
+        |reason: String| DataError::Damaged { path: path.to_path_buf(), format: "signal shard", reason };
     let mut builder = open_checked(path)?;
     let expected = schema();
     let same = builder.schema().fields().len() == expected.fields().len()
-        && builder
-            .schema()
-            .fields()
-            .iter()
-            .zip(expected.fields())
-            .all(|(found, wanted)| {
-                let kinds = match (found.data_type(), wanted.data_type()) {
-                    (DataType::List(found), DataType::List(wanted)) => {
-                        found.data_type() == wanted.data_type()
-                    }
-                    (found, wanted) => found == wanted,
-                };
-                found.name() == wanted.name() && kinds
-            });
+        && builder.schema().fields().iter().zip(expected.fields()).all(|(found, wanted)| {
+            let kinds = match (found.data_type(), wanted.data_type()) {
+                (DataType::List(found), DataType::List(wanted)) => found.data_type() == wanted.data_type(),
+                (found, wanted) => found == wanted,
+            };
+            found.name() == wanted.name() && kinds
+        });
     if !same {
-        let found: Vec<String> = builder
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
-            .collect();
-        return Err(damaged(format!(
-            "its columns are not those of signals: {}",
-            found.join(", ")
-        )));
+        let found: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
+        return Err(damaged(format!("its columns are not those of signals: {}", found.join(", "))));
     }
     if let Some(group) = group {
         let groups = builder.metadata().num_row_groups();
@@ -130,10 +107,7 @@ fn open(path: &Path, group: Option<usize>) -> Result<ParquetRecordBatchReader, D
         }
         builder = builder.with_row_groups(vec![group]);
     }
-    builder
-        .with_batch_size(GROUP_ROWS)
-        .build()
-        .map_err(|error| damaged(error.to_string()))
+    builder.with_batch_size(GROUP_ROWS).build().map_err(|error| damaged(error.to_string()))
 }
 
 /// Reads and checks all rows of a shard.
@@ -169,10 +143,7 @@ pub(super) fn read_keys(path: &Path) -> Result<Vec<Vec<[u8; 32]>>, DataError> {
             let mut of_group = Vec::new();
             for batch in batches {
                 let batch = batch.map_err(|error| damaged(path, error))?;
-                let column = batch
-                    .columns()
-                    .first()
-                    .and_then(|column| column.as_fixed_size_binary_opt());
+                let column = batch.columns().first().and_then(|column| column.as_fixed_size_binary_opt());
                 let Some(column) = column else {
                     return Err(damaged(path, "its first column is not the key"));
                 };
@@ -187,17 +158,11 @@ pub(super) fn read_keys(path: &Path) -> Result<Vec<Vec<[u8; 32]>>, DataError> {
 }
 
 fn damaged(path: &Path, reason: impl ToString) -> DataError {
-    DataError::Damaged {
-        path: path.to_path_buf(),
-        format: "signal shard",
-        reason: reason.to_string(),
-    }
+    DataError::Damaged { path: path.to_path_buf(), format: "signal shard", reason: reason.to_string() }
 }
 
 fn key(path: &Path, bytes: &[u8]) -> Result<[u8; 32], DataError> {
-    bytes
-        .try_into()
-        .map_err(|_| damaged(path, format!("a key of {} bytes", bytes.len())))
+    bytes.try_into().map_err(|_| damaged(path, format!("a key of {} bytes", bytes.len())))
 }
 
 fn list<T: ArrowPrimitiveType>(column: &ArrayRef, row: usize) -> Option<Vec<T::Native>> {
@@ -219,11 +184,8 @@ fn read(path: &Path, header: &SignalHeader, group: Option<usize>) -> Result<Vec<
             let columns = batch.columns();
             for index in 0..batch.num_rows() {
                 let number = (base + rows.len() + 1) as u64;
-                let wrong = |reason: String| DataError::SignalRow {
-                    path: path.to_path_buf(),
-                    row: number,
-                    reason,
-                };
+                let wrong =
+                    |reason: String| DataError::SignalRow { path: path.to_path_buf(), row: number, reason };
                 let parts = || {
                     Some(SignalRow {
                         key: columns[0]

@@ -20,12 +20,9 @@ fn examples(count: usize, seed: u64) -> Vec<TokenExample> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     (0..count)
         .map(|_| {
-            let ids: Vec<u32> = (0..random.random_range(1..12))
-                .map(|_| random.random_range(0..VOCAB))
-                .collect();
-            let scored = (0..ids.len())
-                .map(|at| at > 0 && random.random_bool(0.7))
-                .collect();
+            let ids: Vec<u32> =
+                (0..random.random_range(1..12)).map(|_| random.random_range(0..VOCAB)).collect();
+            let scored = (0..ids.len()).map(|at| at > 0 && random.random_bool(0.7)).collect();
             TokenExample::new(ids, scored).unwrap()
         })
         .collect()
@@ -64,18 +61,12 @@ fn probabilities_at_every_temperature_are_those_of_the_dense_softmax() {
         for (index, position) in example.scored_positions().enumerate() {
             let logits = logits(&example, position);
             for (at, temperature) in header.temperatures.iter().enumerate() {
-                let scaled: Vec<f64> = logits
-                    .iter()
-                    .map(|z| (f64::from(*z) / temperature).exp())
-                    .collect();
+                let scaled: Vec<f64> = logits.iter().map(|z| (f64::from(*z) / temperature).exp()).collect();
                 let total: f64 = scaled.iter().sum();
                 let ids = &row.ids[index * 7..(index + 1) * 7];
                 for (id, log_prob) in ids.iter().zip(row.log_probs_at(&header, index, at)) {
                     let dense = (scaled[*id as usize] / total).ln();
-                    assert!(
-                        (f64::from(log_prob) - dense).abs() < 1e-5,
-                        "{log_prob} against {dense}"
-                    );
+                    assert!((f64::from(log_prob) - dense).abs() < 1e-5, "{log_prob} against {dense}");
                 }
                 let kept: f64 = ids.iter().map(|id| scaled[*id as usize] / total).sum();
                 assert!((f64::from(row.tails[index * 3 + at]) - (1.0 - kept)).abs() < 1e-6);
@@ -104,11 +95,7 @@ fn equal_logits_are_kept_by_id_and_a_whole_vocabulary_has_no_tail() {
     let mut row = SignalRow::start(&example);
     row.push_logits(&all, &logits(&example, 1)).unwrap();
     assert_eq!(row.tails, [0.0, 0.0]);
-    assert!(
-        SignalRow::start(&example)
-            .push_logits(&all, &[f32::NAN; VOCAB as usize])
-            .is_err()
-    );
+    assert!(SignalRow::start(&example).push_logits(&all, &[f32::NAN; VOCAB as usize]).is_err());
     assert!(SignalRow::start(&example).push_logits(&all, &[0.0; 3]).is_err());
 }
 
@@ -125,19 +112,9 @@ fn what_is_captured_is_replayed_and_a_killed_capture_goes_on() {
     drop(writer);
     // A shard that was renamed but not counted is overwritten.
     fs::write(shard_path(folder.path(), 2), "not a shard").unwrap();
-    let unfinished = SignalReader::open(folder.path(), &header)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        unfinished.contains("unfinished capture of 10 examples"),
-        "{unfinished}"
-    );
-    assert_eq!(
-        SignalWriter::open(folder.path(), header.clone(), 5)
-            .unwrap()
-            .done(),
-        10
-    );
+    let unfinished = SignalReader::open(folder.path(), &header).unwrap_err().to_string();
+    assert!(unfinished.contains("unfinished capture of 10 examples"), "{unfinished}");
+    assert_eq!(SignalWriter::open(folder.path(), header.clone(), 5).unwrap().done(), 10);
     let manifest = capture(folder.path(), &header, &examples);
     assert_eq!((manifest.shards.len(), manifest.examples()), (5, 23));
 
@@ -153,25 +130,10 @@ fn what_is_captured_is_replayed_and_a_killed_capture_goes_on() {
     );
 
     let stranger = TokenExample::all_scored(vec![1; 40]);
-    assert!(
-        reader
-            .get(&stranger)
-            .unwrap_err()
-            .to_string()
-            .contains("one of 40 tokens")
-    );
-    let longest = examples
-        .iter()
-        .max_by_key(|example| example.scored_count())
-        .unwrap();
+    assert!(reader.get(&stranger).unwrap_err().to_string().contains("one of 40 tokens"));
+    let longest = examples.iter().max_by_key(|example| example.scored_count()).unwrap();
     let other = TokenExample::completion(&longest.ids, &[]);
-    assert!(
-        reader
-            .get(&other)
-            .unwrap_err()
-            .to_string()
-            .contains("scored tokens")
-    );
+    assert!(reader.get(&other).unwrap_err().to_string().contains("scored tokens"));
 }
 
 #[test]
@@ -181,12 +143,8 @@ fn signals_of_something_else_are_refused_naming_both() {
     capture(folder.path(), &captured, &examples(6, 3));
     let refuse = |wanted: SignalHeader, parts: [&str; 3]| {
         for error in [
-            SignalReader::open(folder.path(), &wanted)
-                .unwrap_err()
-                .to_string(),
-            SignalWriter::open(folder.path(), wanted.clone(), 5)
-                .unwrap_err()
-                .to_string(),
+            SignalReader::open(folder.path(), &wanted).unwrap_err().to_string(),
+            SignalWriter::open(folder.path(), wanted.clone(), 5).unwrap_err().to_string(),
         ] {
             for part in parts {
                 assert!(error.contains(part), "`{part}` is not in: {error}");
@@ -194,26 +152,14 @@ fn signals_of_something_else_are_refused_naming_both() {
         }
     };
     refuse(
-        SignalHeader {
-            teacher: "teacher-b".into(),
-            ..captured.clone()
-        },
+        SignalHeader { teacher: "teacher-b".into(), ..captured.clone() },
         ["the teacher", "teacher-a", "teacher-b"],
     );
     refuse(
-        SignalHeader {
-            tokenizer: "tokenizer-b".into(),
-            ..captured.clone()
-        },
+        SignalHeader { tokenizer: "tokenizer-b".into(), ..captured.clone() },
         ["tokenizer", "tokenizer-a", "tokenizer-b"],
     );
-    refuse(
-        SignalHeader {
-            data: "data-b".into(),
-            ..captured.clone()
-        },
-        ["the data", "data-a", "data-b"],
-    );
+    refuse(SignalHeader { data: "data-b".into(), ..captured.clone() }, ["the data", "data-a", "data-b"]);
     refuse(header(7, &[2.0]), ["k is", "6", "7"]);
     refuse(header(6, &[3.0]), ["temperatures", "[1.0, 2.0]", "[1.0, 3.0]"]);
     SignalReader::open(folder.path(), &header(6, &[])).expect("fewer temperatures are served");
@@ -248,10 +194,7 @@ fn a_row_that_contradicts_itself_is_refused() {
         let shard = folder.path().join("one.parquet");
         shard::write_shard(&shard, &[good.clone(), row]).unwrap();
         let error = read_shard(&shard, &header).unwrap_err().to_string();
-        assert!(
-            error.contains("row 2") && error.contains(part),
-            "`{part}` is not in: {error}"
-        );
+        assert!(error.contains("row 2") && error.contains(part), "`{part}` is not in: {error}");
     }
 }
 
@@ -266,13 +209,8 @@ fn changed_missing_and_foreign_files_are_noticed() {
     let mut flipped = whole.clone();
     flipped[60] ^= 4;
     fs::write(&shard, flipped).unwrap();
-    let error = SignalReader::open(folder.path(), &header)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("signals-00001.parquet") && error.contains("BLAKE3"),
-        "{error}"
-    );
+    let error = SignalReader::open(folder.path(), &header).unwrap_err().to_string();
+    assert!(error.contains("signals-00001.parquet") && error.contains("BLAKE3"), "{error}");
     fs::remove_file(&shard).unwrap();
     assert!(SignalReader::open(folder.path(), &header).is_err());
     fs::write(&shard, whole).unwrap();

@@ -34,11 +34,7 @@ impl SignalWriter {
             });
         }
         if let Some((name, found, expected)) = header.wrong() {
-            return Err(DataError::Argument {
-                name,
-                found,
-                expected,
-            });
+            return Err(DataError::Argument { name, found, expected });
         }
         fs::create_dir_all(folder).map_err(DataError::io("make the folder", folder))?;
         let manifest = if folder.join(MANIFEST).exists() {
@@ -57,19 +53,9 @@ impl SignalWriter {
             super::reader::verify(folder, &manifest)?;
             manifest
         } else {
-            SignalManifest {
-                format: FORMAT,
-                header,
-                shards: Vec::new(),
-                complete: false,
-            }
+            SignalManifest { format: FORMAT, header, shards: Vec::new(), complete: false }
         };
-        Ok(Self {
-            folder: folder.to_path_buf(),
-            manifest,
-            shard_rows,
-            waiting: Vec::new(),
-        })
+        Ok(Self { folder: folder.to_path_buf(), manifest, shard_rows, waiting: Vec::new() })
     }
 
     /// Examples that are in complete shards: those the caller need not capture again.
@@ -94,11 +80,7 @@ impl SignalWriter {
     /// already complete, or the disk is full.
     pub fn push(&mut self, row: SignalRow) -> Result<(), DataError> {
         let number = self.done() + self.waiting.len() as u64 + 1;
-        let wrong = |reason| DataError::SignalRow {
-            path: self.folder.clone(),
-            row: number,
-            reason,
-        };
+        let wrong = |reason| DataError::SignalRow { path: self.folder.clone(), row: number, reason };
         if self.manifest.complete {
             return Err(wrong("the capture is complete already".to_owned()));
         }
@@ -106,11 +88,7 @@ impl SignalWriter {
             return Err(wrong(reason));
         }
         self.waiting.push(row);
-        if self.waiting.len() == self.shard_rows {
-            self.write_waiting()
-        } else {
-            Ok(())
-        }
+        if self.waiting.len() == self.shard_rows { self.write_waiting() } else { Ok(()) }
     }
 
     /// Writes what is left and marks the capture as complete.
@@ -133,9 +111,7 @@ impl SignalWriter {
             file: shard_name(index),
             examples: self.waiting.len() as u64,
             scored_tokens: self.waiting.iter().map(|row| row.scored_count() as u64).sum(),
-            bytes: fs::metadata(&path)
-                .map_err(DataError::io("look at", &path))?
-                .len(),
+            bytes: fs::metadata(&path).map_err(DataError::io("look at", &path))?.len(),
             hash: hash::hash_file(&path)?,
         });
         self.waiting.clear();

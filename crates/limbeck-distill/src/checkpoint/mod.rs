@@ -69,11 +69,7 @@ pub struct Checkpoints {
 impl Checkpoints {
     /// The checkpoints of `network` below `dir`, which need not exist yet.
     pub fn new(dir: &Path, network: &str, fingerprint: Fingerprint) -> Self {
-        Self {
-            dir: dir.to_path_buf(),
-            network: network.to_string(),
-            fingerprint,
-        }
+        Self { dir: dir.to_path_buf(), network: network.to_string(), fingerprint }
     }
 
     /// Writes a checkpoint and removes all but the newest two.
@@ -117,34 +113,21 @@ impl Checkpoints {
             let state = match self.whole(&place) {
                 Ok(state) => state,
                 Err(DistillError::CheckpointDamaged { path, reason }) => {
-                    progress.note(&format!(
-                        "passing over the checkpoint {}: {reason}",
-                        path.display()
-                    ));
+                    progress.note(&format!("passing over the checkpoint {}: {reason}", path.display()));
                     continue;
                 }
                 Err(other) => return Err(other),
             };
             self.fingerprint.compare(&place, &state.fingerprint)?;
             network = tensors::read(&place.join(TENSORS), network, moments)?;
-            return Ok((
-                network,
-                Done {
-                    step: state.step,
-                    tokens: state.tokens,
-                    seconds: state.seconds,
-                },
-            ));
+            return Ok((network, Done { step: state.step, tokens: state.tokens, seconds: state.seconds }));
         }
         Ok((network, Done::default()))
     }
 
     /// Reads a checkpoint's state and checks that its tensors are those it was written with.
     fn whole(&self, place: &Path) -> Result<State, DistillError> {
-        let damaged = |reason: String| DistillError::CheckpointDamaged {
-            path: place.to_path_buf(),
-            reason,
-        };
+        let damaged = |reason: String| DistillError::CheckpointDamaged { path: place.to_path_buf(), reason };
         let state: State = read_json(&place.join(STATE)).map_err(|error| damaged(error.to_string()))?;
         if state.version != VERSION {
             return Err(damaged(format!(
@@ -163,10 +146,7 @@ impl Checkpoints {
         let found = hash_file(&place.join(TENSORS)).map_err(|error| damaged(error.to_string()))?;
         match found == state.tensors {
             true => Ok(state),
-            false => Err(damaged(format!(
-                "{TENSORS} hashes to {found}, state.json says {}",
-                state.tensors
-            ))),
+            false => Err(damaged(format!("{TENSORS} hashes to {found}, state.json says {}", state.tensors))),
         }
     }
 

@@ -16,14 +16,8 @@ const SECOND: &str = "second_moment";
 
 /// Values to be written; read out of their tensor only when their turn comes.
 enum Values<'a> {
-    Parameter {
-        parameter: Box<Parameter>,
-        shape: Vec<usize>,
-    },
-    Slice {
-        values: &'a [f32],
-        shape: Vec<usize>,
-    },
+    Parameter { parameter: Box<Parameter>, shape: Vec<usize> },
+    Slice { values: &'a [f32], shape: Vec<usize> },
 }
 
 impl View for Values<'_> {
@@ -51,9 +45,7 @@ impl View for Values<'_> {
 
 fn bytes(values: &[f32]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(size_of_val(values));
-    values
-        .iter()
-        .for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+    values.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
     bytes
 }
 
@@ -63,18 +55,12 @@ pub(super) fn write(path: &Path, network: &Network, moments: &Moments) -> Result
     let mut index = 0;
     network.visit(&mut |name, parameter| {
         let shape = parameter.shape();
-        let slice = |values| Values::Slice {
-            values,
-            shape: shape.clone(),
-        };
+        let slice = |values| Values::Slice { values, shape: shape.clone() };
         tensors.push((format!("{FIRST}/{name}"), slice(&moments.first[index])));
         tensors.push((format!("{SECOND}/{name}"), slice(&moments.second[index])));
         tensors.push((
             format!("{VALUE}/{name}"),
-            Values::Parameter {
-                parameter: Box::new(parameter.clone()),
-                shape,
-            },
+            Values::Parameter { parameter: Box::new(parameter.clone()), shape },
         ));
         index += 1;
     });
@@ -85,16 +71,11 @@ pub(super) fn write(path: &Path, network: &Network, moments: &Moments) -> Result
 /// Puts a checkpoint's values into a network of the same shape, and its moments into `moments`.
 pub(super) fn read(path: &Path, network: Network, moments: &mut Moments) -> Result<Network, DistillError> {
     let file = std::fs::read(path).map_err(DistillError::io("read", path))?;
-    let damaged = |reason: String| DistillError::CheckpointDamaged {
-        path: path.to_path_buf(),
-        reason,
-    };
+    let damaged = |reason: String| DistillError::CheckpointDamaged { path: path.to_path_buf(), reason };
     let tensors = SafeTensors::deserialize(&file).map_err(|error| damaged(error.to_string()))?;
     let values = |kind: &str, name: &str, shape: &[usize]| -> Result<Vec<f32>, DistillError> {
         let name = format!("{kind}/{name}");
-        let tensor = tensors
-            .tensor(&name)
-            .map_err(|error| damaged(error.to_string()))?;
+        let tensor = tensors.tensor(&name).map_err(|error| damaged(error.to_string()))?;
         if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
             return Err(damaged(format!(
                 "`{name}` is {:?} {:?}, it should be F32 {shape:?}",
@@ -103,9 +84,7 @@ pub(super) fn read(path: &Path, network: Network, moments: &mut Moments) -> Resu
             )));
         }
         let words = tensor.data().chunks_exact(size_of::<f32>());
-        Ok(words
-            .map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]]))
-            .collect())
+        Ok(words.map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect())
     };
     let mut failure = None;
     let mut index = 0;

@@ -36,11 +36,7 @@ pub fn check(
     }
     if objectives.iter().all(|objective| objective.weight() == 0.0) {
         return Err(DistillError::Setting {
-            objective: objectives
-                .iter()
-                .map(ObjectiveConfig::name)
-                .collect::<Vec<_>>()
-                .join(", "),
+            objective: objectives.iter().map(ObjectiveConfig::name).collect::<Vec<_>>().join(", "),
             key: "weight",
             found: "0 everywhere".to_string(),
             right: "above 0 for at least one objective",
@@ -77,11 +73,7 @@ fn check_capabilities(
 ) -> Result<(), DistillError> {
     let requirement = objective.requires();
     let refuse = |needs: String, gives: String| {
-        Err(DistillError::Capability {
-            objective: name.to_string(),
-            needs,
-            gives,
-        })
+        Err(DistillError::Capability { objective: name.to_string(), needs, gives })
     };
     if let Some(temperature) = requirement.distribution {
         let needs = format!("the teacher's next-token distribution at temperature {temperature}");

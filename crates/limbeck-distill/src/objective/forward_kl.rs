@@ -25,26 +25,18 @@ pub struct ForwardKl {
 
 impl Default for ForwardKl {
     fn default() -> Self {
-        Self {
-            weight: one(),
-            temperature: one(),
-        }
+        Self { weight: one(), temperature: one() }
     }
 }
 
 impl ForwardKl {
     /// The teacher's distribution at T.
     pub fn requires(&self) -> Requirement {
-        Requirement {
-            distribution: Some(self.temperature),
-            hidden: false,
-        }
+        Requirement { distribution: Some(self.temperature), hidden: false }
     }
 
     /// Its term in the fused head operation.
     pub fn head_term(&self) -> HeadTermKind {
-        HeadTermKind::ForwardKl {
-            temperature: self.temperature,
-        }
+        HeadTermKind::ForwardKl { temperature: self.temperature }
     }
 }

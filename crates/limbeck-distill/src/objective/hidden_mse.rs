@@ -33,10 +33,7 @@ pub struct HiddenMse {
 
 impl Default for HiddenMse {
     fn default() -> Self {
-        Self {
-            weight: one(),
-            layers: LayerMapping::default(),
-        }
+        Self { weight: one(), layers: LayerMapping::default() }
     }
 }
 
@@ -82,10 +79,7 @@ impl LayerMapping {
 impl HiddenMse {
     /// The teacher's hidden states.
     pub fn requires(&self) -> Requirement {
-        Requirement {
-            distribution: None,
-            hidden: true,
-        }
+        Requirement { distribution: None, hidden: true }
     }
 
     /// Refuses pairs that do not exist.
@@ -102,9 +96,7 @@ impl HiddenMse {
                 right: "\"uniform\" or at least one pair [student, teacher]",
             });
         }
-        match pairs
-            .iter()
-            .find(|[student, teacher]| *student >= layers.student || *teacher >= layers.teacher)
+        match pairs.iter().find(|[student, teacher]| *student >= layers.student || *teacher >= layers.teacher)
         {
             Some(&[student, teacher]) => Err(DistillError::LayerPair {
                 objective: name.to_string(),
@@ -120,10 +112,7 @@ impl HiddenMse {
 
 /// The residual stream after a block.
 pub(crate) fn after_block(block: usize) -> Site {
-    Site {
-        block: Some(block),
-        kind: SiteKind::ResidPost,
-    }
+    Site { block: Some(block), kind: SiteKind::ResidPost }
 }
 
 /// A learned projection from the student's hidden states of one layer to the teacher's.
@@ -161,14 +150,9 @@ impl Projection {
             let mut random = ChaCha8Rng::seed_from_u64(seed);
             random.set_stream(1 + ((objective as u64) << 32 | student as u64));
             let bound = (3.0 / d_student as f32).sqrt();
-            values
-                .iter_mut()
-                .for_each(|value| *value = random.random_range(-bound..bound));
+            values.iter_mut().for_each(|value| *value = random.random_range(-bound..bound));
         }
-        let weight = Tensor::from_data(
-            burn::tensor::TensorData::new(values, [d_teacher, d_student]),
-            device,
-        );
+        let weight = Tensor::from_data(burn::tensor::TensorData::new(values, [d_teacher, d_student]), device);
         Self {
             name: format!("projection.{term}.{student}-{teacher}"),
             objective,
@@ -194,10 +178,7 @@ mod tests {
     fn uniform_mapping_is_tinyberts_g_of_m() {
         let uniform = LayerMapping::default();
         // 4 of 12 layers: g(m) = 3 m, from 1.
-        let pairs = uniform.pairs(Layers {
-            student: 4,
-            teacher: 12,
-        });
+        let pairs = uniform.pairs(Layers { student: 4, teacher: 12 });
         assert_eq!(pairs, vec![[0, 2], [1, 5], [2, 8], [3, 11]]);
         // The last layers always meet, whatever the ratio.
         for student in 1..8 {
@@ -211,19 +192,8 @@ mod tests {
 
     #[test]
     fn a_pair_out_of_range_is_refused() {
-        let objective = HiddenMse {
-            weight: 1.0,
-            layers: LayerMapping::Pairs(vec![[0, 1], [2, 3]]),
-        };
-        let error = objective
-            .check_layers(
-                "hidden_mse",
-                Layers {
-                    student: 2,
-                    teacher: 4,
-                },
-            )
-            .unwrap_err();
+        let objective = HiddenMse { weight: 1.0, layers: LayerMapping::Pairs(vec![[0, 1], [2, 3]]) };
+        let error = objective.check_layers("hidden_mse", Layers { student: 2, teacher: 4 }).unwrap_err();
         assert!(error.to_string().contains("student layer 2"), "{error}");
     }
 }

@@ -90,10 +90,7 @@ impl ObjectiveConfig {
 pub fn term_names(objectives: &[ObjectiveConfig]) -> Vec<String> {
     let mut names: Vec<String> = Vec::with_capacity(objectives.len());
     for (index, objective) in objectives.iter().enumerate() {
-        let earlier = objectives[..index]
-            .iter()
-            .filter(|other| other.name() == objective.name())
-            .count();
+        let earlier = objectives[..index].iter().filter(|other| other.name() == objective.name()).count();
         names.push(match earlier {
             0 => objective.name().to_string(),
             count => format!("{}.{}", objective.name(), count + 1),

@@ -23,26 +23,18 @@ pub struct ReverseKl {
 
 impl Default for ReverseKl {
     fn default() -> Self {
-        Self {
-            weight: one(),
-            temperature: one(),
-        }
+        Self { weight: one(), temperature: one() }
     }
 }
 
 impl ReverseKl {
     /// The teacher's distribution at T.
     pub fn requires(&self) -> Requirement {
-        Requirement {
-            distribution: Some(self.temperature),
-            hidden: false,
-        }
+        Requirement { distribution: Some(self.temperature), hidden: false }
     }
 
     /// Its term in the fused head operation.
     pub fn head_term(&self) -> HeadTermKind {
-        HeadTermKind::ReverseKl {
-            temperature: self.temperature,
-        }
+        HeadTermKind::ReverseKl { temperature: self.temperature }
     }
 }

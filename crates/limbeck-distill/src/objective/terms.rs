@@ -34,11 +34,7 @@ pub struct Terms {
 impl Terms {
     /// The objectives in the order of the recipe; softmaxes run over the first `vocab_used` tokens.
     pub fn new(objectives: Vec<ObjectiveConfig>, vocab_used: usize) -> Self {
-        Self {
-            names: term_names(&objectives),
-            objectives,
-            vocab_used,
-        }
+        Self { names: term_names(&objectives), objectives, vocab_used }
     }
 
     /// Unique names, in order.
@@ -84,10 +80,7 @@ impl Terms {
         let tokens = TokenBatch::new(&ids, device)?;
         let [_, width] = tokens.ids.dims();
         let positions: Vec<Prediction> = predictions(rows);
-        let places: Vec<i64> = positions
-            .iter()
-            .map(|at| (at.row * width + at.position) as i64)
-            .collect();
+        let places: Vec<i64> = positions.iter().map(|at| (at.row * width + at.position) as i64).collect();
         let targets = positions.iter().map(|at| at.target).collect();
         let signal = match teacher {
             Some(teacher) if self.need_teacher() => {
@@ -104,22 +97,13 @@ impl Terms {
         };
         let count = places.len();
         let places = Tensor::from_data(TensorData::new(places, [count]), device);
-        Ok(MicroBatch {
-            tokens,
-            places,
-            targets,
-            signal,
-        })
+        Ok(MicroBatch { tokens, places, targets, signal })
     }
 
     /// Distinct temperatures of the objectives over the vocabulary, in order of first use.
     fn temperatures(&self) -> Vec<f64> {
         let mut temperatures: Vec<f64> = Vec::new();
-        for temperature in self
-            .objectives
-            .iter()
-            .filter_map(|objective| objective.requires().distribution)
-        {
+        for temperature in self.objectives.iter().filter_map(|objective| objective.requires().distribution) {
             if !temperatures.contains(&temperature) {
                 temperatures.push(temperature);
             }
@@ -142,11 +126,7 @@ impl Terms {
     ) -> Result<(Tensor<1>, Vec<f64>), DistillError> {
         let chosen = |index: usize| only.is_none_or(|one| one == index);
         let weight = |index: usize| {
-            if only.is_some() {
-                1.0
-            } else {
-                self.objectives[index].weight()
-            }
+            if only.is_some() { 1.0 } else { self.objectives[index].weight() }
         };
         let pairs: Vec<usize> = (0..network.projections.len())
             .filter(|&pair| chosen(network.projections[pair].objective))
@@ -170,19 +150,10 @@ impl Terms {
         if !heads.is_empty() {
             let hidden = gather(stream, &batch.places);
             for (distribution, members) in self.groups(&heads, batch.signal.as_ref())? {
-                let terms: Vec<HeadTerm> = members
-                    .iter()
-                    .map(|&(index, kind)| HeadTerm {
-                        kind,
-                        weight: weight(index),
-                    })
-                    .collect();
-                let teacher = distribution.and_then(|at| {
-                    batch
-                        .signal
-                        .as_ref()
-                        .map(|signal| &signal.distributions[at].logits)
-                });
+                let terms: Vec<HeadTerm> =
+                    members.iter().map(|&(index, kind)| HeadTerm { kind, weight: weight(index) }).collect();
+                let teacher = distribution
+                    .and_then(|at| batch.signal.as_ref().map(|signal| &signal.distributions[at].logits));
                 let losses = head_losses(
                     hidden.clone(),
                     network.decoder.head(),
@@ -200,24 +171,14 @@ impl Terms {
         for &pair in &pairs {
             let projection = &network.projections[pair];
             let index = projection.objective;
-            let share = network
-                .projections
-                .iter()
-                .filter(|other| other.objective == index)
-                .count() as f64;
+            let share = network.projections.iter().filter(|other| other.objective == index).count() as f64;
             let missing = || DistillError::Capability {
                 objective: self.names[index].clone(),
-                needs: format!(
-                    "hidden states at {} and {}",
-                    projection.student, projection.teacher
-                ),
+                needs: format!("hidden states at {} and {}", projection.student, projection.teacher),
                 gives: "they are missing in this step's signal".to_string(),
             };
-            let taught = batch
-                .signal
-                .as_ref()
-                .and_then(|signal| signal.hidden.get(pair))
-                .ok_or_else(missing)?;
+            let taught =
+                batch.signal.as_ref().and_then(|signal| signal.hidden.get(pair)).ok_or_else(missing)?;
             let learned = tap.get3(projection.student).ok_or_else(missing)?;
             let loss = projection.loss(gather(learned, &batch.places), taught.clone());
             values[index] += scalar(&loss) / share;
@@ -243,17 +204,14 @@ impl Terms {
                 without.push((index, kind));
                 continue;
             };
-            let at = signal
-                .and_then(|signal| signal.find(temperature))
-                .ok_or_else(|| DistillError::Capability {
+            let at = signal.and_then(|signal| signal.find(temperature)).ok_or_else(|| {
+                DistillError::Capability {
                     objective: self.names[index].clone(),
                     needs: format!("the teacher's distribution at temperature {temperature}"),
                     gives: "it is missing in this step's signal".to_string(),
-                })?;
-            match groups
-                .iter_mut()
-                .find(|(distribution, _)| *distribution == Some(at))
-            {
+                }
+            })?;
+            match groups.iter_mut().find(|(distribution, _)| *distribution == Some(at)) {
                 Some((_, members)) => members.push((index, kind)),
                 None => groups.push((Some(at), vec![(index, kind)])),
             }
@@ -277,10 +235,5 @@ fn gather(hidden: Tensor<3>, places: &Tensor<1, Int>) -> Tensor<2> {
 
 /// The value of a scalar tensor.
 pub(crate) fn scalar(tensor: &Tensor<1>) -> f64 {
-    tensor
-        .clone()
-        .into_data()
-        .iter::<f64>()
-        .next()
-        .unwrap_or(f64::NAN)
+    tensor.clone().into_data().iter::<f64>().next().unwrap_or(f64::NAN)
 }

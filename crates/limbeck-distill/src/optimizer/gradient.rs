@@ -32,9 +32,7 @@ impl GradientSum {
         for (sum, fresh) in self.parts.iter_mut().zip(fresh.parts) {
             match (sum.as_mut(), fresh) {
                 (Some(sum), Some(fresh)) => {
-                    sum.par_iter_mut()
-                        .zip(fresh.par_iter())
-                        .for_each(|(sum, fresh)| *sum += *fresh);
+                    sum.par_iter_mut().zip(fresh.par_iter()).for_each(|(sum, fresh)| *sum += *fresh);
                 }
                 (None, Some(fresh)) => *sum = Some(fresh),
                 (_, None) => {}
@@ -44,12 +42,7 @@ impl GradientSum {
 
     /// The Euclidean norm over all tensors together, summed in f64.
     pub fn norm(&self) -> f64 {
-        self.parts
-            .iter()
-            .flatten()
-            .map(|part| sum_of_squares(part))
-            .sum::<f64>()
-            .sqrt()
+        self.parts.iter().flatten().map(|part| sum_of_squares(part)).sum::<f64>().sqrt()
     }
 
     /// The gradient of the tensor with this index.

@@ -24,10 +24,7 @@ impl Moments {
     pub fn zeros(network: &Network) -> Self {
         let mut first = Vec::new();
         network.visit(&mut |_, parameter| first.push(vec![0.0; parameter.shape().iter().product()]));
-        Self {
-            second: first.clone(),
-            first,
-        }
+        Self { second: first.clone(), first }
     }
 
     /// One step of AdamW on every tensor that has a gradient; `step` counts from 1, `clip` scales the gradient.

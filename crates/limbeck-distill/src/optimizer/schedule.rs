@@ -75,10 +75,7 @@ mod tests {
         let factors: Vec<f64> = (1..=20).map(|step| cosine.factor(step, 20, 4)).collect();
         assert_eq!(&factors[..4], &[0.25, 0.5, 0.75, 1.0]);
         assert!(factors[3..].windows(2).all(|pair| pair[1] < pair[0]));
-        assert!(
-            (factors[11] - 0.55).abs() < 1e-12,
-            "half-way: the mean of 1 and 0.1"
-        );
+        assert!((factors[11] - 0.55).abs() < 1e-12, "half-way: the mean of 1 and 0.1");
         assert!((factors[19] - 0.1).abs() < 1e-12);
     }
 
@@ -93,10 +90,7 @@ mod tests {
     #[test]
     fn a_recipe_reads_it_and_refuses_unknown_keys() {
         let read = |text: &str| serde_json::from_str::<Schedule>(text);
-        assert_eq!(
-            read(r#"{"kind": "linear"}"#).unwrap(),
-            Schedule::Linear(Decay { min_ratio: 0.0 })
-        );
+        assert_eq!(read(r#"{"kind": "linear"}"#).unwrap(), Schedule::Linear(Decay { min_ratio: 0.0 }));
         assert!(read(r#"{"kind": "cosine", "min": 0.1}"#).is_err());
         assert!(read(r#"{"kind": "constant", "min_ratio": 0.1}"#).is_err());
     }

@@ -51,9 +51,7 @@ impl FreshStudent {
         config.n_heads = self.n_heads.unwrap_or(base.n_heads);
         // Ungrouped heads stay ungrouped.
         let grouped = base.n_kv_heads != base.n_heads;
-        config.n_kv_heads = self
-            .n_kv_heads
-            .unwrap_or(if grouped { base.n_kv_heads } else { config.n_heads });
+        config.n_kv_heads = self.n_kv_heads.unwrap_or(if grouped { base.n_kv_heads } else { config.n_heads });
         config.d_mlp = self.d_mlp.unwrap_or(base.d_mlp);
         config.max_positions = self.max_positions.unwrap_or(base.max_positions);
         config.tied = self.tied.unwrap_or(base.tied);
@@ -61,9 +59,7 @@ impl FreshStudent {
         if self.d_model.is_some() || self.n_heads.is_some() {
             if config.n_heads == 0 || !config.d_model.is_multiple_of(config.n_heads) {
                 let (width, heads) = (config.d_model, config.n_heads);
-                return refuse(format!(
-                    "d_model = {width} cannot be divided among n_heads = {heads}"
-                ));
+                return refuse(format!("d_model = {width} cannot be divided among n_heads = {heads}"));
             }
             config.d_head = config.d_model / config.n_heads;
         }

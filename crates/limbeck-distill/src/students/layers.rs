@@ -61,9 +61,7 @@ impl LayersStudent {
                     ));
                 }
                 let gaps = kept - 1;
-                (0..kept)
-                    .map(|i| (2 * i * (teacher_layers - 1) + gaps) / (2 * gaps))
-                    .collect()
+                (0..kept).map(|i| (2 * i * (teacher_layers - 1) + gaps) / (2 * gaps)).collect()
             }
             LayerSelection::List(list) => list.clone(),
         };
@@ -77,10 +75,7 @@ impl LayersStudent {
             ));
         }
         match chosen.windows(2).find(|pair| pair[0] >= pair[1]) {
-            Some(pair) => refuse(format!(
-                "layers must ascend, but {} stands before {}",
-                pair[0], pair[1]
-            )),
+            Some(pair) => refuse(format!("layers must ascend, but {} stands before {}", pair[0], pair[1])),
             None => Ok(chosen),
         }
     }
@@ -90,10 +85,7 @@ impl LayersStudent {
     /// # Errors
     /// As [`LayersStudent::indices`].
     pub fn config(&self, teacher: &DecoderConfig) -> Result<DecoderConfig, DistillError> {
-        Ok(DecoderConfig {
-            n_layers: self.indices(teacher.n_layers)?.len(),
-            ..teacher.clone()
-        })
+        Ok(DecoderConfig { n_layers: self.indices(teacher.n_layers)?.len(), ..teacher.clone() })
     }
 
     /// A decoder of copies of the chosen layers, the embeddings, the final norm and the head.
@@ -109,16 +101,10 @@ impl LayersStudent {
             }
         });
         let mut take = |name: &str, _shape: &[usize]| {
-            weights.remove(name).ok_or_else(|| ModelError::MissingWeight {
-                name: name.to_string(),
-            })
+            weights.remove(name).ok_or_else(|| ModelError::MissingWeight { name: name.to_string() })
         };
         let device = teacher.device().inner();
-        Ok(Decoder::from_parameters(
-            &self.config(teacher.config())?,
-            &mut take,
-            &device,
-        )?)
+        Ok(Decoder::from_parameters(&self.config(teacher.config())?, &mut take, &device)?)
     }
 }
 
@@ -156,9 +142,7 @@ impl FromStr for LayerSelection {
             let digits = number.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
             let ending = &number[digits.len()..];
             let stride = digits.parse().ok().filter(|stride| *stride > 0)?;
-            ["", "st", "nd", "rd", "th"]
-                .contains(&ending)
-                .then_some(Self::Every(stride))
+            ["", "st", "nd", "rd", "th"].contains(&ending).then_some(Self::Every(stride))
         };
         match text {
             "even" => Ok(Self::Even),
@@ -228,9 +212,7 @@ mod tests {
     use super::*;
 
     fn indices(text: &str, teacher: usize) -> Result<Vec<usize>, DistillError> {
-        serde_json::from_str::<LayersStudent>(text)
-            .unwrap()
-            .indices(teacher)
+        serde_json::from_str::<LayersStudent>(text).unwrap().indices(teacher)
     }
 
     #[test]
@@ -239,14 +221,8 @@ mod tests {
         assert_eq!(indices(r#"{"select": "every 3rd"}"#, 8).unwrap(), vec![0, 3, 6]);
         assert_eq!(indices(r#"{"select": [0, 4]}"#, 5).unwrap(), vec![0, 4]);
         // The layers of DistilGPT-2.
-        assert_eq!(
-            indices(r#"{"select": "first_last"}"#, 12).unwrap(),
-            vec![0, 2, 4, 7, 9, 11]
-        );
-        assert_eq!(
-            indices(r#"{"select": "first_last", "layers": 2}"#, 9).unwrap(),
-            vec![0, 8]
-        );
+        assert_eq!(indices(r#"{"select": "first_last"}"#, 12).unwrap(), vec![0, 2, 4, 7, 9, 11]);
+        assert_eq!(indices(r#"{"select": "first_last", "layers": 2}"#, 9).unwrap(), vec![0, 8]);
         assert_eq!(indices(r#"{"select": "even"}"#, 30).unwrap().len(), 15);
     }
 
@@ -261,11 +237,9 @@ mod tests {
         ] {
             assert!(indices(text, 5).is_err(), "{text}");
         }
-        for text in [
-            r#"{"select": "odd"}"#,
-            r#"{"select": "every 0th"}"#,
-            r#"{"select": "even", "layer": 2}"#,
-        ] {
+        for text in
+            [r#"{"select": "odd"}"#, r#"{"select": "every 0th"}"#, r#"{"select": "even", "layer": 2}"#]
+        {
             assert!(serde_json::from_str::<LayersStudent>(text).is_err(), "{text}");
         }
     }

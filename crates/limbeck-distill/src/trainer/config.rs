@@ -75,24 +75,14 @@ impl TrainingConfig {
     pub fn check(&self) -> Result<(), DistillError> {
         let rules: [(&'static str, bool, String, &str); 11] = [
             ("steps", self.steps > 0, self.steps.to_string(), "at least 1"),
-            (
-                "batch_size",
-                self.batch_size > 0,
-                self.batch_size.to_string(),
-                "at least 1",
-            ),
+            ("batch_size", self.batch_size > 0, self.batch_size.to_string(), "at least 1"),
             (
                 "accumulation",
                 self.accumulation > 0 && self.accumulation <= self.batch_size,
                 self.accumulation.to_string(),
                 "at least 1 and at most batch_size",
             ),
-            (
-                "slices",
-                (1..=256).contains(&self.slices),
-                self.slices.to_string(),
-                "from 1 to 256",
-            ),
+            ("slices", (1..=256).contains(&self.slices), self.slices.to_string(), "from 1 to 256"),
             (
                 "learning_rate",
                 self.learning_rate.is_finite() && self.learning_rate > 0.0,
@@ -123,37 +113,20 @@ impl TrainingConfig {
                 format!("{:?}", self.betas),
                 "two numbers from 0 to below 1",
             ),
-            (
-                "eps",
-                self.eps.is_finite() && self.eps > 0.0,
-                self.eps.to_string(),
-                "a number above 0",
-            ),
-            (
-                "log_every",
-                self.log_every > 0,
-                self.log_every.to_string(),
-                "at least 1",
-            ),
+            ("eps", self.eps.is_finite() && self.eps > 0.0, self.eps.to_string(), "a number above 0"),
+            ("log_every", self.log_every > 0, self.log_every.to_string(), "at least 1"),
         ];
         match rules.into_iter().find(|(_, right, ..)| !right) {
-            Some((key, _, found, right)) => Err(DistillError::Config {
-                key,
-                found,
-                right: right.to_string(),
-            }),
+            Some((key, _, found, right)) => {
+                Err(DistillError::Config { key, found, right: right.to_string() })
+            }
             None => Ok(()),
         }
     }
 
     /// Hash of what decides the weights: everything but how often something is written down.
     pub fn hash(&self) -> String {
-        let deciding = Self {
-            checkpoint_every: 0,
-            log_every: 1,
-            term_gradients_every: 0,
-            ..self.clone()
-        };
+        let deciding = Self { checkpoint_every: 0, log_every: 1, term_gradients_every: 0, ..self.clone() };
         hash_bytes(format!("{deciding:?}").as_bytes())
     }
 
@@ -182,57 +155,20 @@ mod tests {
     #[test]
     fn the_defaults_are_fine_and_nonsense_is_refused_by_key() {
         assert!(TrainingConfig::default().check().is_ok());
-        let wrong = TrainingConfig {
-            accumulation: 17,
-            ..TrainingConfig::default()
-        };
-        assert!(
-            wrong
-                .check()
-                .unwrap_err()
-                .to_string()
-                .contains("accumulation = 17")
-        );
-        let wrong = TrainingConfig {
-            learning_rate: f64::NAN,
-            ..TrainingConfig::default()
-        };
+        let wrong = TrainingConfig { accumulation: 17, ..TrainingConfig::default() };
+        assert!(wrong.check().unwrap_err().to_string().contains("accumulation = 17"));
+        let wrong = TrainingConfig { learning_rate: f64::NAN, ..TrainingConfig::default() };
         assert!(wrong.check().unwrap_err().to_string().contains("learning_rate"));
-        let wrong = TrainingConfig {
-            betas: [0.9, 1.0],
-            ..TrainingConfig::default()
-        };
+        let wrong = TrainingConfig { betas: [0.9, 1.0], ..TrainingConfig::default() };
         assert!(wrong.check().is_err());
     }
 
     #[test]
     fn the_hash_ignores_only_what_cannot_change_the_weights() {
         let base = TrainingConfig::default();
-        assert_eq!(
-            base.hash(),
-            TrainingConfig {
-                checkpoint_every: 7,
-                log_every: 3,
-                ..base.clone()
-            }
-            .hash()
-        );
-        assert_ne!(
-            base.hash(),
-            TrainingConfig {
-                seed: 1,
-                ..base.clone()
-            }
-            .hash()
-        );
-        assert_ne!(
-            base.hash(),
-            TrainingConfig {
-                steps: 2,
-                ..base.clone()
-            }
-            .hash()
-        );
+        assert_eq!(base.hash(), TrainingConfig { checkpoint_every: 7, log_every: 3, ..base.clone() }.hash());
+        assert_ne!(base.hash(), TrainingConfig { seed: 1, ..base.clone() }.hash());
+        assert_ne!(base.hash(), TrainingConfig { steps: 2, ..base.clone() }.hash());
     }
 
     #[test]

@@ -62,10 +62,8 @@ impl TrainingJob {
         self.config.check()?;
         let capabilities = self.teacher.as_ref().map(|teacher| teacher.capabilities());
         let shape = self.teacher.as_ref().and_then(|teacher| teacher.hidden_shape());
-        let layers = shape.map(|shape| Layers {
-            student: self.student.config().n_layers,
-            teacher: shape.layers,
-        });
+        let layers =
+            shape.map(|shape| Layers { student: self.student.config().n_layers, teacher: shape.layers });
         check(&self.objectives, capabilities.as_ref(), layers)?;
         self.check_vocabulary()?;
         self.check_examples()
@@ -73,10 +71,7 @@ impl TrainingJob {
 
     fn check_vocabulary(&self) -> Result<(), DistillError> {
         let student = self.student.config().vocab_size;
-        let teacher = self
-            .teacher
-            .as_ref()
-            .map_or(student, |teacher| teacher.identity().vocab_size);
+        let teacher = self.teacher.as_ref().map_or(student, |teacher| teacher.identity().vocab_size);
         let used = self.columns();
         match used >= 1 && used <= student.min(teacher) {
             true => Ok(()),
@@ -108,9 +103,7 @@ impl TrainingJob {
                 ));
             }
             if let Some(id) = example.ids.iter().find(|id| **id as usize >= columns) {
-                return refuse(format!(
-                    "example {index} holds token {id}, the vocabulary has {columns}"
-                ));
+                return refuse(format!("example {index} holds token {id}, the vocabulary has {columns}"));
             }
             if example.scored_count() == 0 {
                 return refuse(format!("example {index} has no scored token"));
@@ -127,10 +120,7 @@ impl TrainingJob {
             objectives: hash_bytes(objectives.as_bytes()),
             data: hash_examples(&self.examples),
             initial_weights: network.hash(),
-            teacher: self
-                .teacher
-                .as_ref()
-                .map_or("none".to_string(), |it| it.identity().hash.clone()),
+            teacher: self.teacher.as_ref().map_or("none".to_string(), |it| it.identity().hash.clone()),
         }
     }
 }

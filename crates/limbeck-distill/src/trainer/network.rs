@@ -30,10 +30,7 @@ impl Network {
         if let Some(shape) = teacher {
             let device = decoder.device().inner();
             let names = term_names(objectives);
-            let layers = Layers {
-                student: depth,
-                teacher: shape.layers,
-            };
+            let layers = Layers { student: depth, teacher: shape.layers };
             for (index, objective) in objectives.iter().enumerate() {
                 let ObjectiveConfig::HiddenMse(hidden) = objective else {
                     continue;
@@ -82,11 +79,7 @@ impl Network {
     pub fn hash(&self) -> String {
         let mut parts = Vec::new();
         self.visit(&mut |name, parameter| {
-            let bytes: Vec<u8> = parameter
-                .to_vec()
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect();
+            let bytes: Vec<u8> = parameter.to_vec().iter().flat_map(|value| value.to_le_bytes()).collect();
             parts.extend_from_slice(
                 format!("{name} {:?} {}\n", parameter.shape(), hash_bytes(&bytes)).as_bytes(),
             );

@@ -27,12 +27,7 @@ use crate::optimizer::{GradientSum, Moments, gradient::clip_factor};
 pub fn train(job: TrainingJob, progress: &dyn Progress) -> Result<TrainingOutcome, DistillError> {
     job.check()?;
     let teacher_shape = job.teacher.as_ref().and_then(|teacher| teacher.hidden_shape());
-    let network = Network::new(
-        job.student.clone(),
-        &job.objectives,
-        teacher_shape,
-        job.config.seed,
-    );
+    let network = Network::new(job.student.clone(), &job.objectives, teacher_shape, job.config.seed);
     let checkpoints = Checkpoints::new(&job.checkpoint_dir, &job.network, job.fingerprint(&network));
     let mut moments = Moments::zeros(&network);
     let (network, done) = checkpoints.resume(network, &mut moments, progress)?;
@@ -113,20 +108,14 @@ impl Run {
         while self.done.step < self.config.steps {
             if progress.cancelled() {
                 self.save(&network)?;
-                return Err(DistillError::Cancelled {
-                    network: self.name,
-                    step: self.done.step,
-                });
+                return Err(DistillError::Cancelled { network: self.name, step: self.done.step });
             }
             let step = self.done.step + 1;
             let figures = self.gradient(step, &network)?;
             let learning_rate;
             (network, learning_rate) = self.update(step, &figures, network)?;
-            self.done = Done {
-                step,
-                tokens: self.done.tokens + figures.tokens as u64,
-                seconds: self.seconds(),
-            };
+            self.done =
+                Done { step, tokens: self.done.tokens + figures.tokens as u64, seconds: self.seconds() };
             if self.config.logs(step) {
                 self.log(figures, learning_rate)?;
             }
@@ -166,14 +155,7 @@ impl Run {
                 *own = Some(self.pass(network, &batches, total, Some(index))?.0.norm());
             }
         }
-        Ok(StepGradient {
-            loss,
-            values,
-            gradient,
-            norm,
-            tokens: total,
-            own_norms,
-        })
+        Ok(StepGradient { loss, values, gradient, norm, tokens: total, own_norms })
     }
 
     /// The micro-batches of a step, with the teacher's answers, `slices` of them prepared at the same time.
@@ -185,9 +167,7 @@ impl Run {
             .map(|rows| rows.iter().map(|row| &self.examples[*row]).collect())
             .collect();
         let teacher = self.teacher.as_deref();
-        self.sliced(&members, |members| {
-            self.terms.prepare(members, network, teacher, &self.device)
-        })
+        self.sliced(&members, |members| self.terms.prepare(members, network, teacher, &self.device))
     }
 
     /// Does `work` on every item, `slices` of them at the same time, and keeps their order.
@@ -207,10 +187,7 @@ impl Run {
             }
             let results = std::thread::scope(|scope| {
                 let threads: Vec<_> = group.iter().map(|item| scope.spawn(|| work(item))).collect();
-                threads
-                    .into_iter()
-                    .map(|thread| thread.join())
-                    .collect::<Vec<_>>()
+                threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
             });
             for result in results {
                 done.push(result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
@@ -238,32 +215,21 @@ impl Run {
             })?;
             for (fresh, share, parts) in passes {
                 gradient.add(fresh);
-                values
-                    .iter_mut()
-                    .zip(parts)
-                    .for_each(|(sum, part)| *sum += share * part);
+                values.iter_mut().zip(parts).for_each(|(sum, part)| *sum += share * part);
             }
         }
-        let loss = values
-            .iter()
-            .enumerate()
-            .map(|(index, value)| self.terms.weight(index) * value)
-            .sum();
+        let loss = values.iter().enumerate().map(|(index, value)| self.terms.weight(index) * value).sum();
         Ok((gradient, loss, values))
     }
 
     fn check_finite(&self, step: u64, values: &[f64], norm: f64) -> Result<(), DistillError> {
         let named = self.terms.names().iter().cloned().zip(values.iter().copied());
-        let strange = named
-            .chain([("the gradient norm".to_string(), norm)])
-            .find(|(_, value)| !value.is_finite());
+        let strange =
+            named.chain([("the gradient norm".to_string(), norm)]).find(|(_, value)| !value.is_finite());
         match strange {
-            Some((what, value)) => Err(DistillError::Diverged {
-                network: self.name.clone(),
-                step,
-                what,
-                value,
-            }),
+            Some((what, value)) => {
+                Err(DistillError::Diverged { network: self.name.clone(), step, what, value })
+            }
             None => Ok(()),
         }
     }
@@ -285,9 +251,7 @@ impl Run {
             weight_decay: config.weight_decay,
         };
         let clip = clip_factor(figures.norm, config.clip_limit());
-        let network = self
-            .moments
-            .update(network, &figures.gradient, &adamw, step, clip)?;
+        let network = self.moments.update(network, &figures.gradient, &adamw, step, clip)?;
         Ok((network, adamw.learning_rate))
     }
 

@@ -43,15 +43,9 @@ pub(crate) fn distillation(dir: &Path, steps: u64) -> TrainingJob {
         vocab_used: None,
         examples: counting_examples(40, 12, TINY_VOCAB, 2).into(),
         objectives: vec![
-            ObjectiveConfig::ForwardKl(ForwardKl {
-                weight: 0.5,
-                temperature: 2.0,
-            }),
+            ObjectiveConfig::ForwardKl(ForwardKl { weight: 0.5, temperature: 2.0 }),
             ObjectiveConfig::CrossEntropy(CrossEntropy { weight: 0.5 }),
-            ObjectiveConfig::HiddenMse(HiddenMse {
-                weight: 0.1,
-                ..HiddenMse::default()
-            }),
+            ObjectiveConfig::HiddenMse(HiddenMse { weight: 0.1, ..HiddenMse::default() }),
         ],
         config: tiny_config(steps),
         checkpoint_dir: dir.join("checkpoints"),

@@ -158,21 +158,14 @@ pub fn generate(tokenizer: &dyn Encode, options: &NumeralsOptions) -> Result<Num
     };
     if options.distractors != Distractors::None && (maker.animals.is_empty() || maker.colours.is_empty()) {
         let reason = "it has no words for the distractors".to_owned();
-        return Err(EvalError::Inexpressible {
-            task: "numerals",
-            reason,
-        });
+        return Err(EvalError::Inexpressible { task: "numerals", reason });
     }
     maker.task()
 }
 
 fn check(options: &NumeralsOptions) -> Result<(), EvalError> {
     let refuse = |option, found: String, expected: &str| {
-        Err(EvalError::Option {
-            option,
-            found,
-            expected: expected.to_owned(),
-        })
+        Err(EvalError::Option { option, found, expected: expected.to_owned() })
     };
     if options.per_template == 0 {
         return refuse("per_template", "0".into(), "there must be at least one prompt");
@@ -185,11 +178,7 @@ fn check(options: &NumeralsOptions) -> Result<(), EvalError> {
     }
     match options.starts.iter().find(|&&start| start == 0 || start > 10_000) {
         _ if options.starts.is_empty() => refuse("starts", "[]".into(), "there must be at least one start"),
-        Some(start) => refuse(
-            "starts",
-            start.to_string(),
-            "a sequence starts between 1 and 10000",
-        ),
+        Some(start) => refuse("starts", start.to_string(), "a sequence starts between 1 and 10000"),
         None => Ok(()),
     }
 }
@@ -222,14 +211,9 @@ impl Maker<'_> {
             }
         }
         if starts.is_empty() {
-            let reason = left_out
-                .first()
-                .map(|(start, why)| format!("start {start}: {why}"))
-                .unwrap_or_default();
-            return Err(EvalError::Inexpressible {
-                task: "numerals",
-                reason,
-            });
+            let reason =
+                left_out.first().map(|(start, why)| format!("start {start}: {why}")).unwrap_or_default();
+            return Err(EvalError::Inexpressible { task: "numerals", reason });
         }
         let mut groups: BTreeMap<(Template, Vec<usize>), Vec<NumeralPrompt>> = BTreeMap::new();
         for (index, &template) in self.options.templates.iter().enumerate() {
@@ -248,21 +232,15 @@ impl Maker<'_> {
                 }
             }
         }
-        let groups = groups
-            .into_iter()
-            .enumerate()
-            .map(|(index, ((template, layout), prompts))| {
-                Ok(PromptGroup {
-                    template,
-                    length: layout.last().map_or(0, |end| end + self.leading.len()),
-                    corrupted: self.corrupted(index, template, &layout, &prompts)?,
-                    prompts,
-                })
-            });
-        Ok(NumeralTask {
-            groups: groups.collect::<Result<_, EvalError>>()?,
-            left_out,
-        })
+        let groups = groups.into_iter().enumerate().map(|(index, ((template, layout), prompts))| {
+            Ok(PromptGroup {
+                template,
+                length: layout.last().map_or(0, |end| end + self.leading.len()),
+                corrupted: self.corrupted(index, template, &layout, &prompts)?,
+                prompts,
+            })
+        });
+        Ok(NumeralTask { groups: groups.collect::<Result<_, EvalError>>()?, left_out })
     }
 
     /// The corrupted prompts of a group, made up to [`FEWEST_CORRUPTED`].
@@ -303,17 +281,12 @@ impl Maker<'_> {
         let numbers: Vec<u32> = (start..).take(shown).collect();
         let distractors: Vec<Option<String>> = (0..shown).map(|i| self.distractor(i, rng)).collect();
         let Some(random) = self.random_numbers(&numbers, rng) else {
-            return Ok(Err(format!(
-                "no {shown} random numbers have as many tokens as {numbers:?}"
-            )));
+            return Ok(Err(format!("no {shown} random numbers have as many tokens as {numbers:?}")));
         };
         let pieces = |numbers: &[u32]| -> Vec<String> {
             let mut pieces = Vec::new();
             for (i, number) in numbers.iter().enumerate() {
-                pieces.push(sentence(
-                    &format!("{} {} in {number}", names[i], template.verb()),
-                    self.apart,
-                ));
+                pieces.push(sentence(&format!("{} {} in {number}", names[i], template.verb()), self.apart));
                 pieces.extend(distractors[i].clone());
             }
             pieces.push(format!("{} {} in", names[shown], template.verb()));
@@ -328,9 +301,7 @@ impl Maker<'_> {
         };
         let mut ends = layout(self.tokenizer, &clean)?;
         if ends != layout(self.tokenizer, &corrupted)? {
-            return Ok(Err(
-                "the corrupted prompt does not fall on the same positions".to_owned()
-            ));
+            return Ok(Err("the corrupted prompt does not fall on the same positions".to_owned()));
         }
         ends.push(expressed.ids.len());
         let mut corrupted_ids = self.leading.clone();
@@ -355,16 +326,11 @@ impl Maker<'_> {
 
     /// Random numbers as wide as `numbers`, none followed by its successor.
     fn random_numbers(&self, numbers: &[u32], rng: &mut ChaCha8Rng) -> Option<Vec<u32>> {
-        let pool = |&number: &u32| {
-            self.by_width
-                .get(&number_width(self.tokenizer, number, self.apart)?)
-        };
+        let pool = |&number: &u32| self.by_width.get(&number_width(self.tokenizer, number, self.apart)?);
         let pools: Vec<&Vec<u32>> = numbers.iter().map(pool).collect::<Option<_>>()?;
         for _ in 0..DRAWS {
-            let drawn: Vec<u32> = pools
-                .iter()
-                .map(|pool| pool.choose(rng).copied())
-                .collect::<Option<_>>()?;
+            let drawn: Vec<u32> =
+                pools.iter().map(|pool| pool.choose(rng).copied()).collect::<Option<_>>()?;
             if drawn.windows(2).all(|pair| pair[1] != pair[0] + 1) && drawn != numbers {
                 return Some(drawn);
             }
@@ -380,10 +346,9 @@ impl Maker<'_> {
         let animal = self.animals.choose(rng)?;
         match self.options.distractors {
             Distractors::None => None,
-            Distractors::Words => self
-                .colours
-                .choose(rng)
-                .map(|colour| sentence(&format!("{animal} is {colour}"), self.apart)),
+            Distractors::Words => {
+                self.colours.choose(rng).map(|colour| sentence(&format!("{animal} is {colour}"), self.apart))
+            }
             Distractors::Numbers => {
                 // Numbers of the narrowest width only, so that positions stay fixed.
                 let pool = self.by_width.values().next()?;

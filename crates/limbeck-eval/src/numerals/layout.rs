@@ -28,14 +28,11 @@ pub(super) fn express(
     right: u32,
     wrong: u32,
 ) -> Result<Result<Expressed, String>, EvalError> {
-    let encoded: Result<Vec<Vec<u32>>, EvalError> = [
-        prompt.to_owned(),
-        format!("{prompt} {right}"),
-        format!("{prompt} {wrong}"),
-    ]
-    .iter()
-    .map(|text| tokenizer.encode_text(text))
-    .collect();
+    let encoded: Result<Vec<Vec<u32>>, EvalError> =
+        [prompt.to_owned(), format!("{prompt} {right}"), format!("{prompt} {wrong}")]
+            .iter()
+            .map(|text| tokenizer.encode_text(text))
+            .collect();
     let [alone, with_right, with_wrong] = match encoded.map(<[Vec<u32>; 3]>::try_from) {
         Ok(Ok(encoded)) => encoded,
         Ok(Err(_)) => return Ok(Err("it gave no tokens".to_owned())),
@@ -43,26 +40,15 @@ pub(super) fn express(
         Err(error) => return Ok(Err(error.to_string())),
     };
     if !with_right.starts_with(&alone) || !with_wrong.starts_with(&alone) {
-        return Ok(Err(format!(
-            "it joins the answer {right} or {wrong} with the word before it"
-        )));
+        return Ok(Err(format!("it joins the answer {right} or {wrong} with the word before it")));
     }
-    let common = with_right
-        .iter()
-        .zip(&with_wrong)
-        .take_while(|(a, b)| a == b)
-        .count();
+    let common = with_right.iter().zip(&with_wrong).take_while(|(a, b)| a == b).count();
     let (Some(&right_token), Some(&wrong_token)) = (with_right.get(common), with_wrong.get(common)) else {
-        return Ok(Err(format!(
-            "the tokens of one of the answers {right} and {wrong} begin the other's"
-        )));
+        return Ok(Err(format!("the tokens of one of the answers {right} and {wrong} begin the other's")));
     };
     let text = tokenizer.decode_ids(&with_right)?;
     if !same_text(&text, &format!("{prompt} {right}")) {
-        return Ok(Err(format!(
-            "it cannot write `{prompt} {right}`: that comes back as `{}`",
-            text.trim()
-        )));
+        return Ok(Err(format!("it cannot write `{prompt} {right}`: that comes back as `{}`", text.trim())));
     }
     Ok(Ok(Expressed {
         ids: with_right[..common].to_vec(),
@@ -104,26 +90,17 @@ pub(super) fn even_words<'a>(
         if same_text(&tokenizer.decode_ids(&first_ids)?, &first)
             && same_text(&tokenizer.decode_ids(&later_ids)?, &later)
         {
-            by_width
-                .entry((first_ids.len(), later_ids.len()))
-                .or_default()
-                .push(word);
+            by_width.entry((first_ids.len(), later_ids.len())).or_default().push(word);
         }
     }
     let largest = by_width.values().map(Vec::len).max().unwrap_or(0);
-    Ok(by_width
-        .into_values()
-        .find(|words| words.len() == largest)
-        .unwrap_or_default())
+    Ok(by_width.into_values().find(|words| words.len() == largest).unwrap_or_default())
 }
 
 /// Tokens of "in 7." with this number in it: what tells numbers of different widths apart. `None` when the
 /// tokenizer cannot write it.
 pub(super) fn number_width(tokenizer: &dyn Encode, number: u32, apart: bool) -> Option<usize> {
-    tokenizer
-        .encode_text(&sentence(&format!("in {number}"), apart))
-        .ok()
-        .map(|ids| ids.len())
+    tokenizer.encode_text(&sentence(&format!("in {number}"), apart)).ok().map(|ids| ids.len())
 }
 
 /// Whether the tokenizer takes whole words only, so that the full stop must stand apart to be one.
@@ -135,10 +112,7 @@ pub(super) fn wants_words(tokenizer: &dyn Encode) -> bool {
 /// Whether two texts differ in spacing and capitals only, which closed vocabularies do not keep.
 fn same_text(a: &str, b: &str) -> bool {
     let letters = |text: &str| {
-        text.chars()
-            .filter(|c| !c.is_whitespace())
-            .flat_map(char::to_lowercase)
-            .collect::<String>()
+        text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect::<String>()
     };
     letters(a) == letters(b)
 }

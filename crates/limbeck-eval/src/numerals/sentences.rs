@@ -50,9 +50,8 @@ pub(crate) const ANIMALS: [&str; 24] = [
 ];
 
 /// What "Fox is .." ends in.
-pub(crate) const COLOURS: [&str; 12] = [
-    "red", "blue", "green", "black", "white", "brown", "grey", "pink", "gold", "big", "small", "old",
-];
+pub(crate) const COLOURS: [&str; 12] =
+    ["red", "blue", "green", "black", "white", "brown", "grey", "pink", "gold", "big", "small", "old"];
 
 /// What "Fox was .." ends in; in training these verbs occur nowhere else.
 pub(crate) const OTHER_VERBS: [&str; 4] = ["seen", "sold", "found", "made"];

@@ -25,11 +25,7 @@ struct Pieces {
 }
 
 fn pieces(style: Style) -> Pieces {
-    Pieces {
-        style,
-        bos: false,
-        known: std::sync::Mutex::new(vec!["<bos>".into()]),
-    }
+    Pieces { style, bos: false, known: std::sync::Mutex::new(vec!["<bos>".into()]) }
 }
 
 impl Pieces {
@@ -82,23 +78,14 @@ impl Encode for Closed {
     fn encode_text(&self, text: &str) -> Result<Vec<u32>, EvalError> {
         text.split_whitespace()
             .map(|word| {
-                self.0
-                    .iter()
-                    .position(|known| known == word)
-                    .map(|at| at as u32)
-                    .ok_or_else(|| EvalError::Inexpressible {
-                        task: "test",
-                        reason: format!("unknown word `{word}`"),
-                    })
+                self.0.iter().position(|known| known == word).map(|at| at as u32).ok_or_else(|| {
+                    EvalError::Inexpressible { task: "test", reason: format!("unknown word `{word}`") }
+                })
             })
             .collect()
     }
     fn decode_ids(&self, ids: &[u32]) -> Result<String, EvalError> {
-        Ok(ids
-            .iter()
-            .map(|&id| self.0[id as usize].as_str())
-            .collect::<Vec<_>>()
-            .join(" "))
+        Ok(ids.iter().map(|&id| self.0[id as usize].as_str()).collect::<Vec<_>>().join(" "))
     }
     fn leading(&self) -> Result<Vec<u32>, EvalError> {
         Ok(vec![])
@@ -106,10 +93,7 @@ impl Encode for Closed {
 }
 
 fn small() -> NumeralsOptions {
-    NumeralsOptions {
-        per_template: 24,
-        ..NumeralsOptions::default()
-    }
+    NumeralsOptions { per_template: 24, ..NumeralsOptions::default() }
 }
 
 /// What holds of every task, whatever the tokenizer.
@@ -127,37 +111,22 @@ fn check(tokenizer: &dyn Encode, task: &NumeralTask) {
             let numbers: Vec<u32> = numbers(&prompt.text);
             assert_eq!(numbers, (prompt.start..prompt.start + 4).collect::<Vec<_>>());
             let random = self::numbers(&prompt.corrupted_text);
-            assert!(
-                random.windows(2).all(|pair| pair[1] != pair[0] + 1),
-                "{}",
-                prompt.corrupted_text
-            );
+            assert!(random.windows(2).all(|pair| pair[1] != pair[0] + 1), "{}", prompt.corrupted_text);
             let mut whole = prompt.clean.clone();
             whole.push(prompt.right);
             let text = tokenizer.decode_ids(&whole).unwrap();
             let answer = (prompt.start + 4).to_string();
-            assert!(
-                numbers_in(&text)
-                    .last()
-                    .is_some_and(|last| answer.starts_with(last.as_str())),
-                "{text}"
-            );
+            assert!(numbers_in(&text).last().is_some_and(|last| answer.starts_with(last.as_str())), "{text}");
         }
     }
 }
 
 fn numbers_in(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_ascii_digit())
-        .filter(|part| !part.is_empty())
-        .map(str::to_owned)
-        .collect()
+    text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
 fn numbers(text: &str) -> Vec<u32> {
-    numbers_in(text)
-        .iter()
-        .map(|number| number.parse().unwrap())
-        .collect()
+    numbers_in(text).iter().map(|number| number.parse().unwrap()).collect()
 }
 
 #[test]
@@ -209,10 +178,7 @@ fn a_beginning_token_is_kept() {
     let mut tokenizer = pieces(Style::Words);
     tokenizer.bos = true;
     let task = generate(&tokenizer, &small()).unwrap();
-    assert!(
-        task.prompts()
-            .all(|prompt| prompt.clean[0] == 0 && prompt.corrupted[0] == 0)
-    );
+    assert!(task.prompts().all(|prompt| prompt.clean[0] == 0 && prompt.corrupted[0] == 0));
 }
 
 #[test]
@@ -224,17 +190,12 @@ fn a_closed_vocabulary_uses_the_names_it_has() {
     check(&tokenizer, &task);
     assert_eq!(task.groups.len(), 3);
 
-    let few: Vec<String> = closed_vocabulary()
-        .into_iter()
-        .filter(|word| !NAMES[3..].contains(&word.as_str()))
-        .collect();
+    let few: Vec<String> =
+        closed_vocabulary().into_iter().filter(|word| !NAMES[3..].contains(&word.as_str())).collect();
     let refused = generate(&Closed(few), &small()).unwrap_err();
     assert!(refused.to_string().contains("only 3 of 120 names"), "{refused}");
 
-    let no_twelve: Vec<String> = closed_vocabulary()
-        .into_iter()
-        .filter(|word| word != "12")
-        .collect();
+    let no_twelve: Vec<String> = closed_vocabulary().into_iter().filter(|word| word != "12").collect();
     let task = generate(&Closed(no_twelve), &small()).unwrap();
     assert_eq!(task.left_out.len(), 1);
     assert_eq!(task.left_out[0].0, 8);
@@ -245,28 +206,13 @@ fn a_closed_vocabulary_uses_the_names_it_has() {
 fn distractors_stand_in_fixed_places() {
     let tokenizer = pieces(Style::Words);
     for distractors in [Distractors::Words, Distractors::Numbers] {
-        let task = generate(
-            &tokenizer,
-            &NumeralsOptions {
-                distractors,
-                ..small()
-            },
-        )
-        .unwrap();
+        let task = generate(&tokenizer, &NumeralsOptions { distractors, ..small() }).unwrap();
         assert_eq!(task.groups.len(), 3);
         for prompt in task.prompts() {
             let sentences: Vec<&str> = prompt.text.split(". ").collect();
             assert_eq!(sentences.len(), 7);
-            let middle = if distractors == Distractors::Words {
-                " is "
-            } else {
-                " has "
-            };
-            assert!(
-                sentences[2].contains(middle) && sentences[5].contains(middle),
-                "{}",
-                prompt.text
-            );
+            let middle = if distractors == Distractors::Words { " is " } else { " has " };
+            assert!(sentences[2].contains(middle) && sentences[5].contains(middle), "{}", prompt.text);
         }
     }
 }
@@ -276,63 +222,32 @@ fn the_seed_decides() {
     let tokenizer = pieces(Style::Words);
     let one = generate(&tokenizer, &small()).unwrap();
     assert_eq!(one, generate(&tokenizer, &small()).unwrap());
-    assert_ne!(
-        one,
-        generate(&tokenizer, &NumeralsOptions { seed: 1, ..small() }).unwrap()
-    );
+    assert_ne!(one, generate(&tokenizer, &NumeralsOptions { seed: 1, ..small() }).unwrap());
 }
 
 #[test]
 fn options_that_make_no_prompt_are_refused() {
     let tokenizer = pieces(Style::Words);
     for options in [
-        NumeralsOptions {
-            per_template: 0,
-            ..small()
-        },
-        NumeralsOptions {
-            templates: vec![],
-            ..small()
-        },
-        NumeralsOptions {
-            starts: vec![],
-            ..small()
-        },
-        NumeralsOptions {
-            starts: vec![0],
-            ..small()
-        },
-        NumeralsOptions {
-            starts: vec![u32::MAX],
-            ..small()
-        },
+        NumeralsOptions { per_template: 0, ..small() },
+        NumeralsOptions { templates: vec![], ..small() },
+        NumeralsOptions { starts: vec![], ..small() },
+        NumeralsOptions { starts: vec![0], ..small() },
+        NumeralsOptions { starts: vec![u32::MAX], ..small() },
         NumeralsOptions { shown: 0, ..small() },
-        NumeralsOptions {
-            shown: 1_000_000,
-            ..small()
-        },
+        NumeralsOptions { shown: 1_000_000, ..small() },
     ] {
-        assert!(
-            matches!(generate(&tokenizer, &options), Err(EvalError::Option { .. })),
-            "{options:?}"
-        );
+        assert!(matches!(generate(&tokenizer, &options), Err(EvalError::Option { .. })), "{options:?}");
     }
 }
 
 #[test]
 fn training_sets_do_not_overlap_and_shift_what_they_say() {
     let tokenizer = Closed(closed_vocabulary());
-    let options = TrainingOptions {
-        examples: 2_000,
-        held_out: 200,
-        shifted: 100,
-        ..TrainingOptions::default()
-    };
+    let options =
+        TrainingOptions { examples: 2_000, held_out: 200, shifted: 100, ..TrainingOptions::default() };
     let sets = training_sets(&tokenizer, &options).unwrap();
-    assert_eq!(
-        (sets.training.len(), sets.held_out.len(), sets.shifts.len()),
-        (2_000, 200, 3)
-    );
+    assert_eq!((sets.training.len(), sets.held_out.len(), sets.shifts.len()), (2_000, 200, 3));
     let seen: BTreeSet<&Vec<u32>> = sets.training.iter().map(|example| &example.ids).collect();
     assert_eq!(seen.len(), 2_000);
     assert!(sets.held_out.iter().all(|example| !seen.contains(&example.ids)));
@@ -354,15 +269,10 @@ fn training_sets_do_not_overlap_and_shift_what_they_say() {
             (4..=6).contains(&own.len()) && own.windows(2).all(|pair| pair[1] == pair[0] + 1),
             "{words:?}"
         );
-        let scored: Vec<u32> = (0..words.len())
-            .filter(|&i| example.scored[i])
-            .map(|i| words[i].parse().unwrap())
-            .collect();
+        let scored: Vec<u32> =
+            (0..words.len()).filter(|&i| example.scored[i]).map(|i| words[i].parse().unwrap()).collect();
         assert_eq!(scored, own[1..]);
-        let before: Vec<u32> = words[..words.len() - 1]
-            .iter()
-            .filter_map(|word| word.parse().ok())
-            .collect();
+        let before: Vec<u32> = words[..words.len() - 1].iter().filter_map(|word| word.parse().ok()).collect();
         last_is_not_it += usize::from(before.last() != Some(&(own[own.len() - 1] - 1)));
     }
     assert!(
@@ -375,12 +285,7 @@ fn training_sets_do_not_overlap_and_shift_what_they_say() {
     }
     assert!(held_out_names().iter().all(|name| !trained_on.contains(*name)));
     for example in &sets.shifts[0].examples {
-        assert!(
-            example
-                .ids
-                .iter()
-                .all(|&id| !training_names().contains(&word(id).as_str()))
-        );
+        assert!(example.ids.iter().all(|&id| !training_names().contains(&word(id).as_str())));
     }
     for example in &sets.shifts[1].examples {
         let start = example
@@ -397,9 +302,6 @@ fn training_sets_do_not_overlap_and_shift_what_they_say() {
 
 #[test]
 fn a_training_vocabulary_without_a_word_is_refused() {
-    let words = closed_vocabulary()
-        .into_iter()
-        .filter(|word| word != "Fox")
-        .collect();
+    let words = closed_vocabulary().into_iter().filter(|word| word != "Fox").collect();
     assert!(training_sets(&Closed(words), &TrainingOptions::default()).is_err());
 }

@@ -43,13 +43,7 @@ pub struct TrainingOptions {
 
 impl Default for TrainingOptions {
     fn default() -> Self {
-        TrainingOptions {
-            seed: 0,
-            examples: 20_000,
-            held_out: 500,
-            shifted: 250,
-            distractors: 3,
-        }
+        TrainingOptions { seed: 0, examples: 20_000, held_out: 500, shifted: 250, distractors: 3 }
     }
 }
 
@@ -85,18 +79,9 @@ pub fn training_sets(tokenizer: &dyn Encode, options: &TrainingOptions) -> Resul
     };
     let training = draw(0, &usual, options.examples, true)?;
     let held_out = draw(1, &usual, options.held_out, false)?;
-    let names = Kind {
-        names: held_out_names(),
-        ..usual.clone()
-    };
-    let starts = Kind {
-        starts: HELD_OUT_STARTS.to_vec(),
-        ..usual.clone()
-    };
-    let templates = Kind {
-        verbs: OTHER_VERBS.to_vec(),
-        ..usual
-    };
+    let names = Kind { names: held_out_names(), ..usual.clone() };
+    let starts = Kind { starts: HELD_OUT_STARTS.to_vec(), ..usual.clone() };
+    let templates = Kind { verbs: OTHER_VERBS.to_vec(), ..usual };
     let shifts = vec![
         ShiftedSet {
             name: "unseen_names".into(),
@@ -118,17 +103,11 @@ pub fn training_sets(tokenizer: &dyn Encode, options: &TrainingOptions) -> Resul
             examples: draw(4, &templates, options.shifted, false)?,
         },
     ];
-    Ok(TrainingSets {
-        training,
-        held_out,
-        shifts,
-    })
+    Ok(TrainingSets { training, held_out, shifts })
 }
 
 fn usual_starts() -> Vec<u32> {
-    (1..=LARGEST - *SHOWN.end() as u32)
-        .filter(|start| !HELD_OUT_STARTS.contains(start))
-        .collect()
+    (1..=LARGEST - *SHOWN.end() as u32).filter(|start| !HELD_OUT_STARTS.contains(start)).collect()
 }
 
 /// What the examples of one set are made of.
@@ -159,10 +138,7 @@ fn distinct(
             return Err(EvalError::Option {
                 option: "examples",
                 found: count.to_string(),
-                expected: format!(
-                    "only {} distinct examples turned up in {draw} draws",
-                    examples.len()
-                ),
+                expected: format!("only {} distinct examples turned up in {draw} draws", examples.len()),
             });
         }
         let sentences = example(kind, rng);
@@ -196,11 +172,7 @@ fn example(kind: &Kind, rng: &mut ChaCha8Rng) -> Vec<Sentence> {
     let mut sentences = Vec::new();
     for (i, name) in names.iter().enumerate() {
         for _ in 0..before[i] {
-            sentences.push(Sentence {
-                words: distractor(verb, rng),
-                counts_on: false,
-                question: false,
-            });
+            sentences.push(Sentence { words: distractor(verb, rng), counts_on: false, question: false });
         }
         let number = (start + i as u32).to_string();
         let mut words: Vec<String> = [*name, verb, "in", &number].map(str::to_owned).to_vec();
@@ -208,11 +180,7 @@ fn example(kind: &Kind, rng: &mut ChaCha8Rng) -> Vec<Sentence> {
         if !question {
             words.push(".".to_owned());
         }
-        sentences.push(Sentence {
-            words,
-            counts_on: i > 0,
-            question,
-        });
+        sentences.push(Sentence { words, counts_on: i > 0, question });
     }
     sentences
 }
@@ -223,11 +191,8 @@ fn distractor(verb: &str, rng: &mut ChaCha8Rng) -> Vec<String> {
     let number = rng.random_range(1..=LARGEST).to_string();
     let colour = COLOURS.choose(rng).copied().unwrap_or_default();
     let other = OTHER_VERBS.choose(rng).copied().unwrap_or_default();
-    let rivals: Vec<&str> = Template::ALL
-        .map(Template::verb)
-        .into_iter()
-        .filter(|rival| *rival != verb)
-        .collect();
+    let rivals: Vec<&str> =
+        Template::ALL.map(Template::verb).into_iter().filter(|rival| *rival != verb).collect();
     let rival = rivals.choose(rng).copied().unwrap_or_default();
     let words: &[&str] = match rng.random_range(0..10) {
         0..4 => &[animal, rival, "in", &number, "."],

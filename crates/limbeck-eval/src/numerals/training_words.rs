@@ -21,12 +21,7 @@ pub fn training_names() -> Vec<&'static str> {
 
 /// Names kept for the shifted condition `unseen_names`.
 pub fn held_out_names() -> Vec<&'static str> {
-    NAMES
-        .iter()
-        .skip(NAMES_PER_HELD_OUT - 1)
-        .step_by(NAMES_PER_HELD_OUT)
-        .copied()
-        .collect()
+    NAMES.iter().skip(NAMES_PER_HELD_OUT - 1).step_by(NAMES_PER_HELD_OUT).copied().collect()
 }
 
 /// Every word of the training task, each once, in a fixed order: what a closed-vocabulary tokenizer is built
@@ -35,12 +30,7 @@ pub fn closed_vocabulary() -> Vec<String> {
     let mut words: Vec<String> = [".", "in", "is", "was", "has"].map(str::to_owned).to_vec();
     words.extend(Template::ALL.iter().map(|template| template.verb().to_owned()));
     words.extend(
-        OTHER_VERBS
-            .iter()
-            .chain(&COLOURS)
-            .chain(&ANIMALS)
-            .chain(&NAMES)
-            .map(|&word| word.to_owned()),
+        OTHER_VERBS.iter().chain(&COLOURS).chain(&ANIMALS).chain(&NAMES).map(|&word| word.to_owned()),
     );
     words.extend((1..=LARGEST).map(|number| number.to_string()));
     words

@@ -18,17 +18,11 @@ pub(super) fn check(
 ) -> Result<(), KernelError> {
     let [tokens, width] = hidden.dims();
     let [vocab, head_width] = head.dims();
-    for (operand, size) in [
-        ("hidden", tokens),
-        ("hidden", width),
-        ("vocabulary", used),
-        ("terms", terms.len()),
-    ] {
+    for (operand, size) in
+        [("hidden", tokens), ("hidden", width), ("vocabulary", used), ("terms", terms.len())]
+    {
         if size == 0 {
-            return Err(KernelError::Empty {
-                operation: OPERATION,
-                operand,
-            });
+            return Err(KernelError::Empty { operation: OPERATION, operand });
         }
     }
     shape("head", "width", head_width, width)?;
@@ -52,22 +46,13 @@ fn shape(
     if found == expected {
         return Ok(());
     }
-    Err(KernelError::Shape {
-        operation: OPERATION,
-        operand,
-        dimension,
-        found,
-        expected,
-    })
+    Err(KernelError::Shape { operation: OPERATION, operand, dimension, found, expected })
 }
 
 fn float32(tensor: &Tensor<2>) -> Result<(), KernelError> {
     match tensor.dtype() {
         DType::F32 => Ok(()),
-        other => Err(KernelError::Dtype {
-            operation: OPERATION,
-            found: format!("{other:?}"),
-        }),
+        other => Err(KernelError::Dtype { operation: OPERATION, found: format!("{other:?}") }),
     }
 }
 
@@ -75,11 +60,7 @@ fn vocabulary(model: &'static str, used: usize, available: usize) -> Result<(), 
     if used <= available {
         return Ok(());
     }
-    Err(KernelError::Vocabulary {
-        model,
-        used,
-        available,
-    })
+    Err(KernelError::Vocabulary { model, used, available })
 }
 
 fn check_terms(terms: &[HeadTerm], teacher: Option<&TeacherLogits>) -> Result<(), KernelError> {
@@ -87,21 +68,11 @@ fn check_terms(terms: &[HeadTerm], teacher: Option<&TeacherLogits>) -> Result<()
         let temperature = term.kind.temperature();
         if !(temperature.is_finite() && temperature > 0.0) {
             let rule = "it must be finite and above 0";
-            return Err(KernelError::Term {
-                term: index,
-                name: "temperature",
-                value: temperature,
-                rule,
-            });
+            return Err(KernelError::Term { term: index, name: "temperature", value: temperature, rule });
         }
         if !term.weight.is_finite() {
             let rule = "it must be finite";
-            return Err(KernelError::Term {
-                term: index,
-                name: "weight",
-                value: term.weight,
-                rule,
-            });
+            return Err(KernelError::Term { term: index, name: "weight", value: term.weight, rule });
         }
         if !term.kind.needs_teacher() {
             continue;
@@ -128,12 +99,7 @@ fn check_targets(targets: &[u32], terms: &[HeadTerm], tokens: usize, used: usize
     }
     shape("targets", "length", targets.len(), tokens)?;
     match targets.iter().position(|&id| id as usize >= used) {
-        Some(row) if wanted => Err(KernelError::TokenId {
-            role: "target",
-            row,
-            id: targets[row],
-            used,
-        }),
+        Some(row) if wanted => Err(KernelError::TokenId { role: "target", row, id: targets[row], used }),
         _ => Ok(()),
     }
 }
@@ -148,10 +114,7 @@ fn check_teacher(teacher: &TeacherLogits, tokens: usize, used: usize) -> Result<
             float32(hidden)?;
             float32(head)?;
             if width == 0 {
-                return Err(KernelError::Empty {
-                    operation: OPERATION,
-                    operand: "teacher hidden",
-                });
+                return Err(KernelError::Empty { operation: OPERATION, operand: "teacher hidden" });
             }
             vocabulary("teacher", used, vocab)
         }

@@ -59,10 +59,7 @@ pub(super) fn compose(
             None => weighted,
         });
     }
-    let total = total.ok_or(KernelError::Empty {
-        operation: "head losses",
-        operand: "terms",
-    })?;
+    let total = total.ok_or(KernelError::Empty { operation: "head losses", operand: "terms" })?;
     Ok(HeadLosses { total, values })
 }
 
@@ -105,17 +102,9 @@ fn sparse_divergence(student: Tensor<2>, signal: &SparseLogits, kind: HeadTermKi
         return divergence(log_p, kept_q, kind);
     }
     let tail_q = log_sum_exp(log_q.mask_fill(kept_mask(&ids, used), LOG_OF_ZERO));
-    let tail_p = signal
-        .tail_mass
-        .iter()
-        .map(|&mass| tail_log(f64::from(mass), kind) as f32)
-        .collect();
+    let tail_p = signal.tail_mass.iter().map(|&mass| tail_log(f64::from(mass), kind) as f32).collect();
     let tail_p = floats(tail_p, [tokens, 1], &scaled);
-    divergence(
-        Tensor::cat(vec![log_p, tail_p], 1),
-        Tensor::cat(vec![kept_q, tail_q], 1),
-        kind,
-    )
+    divergence(Tensor::cat(vec![log_p, tail_p], 1), Tensor::cat(vec![kept_q, tail_q], 1), kind)
 }
 
 /// The logarithm of the teacher's tail mass, as far as the direction needs one.
@@ -148,9 +137,7 @@ fn kept_mask(ids: &Tensor<2, Int>, used: usize) -> Tensor<2, Bool> {
     let device = ids.device();
     let marks = Tensor::<2, Int>::zeros([tokens, used], &device);
     let ones = Tensor::<2, Int>::ones([tokens, kept], &device);
-    marks
-        .scatter(1, ids.clone(), ones, burn::tensor::IndexingUpdateOp::Add)
-        .greater_elem(0)
+    marks.scatter(1, ids.clone(), ones, burn::tensor::IndexingUpdateOp::Add).greater_elem(0)
 }
 
 fn ids_tensor(ids: &[u32], shape: [usize; 2], like: &Tensor<2>) -> Tensor<2, Int> {
@@ -164,9 +151,5 @@ fn floats(values: Vec<f32>, shape: [usize; 2], like: &Tensor<2>) -> Tensor<2> {
 
 /// A constant in the autodiff context of `like`.
 fn lift(constant: Tensor<2>, like: &Tensor<2>) -> Tensor<2> {
-    if like.is_autodiff() {
-        Tensor::from_inner(constant)
-    } else {
-        constant
-    }
+    if like.is_autodiff() { Tensor::from_inner(constant) } else { constant }
 }

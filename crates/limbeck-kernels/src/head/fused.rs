@@ -31,12 +31,7 @@ impl<'a> Matrix<'a> {
     }
 
     fn row_range(&self, start: usize, rows: usize) -> View<'a> {
-        View::rows(
-            &self.data[start * self.columns..],
-            rows,
-            self.columns,
-            self.columns,
-        )
+        View::rows(&self.data[start * self.columns..], rows, self.columns, self.columns)
     }
 }
 
@@ -81,9 +76,7 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
         _ => Vec::new(),
     };
     let mut hidden_gradient = problem.wants_hidden.then(|| vec![0.0_f32; tokens * width]);
-    let mut head_gradient = problem
-        .wants_head
-        .then(|| vec![0.0_f32; problem.head.rows * width]);
+    let mut head_gradient = problem.wants_head.then(|| vec![0.0_f32; problem.head.rows * width]);
     let mut row_values = vec![0.0_f64; rows * problem.terms.len()];
     let mut values = vec![0.0_f64; problem.terms.len()];
     let used_head = problem.head.first_rows(problem.used);
@@ -97,15 +90,7 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
             multiply(&mut teacher, stride, hidden.row_range(start, rows), head, false);
         }
         let row_values = &mut row_values[..rows * problem.terms.len()];
-        measure_rows(
-            problem,
-            &slots,
-            start,
-            stride,
-            &mut student[..rows * stride],
-            &teacher,
-            row_values,
-        );
+        measure_rows(problem, &slots, start, stride, &mut student[..rows * stride], &teacher, row_values);
         for row in row_values.chunks_exact(problem.terms.len()) {
             values.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
         }
@@ -118,11 +103,7 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
         }
     }
     values.iter_mut().for_each(|value| *value /= tokens as f64);
-    Solution {
-        values,
-        hidden: hidden_gradient,
-        head: head_gradient,
-    }
+    Solution { values, hidden: hidden_gradient, head: head_gradient }
 }
 
 /// Values of a chunk's rows, and in the place of its logits their gradient.
@@ -136,13 +117,8 @@ fn measure_rows(
     values: &mut [f64],
 ) {
     let share = (problem.wants_hidden || problem.wants_head).then(|| 1.0 / problem.hidden.rows as f64);
-    let hard = problem
-        .terms
-        .iter()
-        .any(|term| term.kind == HeadTermKind::CrossEntropy);
-    let work = student
-        .par_chunks_mut(stride)
-        .zip(values.par_chunks_mut(problem.terms.len()));
+    let hard = problem.terms.iter().any(|term| term.kind == HeadTermKind::CrossEntropy);
+    let work = student.par_chunks_mut(stride).zip(values.par_chunks_mut(problem.terms.len()));
     work.enumerate().for_each(|(row, (logits, values))| {
         let token = start + row;
         dispatch(Row {

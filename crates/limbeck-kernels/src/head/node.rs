@@ -24,12 +24,7 @@ pub(super) fn try_fused(
     terms: &[HeadTerm],
     used: usize,
 ) -> Option<HeadLosses> {
-    let call = Call {
-        targets,
-        teacher: TeacherValues::of(teacher)?,
-        terms,
-        used,
-    };
+    let call = Call { targets, teacher: TeacherValues::of(teacher)?, terms, used };
     if !hidden.is_autodiff() && !head.is_autodiff() {
         return call.plain(hidden, head);
     }
@@ -51,10 +46,7 @@ struct Call<'a> {
 /// The teacher's tensors, contiguous in memory.
 enum TeacherValues<'a> {
     None,
-    Head {
-        hidden: FloatTensor<Flex>,
-        head: FloatTensor<Flex>,
-    },
+    Head { hidden: FloatTensor<Flex>, head: FloatTensor<Flex> },
     Dense(FloatTensor<Flex>),
     Sparse(&'a super::SparseLogits),
 }
@@ -65,10 +57,9 @@ impl<'a> TeacherValues<'a> {
         let values = |tensor: &Tensor<2>| contiguous(tensor.clone().inner());
         Some(match teacher {
             None => Self::None,
-            Some(TeacherLogits::Head { hidden, head }) => Self::Head {
-                hidden: values(hidden)?,
-                head: values(head)?,
-            },
+            Some(TeacherLogits::Head { hidden, head }) => {
+                Self::Head { hidden: values(hidden)?, head: values(head)? }
+            }
             Some(TeacherLogits::Dense(logits)) => Self::Dense(values(logits)?),
             Some(TeacherLogits::Sparse(signal)) => Self::Sparse(signal),
         })
@@ -77,10 +68,7 @@ impl<'a> TeacherValues<'a> {
     fn view(&self) -> Teacher<'_> {
         match self {
             Self::None => Teacher::None,
-            Self::Head { hidden, head } => Teacher::Head {
-                hidden: matrix(hidden),
-                head: matrix(head),
-            },
+            Self::Head { hidden, head } => Teacher::Head { hidden: matrix(hidden), head: matrix(head) },
             Self::Dense(logits) => Teacher::Dense(matrix(logits)),
             Self::Sparse(signal) => Teacher::Sparse(signal),
         }
@@ -102,11 +90,7 @@ impl Call<'_> {
     }
 
     fn total(&self, values: &[f64]) -> f64 {
-        self.terms
-            .iter()
-            .zip(values)
-            .map(|(term, value)| term.weight * value)
-            .sum()
+        self.terms.iter().zip(values).map(|(term, value)| term.weight * value).sum()
     }
 
     /// Values only.
@@ -116,10 +100,7 @@ impl Call<'_> {
         let head = contiguous(head.clone())?;
         let values = self.solve(&hidden, &head, [false; 2]).values;
         let total = self.total(&values) as f32;
-        Some(HeadLosses {
-            total: Tensor::from_data(TensorData::from([total]), &device),
-            values,
-        })
+        Some(HeadLosses { total: Tensor::from_data(TensorData::from([total]), &device), values })
     }
 
     /// Values, and the gradients of the operands that are tracked.
@@ -140,11 +121,7 @@ impl Call<'_> {
             head: solution.head.map(|values| from_floats(values, head_shape)),
         };
         let output = from_floats(vec![self.total(&solution.values) as f32], [1].into());
-        let output = match Step
-            .prepare::<C>([hidden_node, head_node])
-            .compute_bound()
-            .stateful()
-        {
+        let output = match Step.prepare::<C>([hidden_node, head_node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(state, output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         };
@@ -157,11 +134,7 @@ impl Call<'_> {
 
 fn matrix(tensor: &FloatTensor<Flex>) -> Matrix<'_> {
     let shape = tensor.layout().shape();
-    Matrix {
-        data: floats(tensor),
-        rows: shape[0],
-        columns: shape[1],
-    }
+    Matrix { data: floats(tensor), rows: shape[0], columns: shape[1] }
 }
 
 /// The backward step: the gradients are ready, and only scaled.

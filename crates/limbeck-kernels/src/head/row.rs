@@ -80,18 +80,9 @@ impl Kernel for Row<'_> {
             TeacherRow::Dense(logits) => logits,
             _ => &[],
         };
-        let maxima = Maxima {
-            student: largest(self.logits),
-            teacher: largest(dense),
-        };
-        let target_logit = self
-            .target
-            .map(|target| f64::from(self.logits[target] - maxima.student));
-        let mut buffers = Buffers {
-            student: [0.0; BLOCK],
-            teacher: [0.0; BLOCK],
-            delta: [0.0; BLOCK],
-        };
+        let maxima = Maxima { student: largest(self.logits), teacher: largest(dense) };
+        let target_logit = self.target.map(|target| f64::from(self.logits[target] - maxima.student));
+        let mut buffers = Buffers { student: [0.0; BLOCK], teacher: [0.0; BLOCK], delta: [0.0; BLOCK] };
         let mut coefficients = Vec::with_capacity(self.slots.len());
         let mut sparse = Vec::new();
         for slot in self.slots {
@@ -122,16 +113,7 @@ impl Kernel for Row<'_> {
             TeacherRow::Sparse(row) => row.ids.iter().map(|&id| self.logits[id as usize]).collect(),
             _ => Vec::new(),
         };
-        gradient::<FMA>(
-            self.logits,
-            dense,
-            maxima,
-            self.slots,
-            &coefficients,
-            &sparse,
-            share,
-            &mut buffers,
-        );
+        gradient::<FMA>(self.logits, dense, maxima, self.slots, &coefficients, &sparse, share, &mut buffers);
         if let TeacherRow::Sparse(row) = self.teacher {
             for ((position, &id), &logit) in row.ids.iter().enumerate().zip(&kept) {
                 let mut value = 0.0;
@@ -195,12 +177,8 @@ fn dense_values(slot: &Slot, sums: Sums, share: f64, values: &mut [f64]) -> Coef
     let log_ratio = sums.teacher.ln() - sums.student.ln();
     let forward = above_zero(sums.teacher_delta / sums.teacher - log_ratio);
     let reverse = above_zero(log_ratio - sums.student_delta / sums.student);
-    slot.forward
-        .iter()
-        .for_each(|(term, _)| values[*term] = square * forward);
-    slot.reverse
-        .iter()
-        .for_each(|(term, _)| values[*term] = square * reverse);
+    slot.forward.iter().for_each(|(term, _)| values[*term] = square * forward);
+    slot.reverse.iter().for_each(|(term, _)| values[*term] = square * reverse);
     let forward_weight = weight(&slot.forward) * share * temperature;
     let reverse_weight = weight(&slot.reverse) * share * temperature;
     Coefficients {

@@ -63,11 +63,8 @@ pub(super) fn sparse_sums<const FMA: bool>(
 /// Takes the kept logits out of the row while the tail is summed up.
 #[inline(always)]
 fn split<const FMA: bool>(logits: &mut [f32], row: SparseRow<'_>, inverse: f32) -> (Vec<f32>, Tail) {
-    let kept: Vec<f32> = row
-        .ids
-        .iter()
-        .map(|&id| std::mem::replace(&mut logits[id as usize], f32::NEG_INFINITY))
-        .collect();
+    let kept: Vec<f32> =
+        row.ids.iter().map(|&id| std::mem::replace(&mut logits[id as usize], f32::NEG_INFINITY)).collect();
     let maximum = largest(logits);
     let mut normaliser = 0.0;
     if row.ids.len() < logits.len() {
@@ -102,11 +99,7 @@ impl Outcome {
     }
 
     fn forward(self) -> f64 {
-        if self.p == 0.0 {
-            0.0
-        } else {
-            self.p * (self.p.ln() - self.log_q)
-        }
+        if self.p == 0.0 { 0.0 } else { self.p * (self.p.ln() - self.log_q) }
     }
 }
 
@@ -131,11 +124,7 @@ fn finish(
         .zip(row.log_probs)
         .map(|(&logit, &log_p)| {
             let log_p = f64::from(log_p);
-            Outcome {
-                log_q: scaled(logit) - log_normaliser,
-                p: log_p.exp(),
-                log_p,
-            }
+            Outcome { log_q: scaled(logit) - log_normaliser, p: log_p.exp(), log_p }
         })
         .collect();
     let bucket = has_tail.then(|| Outcome {
@@ -149,12 +138,8 @@ fn finish(
     let forward: f64 = all().map(Outcome::forward).sum();
     let reverse: f64 = all().map(|outcome| outcome.q() * outcome.log_ratio()).sum();
     let square = slot.temperature * slot.temperature;
-    slot.forward
-        .iter()
-        .for_each(|(term, _)| values[*term] = square * forward);
-    slot.reverse
-        .iter()
-        .for_each(|(term, _)| values[*term] = square * reverse);
+    slot.forward.iter().for_each(|(term, _)| values[*term] = square * forward);
+    slot.reverse.iter().for_each(|(term, _)| values[*term] = square * reverse);
 
     let forward_weight = slot.temperature * weight(&slot.forward);
     let reverse_weight = slot.temperature * weight(&slot.reverse);

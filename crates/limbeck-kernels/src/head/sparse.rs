@@ -64,10 +64,7 @@ impl SparseLogits {
             })
         };
         if self.k == 0 {
-            return Err(KernelError::Empty {
-                operation: "sparse signal",
-                operand: "ids",
-            });
+            return Err(KernelError::Empty { operation: "sparse signal", operand: "ids" });
         }
         shape("tail mass", self.tail_mass.len(), tokens)?;
         let kept = tokens.saturating_mul(self.k);
@@ -82,18 +79,9 @@ impl SparseLogits {
 
     fn validate_row(&self, row: usize, used: usize, sorted: &mut Vec<u32>) -> Result<(), KernelError> {
         let signal = |problem, value| Err(KernelError::Signal { row, problem, value });
-        let SparseRow {
-            ids,
-            log_probs,
-            tail_mass,
-        } = self.row(row);
+        let SparseRow { ids, log_probs, tail_mass } = self.row(row);
         if let Some(&id) = ids.iter().find(|&&id| id as usize >= used) {
-            return Err(KernelError::TokenId {
-                role: "teacher",
-                row,
-                id,
-                used,
-            });
+            return Err(KernelError::TokenId { role: "teacher", row, id, used });
         }
         sorted.clear();
         sorted.extend_from_slice(ids);

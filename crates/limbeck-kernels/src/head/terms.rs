@@ -51,10 +51,7 @@ pub struct HeadTerm {
 
 /// The teacher's side of the comparison; never differentiated.
 #[derive(Debug, Clone)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "one value per training step; a tensor is a handle"
-)]
+#[allow(clippy::large_enum_variant, reason = "one value per training step; a tensor is a handle")]
 pub enum TeacherLogits {
     /// The teacher's last hidden states `[n, d_t]` and its head `[vocab_t, d_t]`: the product is
     /// made chunk by chunk inside the operation.

@@ -23,11 +23,7 @@ impl Case {
     /// A teacher one wider and with a few more padded rows than the student.
     pub(crate) fn random(seed: u64, tokens: usize, width: usize, vocab: usize, used: usize) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut values = |count: usize| {
-            (0..count)
-                .map(|_| rng.random_range(-1.5..1.5))
-                .collect::<Vec<f32>>()
-        };
+        let mut values = |count: usize| (0..count).map(|_| rng.random_range(-1.5..1.5)).collect::<Vec<f32>>();
         let teacher_vocab = vocab + 3;
         let hidden = values(tokens * width);
         let head = values(vocab * width);
@@ -50,24 +46,14 @@ impl Case {
 
     /// The same with the teacher cut to its k most probable outcomes.
     pub(crate) fn sparse(mut self, k: usize, temperature: f64) -> Self {
-        let mut signal = SparseLogits {
-            temperature,
-            k,
-            ids: vec![],
-            log_probs: vec![],
-            tail_mass: vec![],
-        };
+        let mut signal = SparseLogits { temperature, k, ids: vec![], log_probs: vec![], tail_mass: vec![] };
         for logits in Reference::new(&self).teacher {
             let log_p = log_softmax(&logits, temperature);
             let mut order: Vec<usize> = (0..log_p.len()).collect();
             order.sort_by(|a, b| log_p[*b].total_cmp(&log_p[*a]));
             signal.ids.extend(order[..k].iter().map(|id| *id as u32));
-            signal
-                .log_probs
-                .extend(order[..k].iter().map(|id| log_p[*id] as f32));
-            signal
-                .tail_mass
-                .push(order[k..].iter().map(|id| log_p[*id].exp()).sum::<f64>() as f32);
+            signal.log_probs.extend(order[..k].iter().map(|id| log_p[*id] as f32));
+            signal.tail_mass.push(order[k..].iter().map(|id| log_p[*id].exp()).sum::<f64>() as f32);
         }
         self.sparse = Some(signal);
         self
@@ -96,17 +82,8 @@ impl<'a> Reference<'a> {
             }
         }
         let [hidden, head] = student;
-        let teacher = logits(
-            &wide(&case.teacher_hidden),
-            &wide(&case.teacher_head),
-            case.tokens,
-            case.used,
-        );
-        Self {
-            case,
-            student: logits(&hidden, &head, case.tokens, case.used),
-            teacher,
-        }
+        let teacher = logits(&wide(&case.teacher_hidden), &wide(&case.teacher_head), case.tokens, case.used);
+        Self { case, student: logits(&hidden, &head, case.tokens, case.used), teacher }
     }
 
     pub(crate) fn total(&self, terms: &[HeadTerm]) -> f64 {
@@ -137,16 +114,12 @@ impl<'a> Reference<'a> {
             let kept = row * signal.k..(row + 1) * signal.k;
             let log_q = log_softmax(&self.student[row], temperature);
             let ids = &signal.ids[kept.clone()];
-            let tail: Vec<f64> = (0..log_q.len())
-                .filter(|id| !ids.contains(&(*id as u32)))
-                .map(|id| log_q[id])
-                .collect();
+            let tail: Vec<f64> =
+                (0..log_q.len()).filter(|id| !ids.contains(&(*id as u32))).map(|id| log_q[id]).collect();
             let mass: f64 = tail.iter().map(|value| value.exp()).sum();
             let least = tail.iter().copied().fold(f64::INFINITY, f64::min) - mass.ln();
-            let least_kept = signal.log_probs[kept]
-                .iter()
-                .map(|value| f64::from(*value).exp())
-                .fold(1.0, f64::min);
+            let least_kept =
+                signal.log_probs[kept].iter().map(|value| f64::from(*value).exp()).fold(1.0, f64::min);
             forward_kl_gap_bound(f64::from(signal.tail_mass[row]), least_kept, least)
         });
         temperature * temperature * rows.sum::<f64>() / self.case.tokens as f64
@@ -154,64 +127,37 @@ impl<'a> Reference<'a> {
 
     /// Teacher's and student's probabilities of the outcomes compared.
     fn outcomes(&self, row: usize, temperature: f64, floor: f64) -> [Vec<f64>; 2] {
-        let q: Vec<f64> = log_softmax(&self.student[row], temperature)
-            .iter()
-            .map(|value| value.exp())
-            .collect();
+        let q: Vec<f64> =
+            log_softmax(&self.student[row], temperature).iter().map(|value| value.exp()).collect();
         let Some(signal) = &self.case.sparse else {
             let p = log_softmax(&self.teacher[row], temperature);
             return [p.iter().map(|value| value.exp()).collect(), q];
         };
         let kept = row * signal.k..(row + 1) * signal.k;
         let ids = &signal.ids[kept.clone()];
-        let mut p: Vec<f64> = signal.log_probs[kept]
-            .iter()
-            .map(|value| f64::from(*value).exp())
-            .collect();
+        let mut p: Vec<f64> = signal.log_probs[kept].iter().map(|value| f64::from(*value).exp()).collect();
         let mut reduced: Vec<f64> = ids.iter().map(|id| q[*id as usize]).collect();
         if signal.k < q.len() {
             p.push(f64::from(signal.tail_mass[row]).max(floor));
-            reduced.push(
-                (0..q.len())
-                    .filter(|id| !ids.contains(&(*id as u32)))
-                    .map(|id| q[id])
-                    .sum(),
-            );
+            reduced.push((0..q.len()).filter(|id| !ids.contains(&(*id as u32))).map(|id| q[id]).sum());
         }
         [p, reduced]
     }
 }
 
 fn kl(a: &[f64], b: &[f64]) -> f64 {
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| if *a == 0.0 { 0.0 } else { a * (a.ln() - b.ln()) })
-        .sum()
+    a.iter().zip(b).map(|(a, b)| if *a == 0.0 { 0.0 } else { a * (a.ln() - b.ln()) }).sum()
 }
 
 fn log_softmax(logits: &[f64], temperature: f64) -> Vec<f64> {
     let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let sum: f64 = logits
-        .iter()
-        .map(|logit| ((logit - largest) / temperature).exp())
-        .sum();
-    logits
-        .iter()
-        .map(|logit| (logit - largest) / temperature - sum.ln())
-        .collect()
+    let sum: f64 = logits.iter().map(|logit| ((logit - largest) / temperature).exp()).sum();
+    logits.iter().map(|logit| (logit - largest) / temperature - sum.ln()).collect()
 }
 
 fn logits(hidden: &[f64], head: &[f64], tokens: usize, used: usize) -> Vec<Vec<f64>> {
     let width = hidden.len() / tokens;
     let row = |token: usize| &hidden[token * width..(token + 1) * width];
-    let product = |token, id: usize| {
-        row(token)
-            .iter()
-            .zip(&head[id * width..])
-            .map(|(x, y)| x * y)
-            .sum()
-    };
-    (0..tokens)
-        .map(|token| (0..used).map(|id| product(token, id)).collect())
-        .collect()
+    let product = |token, id: usize| row(token).iter().zip(&head[id * width..]).map(|(x, y)| x * y).sum();
+    (0..tokens).map(|token| (0..used).map(|id| product(token, id)).collect()).collect()
 }

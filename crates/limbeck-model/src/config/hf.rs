@@ -22,11 +22,7 @@ impl DecoderConfig {
             "qwen2" => llama_like(&keys, Family::Qwen2)?,
             "qwen3" => llama_like(&keys, Family::Qwen3)?,
             other => {
-                return Err(ConfigError::value(
-                    "model_type",
-                    other,
-                    "one of gpt2, llama, qwen2, qwen3",
-                ));
+                return Err(ConfigError::value("model_type", other, "one of gpt2, llama, qwen2, qwen3"));
             }
         };
         parsed.check()?;
@@ -163,9 +159,7 @@ fn gpt2(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
         d_head: d_model / n_heads,
         d_mlp: keys.size_or("n_inner", 4 * d_model)?,
         max_positions: keys.size("n_positions")?,
-        norm: Norm::Layer {
-            eps: keys.number_or("layer_norm_epsilon", 1e-5)?,
-        },
+        norm: Norm::Layer { eps: keys.number_or("layer_norm_epsilon", 1e-5)? },
         position: Position::Learned,
         activation: activation(keys.text_or("activation_function", "gelu_new")?)?,
         gated: false,
@@ -204,9 +198,7 @@ fn llama_like(keys: &Keys<'_>, family: Family) -> Result<DecoderConfig, ConfigEr
         d_head,
         d_mlp: keys.size("intermediate_size")?,
         max_positions: keys.size("max_position_embeddings")?,
-        norm: Norm::Rms {
-            eps: keys.number_or("rms_norm_eps", 1e-6)?,
-        },
+        norm: Norm::Rms { eps: keys.number_or("rms_norm_eps", 1e-6)? },
         position: rotary(keys)?,
         activation: activation(keys.text_or("hidden_act", "silu")?)?,
         gated: true,
@@ -222,10 +214,7 @@ fn llama_like(keys: &Keys<'_>, family: Family) -> Result<DecoderConfig, ConfigEr
 fn rotary(keys: &Keys<'_>) -> Result<Position, ConfigError> {
     let (theta, scaling) = match keys.object("rope_parameters")? {
         Some(rope) => (rope.number_or("rope_theta", 10_000.0)?, Some(rope)),
-        None => (
-            keys.number_or("rope_theta", 10_000.0)?,
-            keys.object("rope_scaling")?,
-        ),
+        None => (keys.number_or("rope_theta", 10_000.0)?, keys.object("rope_scaling")?),
     };
     let Some(scaling) = scaling else {
         return Ok(Position::Rotary { theta, scaling: None });
@@ -240,11 +229,7 @@ fn rotary(keys: &Keys<'_>) -> Result<Position, ConfigError> {
             original_max_positions: scaling.size("original_max_position_embeddings")?,
         }),
         other => {
-            return Err(ConfigError::value(
-                "rope_scaling.rope_type",
-                other,
-                "default or llama3",
-            ));
+            return Err(ConfigError::value("rope_scaling.rope_type", other, "default or llama3"));
         }
     };
     Ok(Position::Rotary { theta, scaling })
@@ -254,11 +239,7 @@ fn divides(part: usize, whole: usize, part_key: &str, whole_key: &str) -> Result
     if whole.is_multiple_of(part) {
         return Ok(());
     }
-    Err(ConfigError::value(
-        part_key,
-        &part.to_string(),
-        &format!("a divisor of {whole_key} = {whole}"),
-    ))
+    Err(ConfigError::value(part_key, &part.to_string(), &format!("a divisor of {whole_key} = {whole}")))
 }
 
 fn activation(name: &str) -> Result<Activation, ConfigError> {
@@ -268,11 +249,7 @@ fn activation(name: &str) -> Result<Activation, ConfigError> {
         "silu" | "swish" => Activation::Silu,
         "relu" => Activation::Relu,
         other => {
-            return Err(ConfigError::value(
-                "activation",
-                other,
-                "gelu_new, gelu, silu or relu",
-            ));
+            return Err(ConfigError::value("activation", other, "gelu_new, gelu, silu or relu"));
         }
     })
 }
@@ -303,8 +280,7 @@ impl<'a> Keys<'a> {
     }
 
     fn required(&self, key: &str) -> Result<&'a Value, ConfigError> {
-        self.get(key)
-            .ok_or_else(|| ConfigError::Missing { key: key.to_owned() })
+        self.get(key).ok_or_else(|| ConfigError::Missing { key: key.to_owned() })
     }
 
     fn size(&self, key: &str) -> Result<usize, ConfigError> {
@@ -340,9 +316,7 @@ impl<'a> Keys<'a> {
 
     fn text(&self, key: &str) -> Result<&'a str, ConfigError> {
         let value = self.required(key)?;
-        value
-            .as_str()
-            .ok_or_else(|| ConfigError::value(key, &value.to_string(), "a string"))
+        value.as_str().ok_or_else(|| ConfigError::value(key, &value.to_string(), "a string"))
     }
 
     fn text_or(&self, key: &str, default: &'a str) -> Result<&'a str, ConfigError> {
@@ -354,9 +328,9 @@ impl<'a> Keys<'a> {
 
     fn flag_or(&self, key: &str, default: bool) -> Result<bool, ConfigError> {
         match self.get(key) {
-            Some(value) => value
-                .as_bool()
-                .ok_or_else(|| ConfigError::value(key, &value.to_string(), "true or false")),
+            Some(value) => {
+                value.as_bool().ok_or_else(|| ConfigError::value(key, &value.to_string(), "true or false"))
+            }
             None => Ok(default),
         }
     }

@@ -179,10 +179,7 @@ impl DecoderConfig {
             family: Family::Llama,
             n_kv_heads: sizes.n_kv_heads,
             norm: Norm::Rms { eps: 1e-5 },
-            position: Position::Rotary {
-                theta: 10_000.0,
-                scaling: None,
-            },
+            position: Position::Rotary { theta: 10_000.0, scaling: None },
             activation: Activation::Silu,
             gated: true,
             qkv_bias: false,

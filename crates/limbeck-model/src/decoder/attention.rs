@@ -27,11 +27,7 @@ impl AttentionWeights {
         let (heads, kv_heads, d_head) = (config.n_heads, config.n_kv_heads, config.d_head);
         let touch = |tap: &mut dyn Tap, kind: SiteKind, value: Tensor<4>| {
             let site = Site::block(context.block, kind);
-            if tap.wants(site) {
-                tap.touch4(site, value)
-            } else {
-                value
-            }
+            if tap.wants(site) { tap.touch4(site, value) } else { value }
         };
 
         let mut q = self.q.apply(x.clone()).reshape([batch, seq, heads, d_head]);

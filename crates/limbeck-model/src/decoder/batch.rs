@@ -36,10 +36,7 @@ impl TokenBatch {
             }
         }
         let data = TensorData::new(ids, [rows.len(), longest]);
-        Ok(Self {
-            ids: Tensor::from_data(data, device),
-            lengths,
-        })
+        Ok(Self { ids: Tensor::from_data(data, device), lengths })
     }
 
     /// `[batch, seq]`.
@@ -56,9 +53,5 @@ impl TokenBatch {
 }
 
 fn empty(row: usize) -> ModelError {
-    ModelError::Length {
-        row,
-        found: 0,
-        most: usize::MAX,
-    }
+    ModelError::Length { row, found: 0, most: usize::MAX }
 }

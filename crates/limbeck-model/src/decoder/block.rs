@@ -55,9 +55,7 @@ impl Linear {
     pub(crate) fn apply(&self, x: Tensor<3>) -> Tensor<3> {
         let [batch, seq, width] = x.dims();
         // One product of all rows: a batched one would repeat the weight per row.
-        let y = x
-            .reshape([batch * seq, width])
-            .matmul(self.weight.clone().transpose());
+        let y = x.reshape([batch * seq, width]).matmul(self.weight.clone().transpose());
         let y = match &self.bias {
             Some(bias) => y + bias.clone().unsqueeze::<2>(),
             None => y,
@@ -69,9 +67,7 @@ impl Linear {
     fn map(self, name: &str, change: &mut dyn FnMut(&str, Parameter) -> Parameter) -> Self {
         Self {
             weight: matrix(change, &format!("{name}.weight"), self.weight),
-            bias: self
-                .bias
-                .map(|bias| vector(change, &format!("{name}.bias"), bias)),
+            bias: self.bias.map(|bias| vector(change, &format!("{name}.bias"), bias)),
         }
     }
 }
@@ -100,9 +96,7 @@ impl NormWeights {
     pub(crate) fn map(self, name: &str, change: &mut dyn FnMut(&str, Parameter) -> Parameter) -> Self {
         Self {
             weight: vector(change, &format!("{name}.weight"), self.weight),
-            bias: self
-                .bias
-                .map(|bias| vector(change, &format!("{name}.bias"), bias)),
+            bias: self.bias.map(|bias| vector(change, &format!("{name}.bias"), bias)),
         }
     }
 }
@@ -121,11 +115,7 @@ impl MlpWeights {
             None => activate(self.up.apply(x), nonlinearity),
         };
         let site = Site::block(block, SiteKind::MlpPost);
-        let post = if tap.wants(site) {
-            tap.touch3(site, post)
-        } else {
-            post
-        };
+        let post = if tap.wants(site) { tap.touch3(site, post) } else { post };
         self.down.apply(post)
     }
 }
@@ -139,12 +129,8 @@ impl Block {
             k: a.k.map(&format!("{name}.attn.k"), change),
             v: a.v.map(&format!("{name}.attn.v"), change),
             o: a.o.map(&format!("{name}.attn.o"), change),
-            q_norm: a
-                .q_norm
-                .map(|norm| norm.map(&format!("{name}.attn.q_norm"), change)),
-            k_norm: a
-                .k_norm
-                .map(|norm| norm.map(&format!("{name}.attn.k_norm"), change)),
+            q_norm: a.q_norm.map(|norm| norm.map(&format!("{name}.attn.q_norm"), change)),
+            k_norm: a.k_norm.map(|norm| norm.map(&format!("{name}.attn.k_norm"), change)),
         };
         let ln2 = self.ln2.map(&format!("{name}.ln2"), change);
         let m = self.mlp;
@@ -153,12 +139,7 @@ impl Block {
             up: m.up.map(&format!("{name}.mlp.up"), change),
             down: m.down.map(&format!("{name}.mlp.down"), change),
         };
-        Self {
-            ln1,
-            attention,
-            ln2,
-            mlp,
-        }
+        Self { ln1, attention, ln2, mlp }
     }
 }
 

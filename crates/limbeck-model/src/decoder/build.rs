@@ -35,11 +35,7 @@ impl Decoder {
                     return Ok(vec![value; count]);
                 }
                 let into_residual = name.ends_with("attn.o.weight") || name.ends_with("mlp.down.weight");
-                let std = if into_residual {
-                    INIT_STD * residual_scale
-                } else {
-                    INIT_STD
-                };
+                let std = if into_residual { INIT_STD * residual_scale } else { INIT_STD };
                 Ok(normal(seed, name, count, std))
             },
             device,
@@ -56,11 +52,7 @@ impl Decoder {
         device: &Device,
     ) -> Result<Self, ModelError> {
         config.check()?;
-        let mut parts = Parts {
-            config,
-            source,
-            device,
-        };
+        let mut parts = Parts { config, source, device };
         let (vocab, width) = (config.vocab_size, config.d_model);
         let embed = parts.matrix("embed.weight", [vocab, width])?;
         let pos_embed = match config.position {
@@ -77,23 +69,11 @@ impl Decoder {
         };
         let rotary = match config.position {
             Position::Learned => None,
-            Position::Rotary { theta, scaling } => Some(RotaryTable::new(
-                config.max_positions,
-                config.d_head,
-                theta,
-                scaling,
-                device,
-            )),
+            Position::Rotary { theta, scaling } => {
+                Some(RotaryTable::new(config.max_positions, config.d_head, theta, scaling, device))
+            }
         };
-        Ok(Self {
-            config: config.clone(),
-            embed,
-            pos_embed,
-            blocks,
-            ln_final,
-            unembed,
-            rotary,
-        })
+        Ok(Self { config: config.clone(), embed, pos_embed, blocks, ln_final, unembed, rotary })
     }
 }
 
@@ -180,12 +160,7 @@ impl Parts<'_, '_> {
             up: self.linear(&format!("{name}.mlp.up"), c.d_mlp, width, c.mlp_bias)?,
             down: self.linear(&format!("{name}.mlp.down"), width, c.d_mlp, c.mlp_bias)?,
         };
-        Ok(Block {
-            ln1,
-            attention,
-            ln2,
-            mlp,
-        })
+        Ok(Block { ln1, attention, ln2, mlp })
     }
 }
 

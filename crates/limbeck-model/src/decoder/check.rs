@@ -17,12 +17,7 @@ impl Decoder {
             }
             if let Some(position) = ids.iter().position(|&id| id as usize >= vocab_size) {
                 let id = ids[position];
-                return Err(ModelError::Token {
-                    id,
-                    row,
-                    position,
-                    vocab_size,
-                });
+                return Err(ModelError::Token { id, row, position, vocab_size });
             }
         }
         Ok(())

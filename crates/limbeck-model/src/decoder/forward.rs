@@ -52,10 +52,7 @@ impl Decoder {
         let [batch, seq, width] = hidden.dims();
         let head = self.head();
         let vocab = head.dims()[0];
-        hidden
-            .reshape([batch * seq, width])
-            .matmul(head.transpose())
-            .reshape([batch, seq, vocab])
+        hidden.reshape([batch * seq, width]).matmul(head.transpose()).reshape([batch, seq, vocab])
     }
 
     pub(crate) fn embed_at(&self, ids: Tensor<2, Int>, layout: &Layout, tap: &mut dyn Tap) -> Tensor<3> {
@@ -72,11 +69,11 @@ impl Decoder {
                 let shape = [batch, layout.length, self.config.d_model];
                 table.clone().select(0, index).reshape(shape)
             }
-            None => table
-                .clone()
-                .narrow(0, layout.offset, layout.length)
-                .unsqueeze::<3>()
-                .expand([batch, layout.length, self.config.d_model]),
+            None => table.clone().narrow(0, layout.offset, layout.length).unsqueeze::<3>().expand([
+                batch,
+                layout.length,
+                self.config.d_model,
+            ]),
         };
         let places = touch(tap, Site::outer(SiteKind::PosEmbed), places);
         tokens + places
@@ -92,13 +89,10 @@ impl Decoder {
     ) -> Tensor<3> {
         let batch = resid.dims()[0];
         let mask = layout.mask(&resid.device());
-        let rotation = self
-            .rotary
-            .as_ref()
-            .map(|table| match layout.positions(self.config.max_positions) {
-                Some(positions) => table.at(&positions, batch),
-                None => table.span(layout.offset, layout.length),
-            });
+        let rotation = self.rotary.as_ref().map(|table| match layout.positions(self.config.max_positions) {
+            Some(positions) => table.at(&positions, batch),
+            None => table.span(layout.offset, layout.length),
+        });
         for (index, block) in self.blocks.iter().enumerate() {
             if !blocks.contains(&index) {
                 continue;
@@ -128,9 +122,5 @@ impl Decoder {
 }
 
 fn touch(tap: &mut dyn Tap, site: Site, value: Tensor<3>) -> Tensor<3> {
-    if tap.wants(site) {
-        tap.touch3(site, value)
-    } else {
-        value
-    }
+    if tap.wants(site) { tap.touch3(site, value) } else { value }
 }

@@ -10,9 +10,7 @@ pub(crate) struct KeyValueCache {
 
 impl KeyValueCache {
     pub(crate) fn new(n_layers: usize) -> Self {
-        Self {
-            layers: vec![None; n_layers],
-        }
+        Self { layers: vec![None; n_layers] }
     }
 }
 
@@ -30,11 +28,7 @@ pub(crate) struct Layout {
 impl Layout {
     /// A pass over whole sequences, padded on the right or not at all.
     pub(crate) fn whole(length: usize) -> Self {
-        Self {
-            offset: 0,
-            length,
-            left_pads: Vec::new(),
-        }
+        Self { offset: 0, length, left_pads: Vec::new() }
     }
 
     /// Position of every token, `[batch * seq]`, when rows differ; at most `most - 1`, as rows of a batch
@@ -46,12 +40,8 @@ impl Layout {
         let places = self.offset..self.offset + self.length;
         let rows = self.left_pads.iter();
         Some(
-            rows.flat_map(|pad| {
-                places
-                    .clone()
-                    .map(move |at| at.saturating_sub(*pad).min(most - 1))
-            })
-            .collect(),
+            rows.flat_map(|pad| places.clone().map(move |at| at.saturating_sub(*pad).min(most - 1)))
+                .collect(),
         )
     }
 

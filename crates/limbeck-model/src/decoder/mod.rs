@@ -83,9 +83,7 @@ impl Decoder {
     /// Replaces every parameter, in the order of [`Decoder::visit`]. `change` must keep the shape.
     pub fn map(mut self, change: &mut dyn FnMut(&str, Parameter) -> Parameter) -> Self {
         self.embed = matrix(change, "embed.weight", self.embed);
-        self.pos_embed = self
-            .pos_embed
-            .map(|table| matrix(change, "pos_embed.weight", table));
+        self.pos_embed = self.pos_embed.map(|table| matrix(change, "pos_embed.weight", table));
         self.blocks = self
             .blocks
             .into_iter()

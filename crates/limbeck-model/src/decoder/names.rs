@@ -27,21 +27,14 @@ impl Decoder {
         source: &mut dyn WeightSource,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        Self::from_parameters(
-            config,
-            &mut |name, shape| read(config, source, name, shape),
-            device,
-        )
+        Self::from_parameters(config, &mut |name, shape| read(config, source, name, shape), device)
     }
 
     /// Its weights in the family's Hugging Face names and layout.
     pub fn to_hf_weights(&self) -> MemoryWeights {
         let mut out = MemoryWeights::default();
         self.visit(&mut |name, parameter| {
-            let tensor = HostTensor {
-                shape: parameter.shape(),
-                values: parameter.to_vec(),
-            };
+            let tensor = HostTensor { shape: parameter.shape(), values: parameter.to_vec() };
             match place(self.config(), name) {
                 Place::Same(name) => {
                     out.0.insert(name, tensor);
@@ -50,11 +43,7 @@ impl Decoder {
                     out.0.insert(name, tensor.transposed());
                 }
                 Place::Third { name, part } => {
-                    let tensor = if tensor.shape.len() == 2 {
-                        tensor.transposed()
-                    } else {
-                        tensor
-                    };
+                    let tensor = if tensor.shape.len() == 2 { tensor.transposed() } else { tensor };
                     let fused = out.0.entry(name).or_insert_with(|| fused_like(&tensor));
                     copy_third(fused, &tensor, part);
                 }
@@ -81,11 +70,7 @@ fn read(
                 *columns *= 3;
             }
             let third = third_of(&take(source, name, &fused)?, part);
-            Ok(if third.shape.len() == 2 {
-                third.transposed().values
-            } else {
-                third.values
-            })
+            Ok(if third.shape.len() == 2 { third.transposed().values } else { third.values })
         }
     }
 }
@@ -94,11 +79,7 @@ fn take(source: &mut dyn WeightSource, name: String, expected: &[usize]) -> Resu
     let tensor = source.tensor(&name)?;
     if tensor.shape != expected {
         let (found, expected) = (tensor.shape, expected.to_vec());
-        return Err(ModelError::Shape {
-            name,
-            found,
-            expected,
-        });
+        return Err(ModelError::Shape { name, found, expected });
     }
     Ok(tensor)
 }
@@ -109,10 +90,7 @@ fn fused_like(part: &HostTensor) -> HostTensor {
     if let Some(columns) = shape.last_mut() {
         *columns *= 3;
     }
-    HostTensor {
-        values: vec![0.0; 3 * part.values.len()],
-        shape,
-    }
+    HostTensor { values: vec![0.0; 3 * part.values.len()], shape }
 }
 
 fn copy_third(fused: &mut HostTensor, part: &HostTensor, index: usize) {
@@ -131,10 +109,7 @@ fn third_of(fused: &HostTensor, index: usize) -> HostTensor {
     }
     let rows = fused.values.chunks_exact((3 * columns).max(1));
     let values = rows.flat_map(|row| row[index * columns..(index + 1) * columns].iter().copied());
-    HostTensor {
-        shape,
-        values: values.collect(),
-    }
+    HostTensor { shape, values: values.collect() }
 }
 
 /// Where a canonical parameter lies in a checkpoint of the family.

@@ -43,20 +43,14 @@ impl RotaryTable {
                 .collect();
             Tensor::<2>::from_data(TensorData::new(values, [positions, half]), device)
         };
-        Self {
-            cos: table(f32::cos),
-            sin: table(f32::sin),
-        }
+        Self { cos: table(f32::cos), sin: table(f32::sin) }
     }
 
     /// The rotation of `length` positions from `offset` on, the same for every row of the batch.
     pub(crate) fn span(&self, offset: usize, length: usize) -> Rotation {
         let shape = [1, length, 1, self.cos.dims()[1]];
         let rows = |table: &Tensor<2>| table.clone().narrow(0, offset, length).reshape(shape);
-        Rotation {
-            cos: rows(&self.cos),
-            sin: rows(&self.sin),
-        }
+        Rotation { cos: rows(&self.cos), sin: rows(&self.sin) }
     }
 
     /// The rotation of the given positions, `[batch * seq]`.
@@ -65,10 +59,7 @@ impl RotaryTable {
         let index = Tensor::from_data(TensorData::new(ids, [positions.len()]), &self.cos.device());
         let shape = [batch, positions.len() / batch, 1, self.cos.dims()[1]];
         let rows = |table: &Tensor<2>| table.clone().select(0, index.clone()).reshape(shape);
-        Rotation {
-            cos: rows(&self.cos),
-            sin: rows(&self.sin),
-        }
+        Rotation { cos: rows(&self.cos), sin: rows(&self.sin) }
     }
 }
 

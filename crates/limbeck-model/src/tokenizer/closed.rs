@@ -43,10 +43,7 @@ impl Tokenizer {
                 _ => None,
             };
             if let Some(reason) = reason {
-                return Err(TokenizerError::BadWord {
-                    word: (*word).to_owned(),
-                    reason,
-                });
+                return Err(TokenizerError::BadWord { word: (*word).to_owned(), reason });
             }
             if let Some(first) = vocab.insert((*word).to_owned(), id.into()) {
                 return Err(TokenizerError::DuplicateToken {
@@ -58,42 +55,27 @@ impl Tokenizer {
             }
         }
         let id = |word: &Option<String>| Some(vocab.get(word.as_ref()?)?.as_u64()? as u32);
-        let ids = Specials {
-            bos: id(&specials.bos),
-            eos: id(&specials.eos),
-            pad: id(&specials.pad),
-        };
-        let mut added: Vec<(u32, &String)> = [
-            (ids.pad, &specials.pad),
-            (ids.bos, &specials.bos),
-            (ids.eos, &specials.eos),
-        ]
-        .into_iter()
-        .filter_map(|(id, word)| Some((id?, word.as_ref()?)))
-        .collect();
+        let ids = Specials { bos: id(&specials.bos), eos: id(&specials.eos), pad: id(&specials.pad) };
+        let mut added: Vec<(u32, &String)> =
+            [(ids.pad, &specials.pad), (ids.bos, &specials.bos), (ids.eos, &specials.eos)]
+                .into_iter()
+                .filter_map(|(id, word)| Some((id?, word.as_ref()?)))
+                .collect();
         added.sort_unstable();
         added.dedup();
-        let added: Vec<_> = added
-            .into_iter()
-            .map(|(id, word)| added_token(id, word, true))
-            .collect();
+        let added: Vec<_> = added.into_iter().map(|(id, word)| added_token(id, word, true)).collect();
         let post = specials
             .bos
             .as_ref()
             .zip(ids.bos)
-            .map_or(serde_json::Value::Null, |(word, id)| {
-                surround(Some((word, id)), None)
-            });
+            .map_or(serde_json::Value::Null, |(word, id)| surround(Some((word, id)), None));
         let json = json!({
             "version": "1.0", "truncation": null, "padding": null, "added_tokens": added, "normalizer": null,
             "pre_tokenizer": { "type": "WhitespaceSplit" }, "post_processor": post, "decoder": null,
             "model": { "type": "WordLevel", "vocab": vocab, "unk_token": NO_WORD },
         });
         let tokenizer = Self::from_json_bytes(json.to_string().as_bytes(), "closed vocabulary")?;
-        Ok(Self {
-            specials: ids,
-            ..tokenizer
-        })
+        Ok(Self { specials: ids, ..tokenizer })
     }
 
     pub(super) fn encode_closed(&self, text: &str, add_special: bool) -> Result<Vec<u32>, TokenizerError> {
@@ -129,10 +111,7 @@ pub(super) fn surround(before: Option<(&String, u32)>, after: Option<(&String, u
     };
     let mut tokens = serde_json::Map::new();
     for (token, id) in before.into_iter().chain(after) {
-        tokens.insert(
-            token.clone(),
-            json!({ "id": token, "ids": [id], "tokens": [token] }),
-        );
+        tokens.insert(token.clone(), json!({ "id": token, "ids": [id], "tokens": [token] }));
     }
     let pair: Vec<_> = around("A", 0).into_iter().chain(around("B", 1)).collect();
     json!({ "type": "TemplateProcessing", "single": around("A", 0), "pair": pair, "special_tokens": tokens })

@@ -46,9 +46,7 @@ impl Tokenizer {
         let (first, second) = (mine.tokens.len(), theirs.tokens.len());
         let sizes = format!("{first} tokens against {second}");
         let show = |token: &Option<String>| {
-            token
-                .as_ref()
-                .map_or("no token".to_owned(), |token| format!("{token:?}"))
+            token.as_ref().map_or("no token".to_owned(), |token| format!("{token:?}"))
         };
         if let Some(id) = mine.tokens.iter().zip(&theirs.tokens).position(|(a, b)| a != b) {
             let (a, b) = (show(&mine.tokens[id]), show(&theirs.tokens[id]));
@@ -117,13 +115,8 @@ impl Tokenizer {
 
 fn pair(merge: &Json) -> Option<(String, String)> {
     if let Some(text) = merge.as_str() {
-        return text
-            .split_once(' ')
-            .map(|(left, right)| (left.to_owned(), right.to_owned()));
+        return text.split_once(' ').map(|(left, right)| (left.to_owned(), right.to_owned()));
     }
     let items = merge.as_array()?;
-    Some((
-        items.first()?.as_str()?.to_owned(),
-        items.get(1)?.as_str()?.to_owned(),
-    ))
+    Some((items.first()?.as_str()?.to_owned(), items.get(1)?.as_str()?.to_owned()))
 }

@@ -27,10 +27,8 @@ impl Tokenizer {
     /// [`TokenizerError::Gguf`] for missing or wrong keys, [`TokenizerError::UnsupportedModel`],
     /// [`TokenizerError::UnknownPreTokenizer`], [`TokenizerError::DuplicateToken`], [`TokenizerError::Invalid`].
     pub fn from_gguf(file: &GgufFile) -> Result<Self, TokenizerError> {
-        let stored = Stored::read(file).map_err(|source| TokenizerError::Gguf {
-            path: file.path().to_path_buf(),
-            source,
-        })?;
+        let stored = Stored::read(file)
+            .map_err(|source| TokenizerError::Gguf { path: file.path().to_path_buf(), source })?;
         let origin = file.path().display().to_string();
         let vocab = stored.vocab(&origin)?;
         let json = match stored.model {
@@ -44,19 +42,10 @@ impl Tokenizer {
             }
         };
         let mut tokenizer = Self::from_json_bytes(json.to_string().as_bytes(), &origin)?;
-        tokenizer.specials = Specials {
-            bos: stored.bos,
-            eos: stored.eos,
-            pad: stored.pad,
-        };
+        tokenizer.specials = Specials { bos: stored.bos, eos: stored.eos, pad: stored.pad };
         tokenizer.chat_template = stored.chat_template.map(str::to_owned);
-        let kept = file
-            .metadata()
-            .iter()
-            .filter(|(key, _)| key.starts_with("tokenizer."));
-        tokenizer.gguf = Some(Arc::new(
-            kept.map(|(key, value)| (key.clone(), value.clone())).collect(),
-        ));
+        let kept = file.metadata().iter().filter(|(key, _)| key.starts_with("tokenizer."));
+        tokenizer.gguf = Some(Arc::new(kept.map(|(key, value)| (key.clone(), value.clone())).collect()));
         Ok(tokenizer)
     }
 }
@@ -82,22 +71,16 @@ struct Stored<'a> {
 impl<'a> Stored<'a> {
     fn read(file: &'a GgufFile) -> Result<Self, GgufError> {
         fn strings(value: &Value) -> Option<&[String]> {
-            if let Value::Array(Array::String(items)) = value {
-                Some(items)
-            } else {
-                None
-            }
+            if let Value::Array(Array::String(items)) = value { Some(items) } else { None }
         }
         let tokens = file.required("tokenizer.ggml.tokens", "an array of strings", strings)?;
         let token_id = |name: &str| {
             let key = format!("tokenizer.ggml.{name}_token_id");
             let id = file.optional(&key, "a token id", |value| u32::try_from(value.as_u64()?).ok())?;
             match id {
-                Some(id) if id as usize >= tokens.len() => Err(GgufError::WrongValue {
-                    key,
-                    expected: "the id of a token",
-                    found: id.to_string(),
-                }),
+                Some(id) if id as usize >= tokens.len() => {
+                    Err(GgufError::WrongValue { key, expected: "the id of a token", found: id.to_string() })
+                }
                 id => Ok(id),
             }
         };
@@ -107,32 +90,21 @@ impl<'a> Stored<'a> {
             if found == tokens.len() {
                 Ok(())
             } else {
-                Err(GgufError::WrongValue {
-                    key: key.to_owned(),
-                    expected,
-                    found: format!("{found} items"),
-                })
+                Err(GgufError::WrongValue { key: key.to_owned(), expected, found: format!("{found} items") })
             }
         };
-        let kinds = file.optional(
-            "tokenizer.ggml.token_type",
-            "an array of integers",
-            |value| match value {
+        let kinds =
+            file.optional("tokenizer.ggml.token_type", "an array of integers", |value| match value {
                 Value::Array(Array::I32(kinds)) => Some(kinds.clone()),
                 Value::Array(Array::U32(kinds)) => {
                     Some(kinds.iter().map(|&kind| kind.cast_signed()).collect())
                 }
                 _ => None,
-            },
-        )?;
+            })?;
         let kinds = kinds.unwrap_or_else(|| vec![NORMAL; tokens.len()]);
         of_all_tokens("tokenizer.ggml.token_type", kinds.len())?;
         let scores = file.optional("tokenizer.ggml.scores", "an array of f32", |value| {
-            if let Value::Array(Array::F32(scores)) = value {
-                Some(scores.as_slice())
-            } else {
-                None
-            }
+            if let Value::Array(Array::F32(scores)) = value { Some(scores.as_slice()) } else { None }
         })?;
         if let Some(scores) = scores {
             of_all_tokens("tokenizer.ggml.scores", scores.len())?;
@@ -190,11 +162,7 @@ impl<'a> Stored<'a> {
         let token = |id: Option<u32>| id.and_then(|id| Some((self.tokens.get(id as usize)?, id)));
         let before = token(self.bos).filter(|_| self.add_bos.unwrap_or(bos_by_default));
         let after = token(self.eos).filter(|_| self.add_eos.unwrap_or(false));
-        if before.is_none() && after.is_none() {
-            Json::Null
-        } else {
-            surround(before, after)
-        }
+        if before.is_none() && after.is_none() { Json::Null } else { surround(before, after) }
     }
 
     fn unknown_token(&self) -> Option<&String> {
@@ -203,19 +171,14 @@ impl<'a> Stored<'a> {
 
     fn byte_level(&self, vocab: Map<String, Json>, file: &GgufFile) -> Result<Json, TokenizerError> {
         let origin = file.path().display().to_string();
-        let in_file = |source| TokenizerError::Gguf {
-            path: file.path().to_path_buf(),
-            source,
-        };
+        let in_file = |source| TokenizerError::Gguf { path: file.path().to_path_buf(), source };
         let gpt2 = matches!(file.architecture(), Ok("gpt2"));
         let name = match self.pre {
             Some(name) => name,
             // Files from before the key existed; GPT-2 models have only ever had one rule.
             None if gpt2 => PreTokenizer::Gpt2.name(),
             None => {
-                return Err(in_file(GgufError::MissingKey {
-                    key: "tokenizer.ggml.pre".to_owned(),
-                }));
+                return Err(in_file(GgufError::MissingKey { key: "tokenizer.ggml.pre".to_owned() }));
             }
         };
         let rule = PreTokenizer::from_name(name).ok_or_else(|| TokenizerError::UnknownPreTokenizer {
@@ -223,11 +186,9 @@ impl<'a> Stored<'a> {
             found: format!("{name:?}"),
             known: PreTokenizer::names(),
         })?;
-        let stored = self.merges.ok_or_else(|| {
-            in_file(GgufError::MissingKey {
-                key: "tokenizer.ggml.merges".to_owned(),
-            })
-        })?;
+        let stored = self
+            .merges
+            .ok_or_else(|| in_file(GgufError::MissingKey { key: "tokenizer.ggml.merges".to_owned() }))?;
         let mut merges = Vec::with_capacity(stored.len());
         for merge in stored {
             // The left part is never empty, so a space in first place belongs to it.
@@ -272,11 +233,8 @@ impl<'a> Stored<'a> {
         let replace =
             |from: &str, to: &str| json!({ "type": "Replace", "pattern": { "String": from }, "content": to });
         let mut normalizers = vec![replace(" ", "▁")];
-        let mut decoders = vec![
-            replace("▁", " "),
-            json!({ "type": "ByteFallback" }),
-            json!({ "type": "Fuse" }),
-        ];
+        let mut decoders =
+            vec![replace("▁", " "), json!({ "type": "ByteFallback" }), json!({ "type": "Fuse" })];
         if self.add_space_prefix.unwrap_or(true) {
             normalizers.insert(0, json!({ "type": "Prepend", "prepend": "▁" }));
             decoders.push(json!({ "type": "Strip", "content": " ", "start": 1, "stop": 0 }));
@@ -317,10 +275,7 @@ fn sentence_piece_merges(
                 "token {id} has {} bytes; SentencePiece pieces have at most {MAX_PIECE}",
                 piece.len()
             );
-            return Err(TokenizerError::Invalid {
-                origin: origin.to_owned(),
-                reason,
-            });
+            return Err(TokenizerError::Invalid { origin: origin.to_owned(), reason });
         }
         for (at, _) in piece.char_indices().skip(1) {
             let (left, right) = piece.split_at(at);
@@ -330,12 +285,7 @@ fn sentence_piece_merges(
         }
     }
     merges.sort_by(|a, b| {
-        b.0.total_cmp(&a.0)
-            .then(b.3.len().cmp(&a.3.len()))
-            .then((a.1, a.2).cmp(&(b.1, b.2)))
+        b.0.total_cmp(&a.0).then(b.3.len().cmp(&a.3.len())).then((a.1, a.2).cmp(&(b.1, b.2)))
     });
-    Ok(merges
-        .into_iter()
-        .map(|(_, _, _, left, right)| [left.to_owned(), right.to_owned()])
-        .collect())
+    Ok(merges.into_iter().map(|(_, _, _, left, right)| [left.to_owned(), right.to_owned()]).collect())
 }

@@ -27,20 +27,10 @@ impl Tokenizer {
         let id = |role: &str| {
             let token = config.get(format!("{role}_token"));
             let content = token.and_then(|token| token.as_str().or_else(|| token.get("content")?.as_str()));
-            content
-                .and_then(|content| tokenizer.token_to_id(content))
-                .or_else(|| model_id(&model, role))
+            content.and_then(|content| tokenizer.token_to_id(content)).or_else(|| model_id(&model, role))
         };
-        let specials = Specials {
-            bos: id("bos"),
-            eos: id("eos"),
-            pad: id("pad"),
-        };
-        Ok(Self {
-            specials,
-            chat_template: template,
-            ..tokenizer
-        })
+        let specials = Specials { bos: id("bos"), eos: id("eos"), pad: id("pad") };
+        Ok(Self { specials, chat_template: template, ..tokenizer })
     }
 
     /// Reads the tokenizer of a Hugging Face folder.
@@ -56,10 +46,7 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::Invalid`].
     pub fn from_json_bytes(bytes: &[u8], origin: &str) -> Result<Self, TokenizerError> {
-        let invalid = |reason: String| TokenizerError::Invalid {
-            origin: origin.to_owned(),
-            reason,
-        };
+        let invalid = |reason: String| TokenizerError::Invalid { origin: origin.to_owned(), reason };
         // Parsed twice: the first time to see plain mistakes as such and to keep out what the library takes on trust.
         let value: Json = serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?;
         check(&value).map_err(invalid)?;
@@ -91,10 +78,7 @@ impl Tokenizer {
 /// Ids within range and few enough to be true.
 fn check(value: &Json) -> Result<(), String> {
     let vocab = value.pointer("/model/vocab").ok_or("model.vocab is missing")?;
-    let size = vocab
-        .as_object()
-        .map(serde_json::Map::len)
-        .or_else(|| vocab.as_array().map(Vec::len));
+    let size = vocab.as_object().map(serde_json::Map::len).or_else(|| vocab.as_array().map(Vec::len));
     let size = size.ok_or("model.vocab is neither an object nor a list")?;
     let added = match value.get("added_tokens") {
         None | Some(Json::Null) => &[][..],
@@ -114,27 +98,17 @@ fn check(value: &Json) -> Result<(), String> {
 
 /// Every special token a post-processor's template names must be defined, with ids in range: the library looks them up unchecked.
 fn check_templates(processor: &Json, limit: u64) -> Result<(), String> {
-    for inner in processor
-        .get("processors")
-        .and_then(Json::as_array)
-        .into_iter()
-        .flatten()
-    {
+    for inner in processor.get("processors").and_then(Json::as_array).into_iter().flatten() {
         check_templates(inner, limit)?;
     }
-    let pieces = ["single", "pair"]
-        .into_iter()
-        .filter_map(|part| processor.get(part)?.as_array())
-        .flatten();
+    let pieces = ["single", "pair"].into_iter().filter_map(|part| processor.get(part)?.as_array()).flatten();
     let defined = processor.get("special_tokens");
     for name in pieces.filter_map(|piece| piece.pointer("/SpecialToken/id")) {
         let token = name.as_str().and_then(|name| defined?.get(name));
         let ids = token.and_then(|token| token.get("ids")).and_then(Json::as_array);
         let in_range = |ids: &Vec<Json>| ids.iter().all(|id| id.as_u64().is_some_and(|id| id <= limit));
         if !ids.is_some_and(in_range) {
-            return Err(format!(
-                "post_processor names {name}, which its special_tokens do not define"
-            ));
+            return Err(format!("post_processor names {name}, which its special_tokens do not define"));
         }
     }
     Ok(())
@@ -146,10 +120,7 @@ fn is_closed(value: &Json) -> bool {
     let unknown = text("/model/unk_token").unwrap_or_default();
     text("/model/type") == Some("WordLevel")
         && text("/pre_tokenizer/type") == Some("WhitespaceSplit")
-        && value
-            .pointer("/model/vocab")
-            .and_then(|vocab| vocab.get(unknown))
-            .is_none()
+        && value.pointer("/model/vocab").and_then(|vocab| vocab.get(unknown)).is_none()
 }
 
 /// `{role}_token_id` of a config.json: a number or the first of a list.
@@ -165,18 +136,13 @@ fn template_of(config: &Json) -> Option<String> {
     if let Some(text) = value.as_str() {
         return Some(text.to_owned());
     }
-    let named = value
-        .as_array()?
-        .iter()
-        .find(|item| item.get("name").and_then(Json::as_str) == Some("default"))?;
+    let named =
+        value.as_array()?.iter().find(|item| item.get("name").and_then(Json::as_str) == Some("default"))?;
     named.get("template").and_then(Json::as_str).map(str::to_owned)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TokenizerError> {
-    std::fs::read(path).map_err(|source| TokenizerError::Io {
-        path: path.to_path_buf(),
-        source,
-    })
+    std::fs::read(path).map_err(|source| TokenizerError::Io { path: path.to_path_buf(), source })
 }
 
 fn read_optional_json(path: &Path) -> Result<Json, TokenizerError> {

@@ -159,7 +159,5 @@ impl Tokenizer {
 }
 
 fn failed(error: impl ToString) -> TokenizerError {
-    TokenizerError::Failed {
-        reason: error.to_string(),
-    }
+    TokenizerError::Failed { reason: error.to_string() }
 }

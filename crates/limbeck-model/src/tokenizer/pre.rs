@@ -67,11 +67,7 @@ impl PreTokenizer {
 
     /// `normalizer` of a tokenizer.json.
     pub(super) fn normalizer(self) -> Json {
-        if self == Self::Qwen2 {
-            json!({ "type": "NFC" })
-        } else {
-            Json::Null
-        }
+        if self == Self::Qwen2 { json!({ "type": "NFC" }) } else { Json::Null }
     }
 
     /// Whether a word that is a token is taken whole.
@@ -86,19 +82,14 @@ impl PreTokenizer {
 
     /// The rule a tokenizer.json's `pre_tokenizer` states, `trim_offsets` aside.
     pub(super) fn from_json(value: &Json) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|rule| essence(&rule.json()) == essence(value))
+        Self::ALL.into_iter().find(|rule| essence(&rule.json()) == essence(value))
     }
 }
 
 /// The steps of a pre-tokenizer without what does not change the ids.
 fn essence(value: &Json) -> Vec<Json> {
-    let steps = value
-        .get("pretokenizers")
-        .and_then(Json::as_array)
-        .cloned()
-        .unwrap_or_else(|| vec![value.clone()]);
+    let steps =
+        value.get("pretokenizers").and_then(Json::as_array).cloned().unwrap_or_else(|| vec![value.clone()]);
     steps
         .into_iter()
         .map(|mut step| {
@@ -122,9 +113,6 @@ mod tests {
             assert_eq!(PreTokenizer::from_json(&rule.json()), Some(rule));
             assert_eq!(PreTokenizer::from_name(rule.name()), Some(rule));
         }
-        assert_eq!(
-            PreTokenizer::from_json(&json!({ "type": "WhitespaceSplit" })),
-            None
-        );
+        assert_eq!(PreTokenizer::from_json(&json!({ "type": "WhitespaceSplit" })), None);
     }
 }

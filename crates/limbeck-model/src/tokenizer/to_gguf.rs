@@ -22,10 +22,7 @@ impl Tokenizer {
             None => self.byte_level_metadata()?,
         };
         if let Some(template) = self.chat_template() {
-            metadata.insert(
-                "tokenizer.chat_template".into(),
-                Value::String(template.to_owned()),
-            );
+            metadata.insert("tokenizer.chat_template".into(), Value::String(template.to_owned()));
         }
         fill(&mut metadata, vocab)?;
         Ok(metadata)
@@ -34,17 +31,10 @@ impl Tokenizer {
     fn byte_level_metadata(&self) -> Result<BTreeMap<String, Value>, TokenizerError> {
         let json: Json = serde_json::from_str(&self.inner.to_string(false).map_err(super::failed)?)
             .map_err(super::failed)?;
-        let no_form = |reason: &str| TokenizerError::NoGgufForm {
-            reason: reason.to_owned(),
-        };
-        let kind = json
-            .pointer("/model/type")
-            .and_then(Json::as_str)
-            .unwrap_or_default();
+        let no_form = |reason: &str| TokenizerError::NoGgufForm { reason: reason.to_owned() };
+        let kind = json.pointer("/model/type").and_then(Json::as_str).unwrap_or_default();
         if kind != "BPE" || json.pointer("/decoder/type").and_then(Json::as_str) != Some("ByteLevel") {
-            return Err(no_form(&format!(
-                "its model is {kind}, only byte-level BPE has one"
-            )));
+            return Err(no_form(&format!("its model is {kind}, only byte-level BPE has one")));
         }
         let pre = json.get("pre_tokenizer").unwrap_or(&Json::Null);
         let rule = PreTokenizer::from_json(pre).ok_or_else(|| TokenizerError::UnknownPreTokenizer {
@@ -67,45 +57,26 @@ impl Tokenizer {
         put("tokens", Value::Array(Array::String(tokens)));
         put("token_type", Value::Array(Array::I32(kinds)));
         put("merges", Value::Array(Array::String(merges)));
-        let unknown = json
-            .pointer("/model/unk_token")
-            .and_then(Json::as_str)
-            .and_then(|token| self.token_to_id(token));
-        for (name, id) in [
-            ("bos", self.bos()),
-            ("eos", self.eos()),
-            ("padding", self.pad()),
-            ("unknown", unknown),
-        ] {
+        let unknown =
+            json.pointer("/model/unk_token").and_then(Json::as_str).and_then(|token| self.token_to_id(token));
+        for (name, id) in
+            [("bos", self.bos()), ("eos", self.eos()), ("padding", self.pad()), ("unknown", unknown)]
+        {
             if let Some(id) = id {
                 put(&format!("{name}_token_id"), Value::U32(id));
             }
         }
         let with = self.encode("a", true)?;
-        put(
-            "add_bos_token",
-            Value::Bool(self.bos().is_some() && with.first().copied() == self.bos()),
-        );
-        put(
-            "add_eos_token",
-            Value::Bool(self.eos().is_some() && with.last().copied() == self.eos()),
-        );
+        put("add_bos_token", Value::Bool(self.bos().is_some() && with.first().copied() == self.bos()));
+        put("add_eos_token", Value::Bool(self.eos().is_some() && with.last().copied() == self.eos()));
         put("add_space_prefix", Value::Bool(false));
         Ok(metadata)
     }
 
     fn tokens_and_kinds(&self, json: &Json) -> (Vec<String>, Vec<i32>) {
         let mut kinds = vec![NORMAL; self.vocab_size()];
-        for added in json
-            .get("added_tokens")
-            .and_then(Json::as_array)
-            .into_iter()
-            .flatten()
-        {
-            let id = added
-                .get("id")
-                .and_then(Json::as_u64)
-                .and_then(|id| usize::try_from(id).ok());
+        for added in json.get("added_tokens").and_then(Json::as_array).into_iter().flatten() {
+            let id = added.get("id").and_then(Json::as_u64).and_then(|id| usize::try_from(id).ok());
             let special = added.get("special").and_then(Json::as_bool).unwrap_or(false);
             if let Some(kind) = id.and_then(|id| kinds.get_mut(id)) {
                 *kind = if special { CONTROL } else { USER_DEFINED };
@@ -133,9 +104,7 @@ fn joined(merge: &Json) -> Option<String> {
 /// Brings the lists by token to `vocab` items.
 fn fill(metadata: &mut BTreeMap<String, Value>, vocab: usize) -> Result<(), TokenizerError> {
     let Some(Value::Array(Array::String(tokens))) = metadata.get_mut("tokenizer.ggml.tokens") else {
-        return Err(TokenizerError::NoGgufForm {
-            reason: "tokenizer.ggml.tokens is missing".to_owned(),
-        });
+        return Err(TokenizerError::NoGgufForm { reason: "tokenizer.ggml.tokens is missing".to_owned() });
     };
     let had = tokens.len();
     if had > vocab {

@@ -42,18 +42,15 @@ impl FloatFormat {
     pub fn encode(self, values: &[f32]) -> Vec<u8> {
         let width = self.width();
         let mut bytes = vec![0u8; values.len() * width];
-        bytes
-            .par_chunks_mut(CHUNK * width)
-            .zip(values.par_chunks(CHUNK))
-            .for_each(|(bytes, values)| {
-                for (slot, &value) in bytes.chunks_exact_mut(width).zip(values) {
-                    match self {
-                        Self::F32 => slot.copy_from_slice(&value.to_le_bytes()),
-                        Self::F16 => slot.copy_from_slice(&f16::from_f32(value).to_le_bytes()),
-                        Self::Bf16 => slot.copy_from_slice(&bf16::from_f32(value).to_le_bytes()),
-                    }
+        bytes.par_chunks_mut(CHUNK * width).zip(values.par_chunks(CHUNK)).for_each(|(bytes, values)| {
+            for (slot, &value) in bytes.chunks_exact_mut(width).zip(values) {
+                match self {
+                    Self::F32 => slot.copy_from_slice(&value.to_le_bytes()),
+                    Self::F16 => slot.copy_from_slice(&f16::from_f32(value).to_le_bytes()),
+                    Self::Bf16 => slot.copy_from_slice(&bf16::from_f32(value).to_le_bytes()),
                 }
-            });
+            }
+        });
         bytes
     }
 }
@@ -61,14 +58,11 @@ impl FloatFormat {
 /// Decodes little-endian numbers of `W` bytes each; trailing bytes short of one number are left out.
 fn decode<const W: usize>(bytes: &[u8], one: impl Fn([u8; W]) -> f32 + Sync) -> Vec<f32> {
     let mut values = vec![0f32; bytes.len() / W];
-    values
-        .par_chunks_mut(CHUNK)
-        .zip(bytes.par_chunks(CHUNK * W))
-        .for_each(|(values, bytes)| {
-            for (value, number) in values.iter_mut().zip(bytes.as_chunks::<W>().0) {
-                *value = one(*number);
-            }
-        });
+    values.par_chunks_mut(CHUNK).zip(bytes.par_chunks(CHUNK * W)).for_each(|(values, bytes)| {
+        for (value, number) in values.iter_mut().zip(bytes.as_chunks::<W>().0) {
+            *value = one(*number);
+        }
+    });
     values
 }
 

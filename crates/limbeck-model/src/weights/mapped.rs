@@ -42,10 +42,7 @@ impl MappedFile {
     /// Bytes already in memory, under the name `path` in messages.
     #[must_use]
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Self {
-        Self {
-            path: path.to_path_buf(),
-            bytes: Bytes::Owned(Arc::new(bytes)),
-        }
+        Self { path: path.to_path_buf(), bytes: Bytes::Owned(Arc::new(bytes)) }
     }
 
     /// Where the bytes came from.

@@ -50,16 +50,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<BTreeMap<String, Entry>, String> {
     };
     let length = u64::from_le_bytes(*length);
     if length > MAX_HEADER {
-        return Err(format!(
-            "header of {length} bytes; at most {MAX_HEADER} are allowed"
-        ));
+        return Err(format!("header of {length} bytes; at most {MAX_HEADER} are allowed"));
     }
     let length = usize::try_from(length).map_err(|error| error.to_string())?;
     let Some((header, data)) = rest.split_at_checked(length) else {
-        return Err(format!(
-            "header of {length} bytes, but only {} bytes follow",
-            rest.len()
-        ));
+        return Err(format!("header of {length} bytes, but only {} bytes follow", rest.len()));
     };
     let raw: BTreeMap<String, serde_json::Value> =
         serde_json::from_slice(header).map_err(|error| format!("header is not a JSON object: {error}"))?;
@@ -91,14 +86,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<BTreeMap<String, Entry>, String> {
             ));
         }
         let base = 8 + length;
-        entries.insert(
-            name,
-            Entry {
-                dtype: raw.dtype,
-                shape: raw.shape,
-                range: base + start..base + end,
-            },
-        );
+        entries.insert(name, Entry { dtype: raw.dtype, shape: raw.shape, range: base + start..base + end });
     }
     check_cover(&entries, 8 + length, bytes.len())?;
     Ok(entries)
@@ -106,10 +94,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<BTreeMap<String, Entry>, String> {
 
 /// The tensors must follow each other without gaps, from the end of the header to the end of the file.
 fn check_cover(entries: &BTreeMap<String, Entry>, start: usize, end: usize) -> Result<(), String> {
-    let mut ranges: Vec<(&Range<usize>, &str)> = entries
-        .iter()
-        .map(|(name, entry)| (&entry.range, name.as_str()))
-        .collect();
+    let mut ranges: Vec<(&Range<usize>, &str)> =
+        entries.iter().map(|(name, entry)| (&entry.range, name.as_str())).collect();
     ranges.sort_by_key(|(range, _)| (range.start, range.end));
     let mut at = start;
     for (range, name) in ranges {
@@ -121,9 +107,5 @@ fn check_cover(entries: &BTreeMap<String, Entry>, start: usize, end: usize) -> R
         }
         at = range.end;
     }
-    if at == end {
-        Ok(())
-    } else {
-        Err(format!("the tensors end at byte {at}, the file at {end}"))
-    }
+    if at == end { Ok(()) } else { Err(format!("the tensors end at byte {at}, the file at {end}")) }
 }

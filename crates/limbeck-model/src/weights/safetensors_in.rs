@@ -40,10 +40,7 @@ impl SafetensorsSource {
         }
         let index = path.join(INDEX_FILE);
         if !index.is_file() {
-            return Err(WeightsError::NotAModel {
-                path: path.to_path_buf(),
-                missing: "model.safetensors",
-            });
+            return Err(WeightsError::NotAModel { path: path.to_path_buf(), missing: "model.safetensors" });
         }
         Self::open_sharded(path, &index)
     }
@@ -55,10 +52,8 @@ impl SafetensorsSource {
     pub fn from_files(files: Vec<MappedFile>) -> Result<Self, WeightsError> {
         let mut tensors: BTreeMap<String, (usize, Entry)> = BTreeMap::new();
         for (number, file) in files.iter().enumerate() {
-            let entries = safetensors_header::read(file).map_err(|reason| WeightsError::Safetensors {
-                path: file.path().to_path_buf(),
-                reason,
-            })?;
+            let entries = safetensors_header::read(file)
+                .map_err(|reason| WeightsError::Safetensors { path: file.path().to_path_buf(), reason })?;
             for (stored, entry) in entries {
                 let Some(name) = canonical_name(&stored) else {
                     continue;
@@ -66,10 +61,7 @@ impl SafetensorsSource {
                 if let Some((first, _)) = tensors.get(name) {
                     return Err(WeightsError::DuplicateTensor {
                         tensor: name.to_owned(),
-                        first: files
-                            .get(*first)
-                            .map(|file| file.path().to_path_buf())
-                            .unwrap_or_default(),
+                        first: files.get(*first).map(|file| file.path().to_path_buf()).unwrap_or_default(),
                         second: file.path().to_path_buf(),
                     });
                 }
@@ -85,9 +77,7 @@ impl SafetensorsSource {
         let mut files = Vec::with_capacity(shards.len());
         for shard in shards {
             // A shard name comes from a file: it must not lead out of the folder.
-            let plain = Path::new(shard)
-                .components()
-                .all(|part| matches!(part, Component::Normal(_)));
+            let plain = Path::new(shard).components().all(|part| matches!(part, Component::Normal(_)));
             if !plain {
                 return Err(WeightsError::JsonValue {
                     path: index.to_path_buf(),
@@ -102,10 +92,7 @@ impl SafetensorsSource {
             let Some(name) = canonical_name(stored) else {
                 continue;
             };
-            let there = source
-                .tensors
-                .get(name)
-                .and_then(|(number, _)| source.files.get(*number));
+            let there = source.tensors.get(name).and_then(|(number, _)| source.files.get(*number));
             if there.is_none_or(|file| file.path() != folder.join(shard)) {
                 return Err(WeightsError::MissingTensor {
                     tensor: stored.clone(),
@@ -123,17 +110,11 @@ impl SafetensorsSource {
     }
 
     fn find(&self, name: &str) -> Result<(&MappedFile, &Entry), WeightsError> {
-        let found = self
-            .tensors
-            .get(name)
-            .and_then(|(number, entry)| Some((self.files.get(*number)?, entry)));
+        let found =
+            self.tensors.get(name).and_then(|(number, entry)| Some((self.files.get(*number)?, entry)));
         found.ok_or_else(|| WeightsError::MissingTensor {
             tensor: name.to_owned(),
-            origin: self
-                .files
-                .first()
-                .map(|file| file.path().display().to_string())
-                .unwrap_or_default(),
+            origin: self.files.first().map(|file| file.path().display().to_string()).unwrap_or_default(),
         })
     }
 }
@@ -178,20 +159,13 @@ fn canonical_name(stored: &str) -> Option<&str> {
 /// The `weight_map` of an index: tensor name to file name.
 fn read_index(path: &Path) -> Result<BTreeMap<String, String>, WeightsError> {
     let bytes = std::fs::read(path).map_err(WeightsError::io(path))?;
-    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|source| WeightsError::Json {
-        path: PathBuf::from(path),
-        source,
-    })?;
+    let value: serde_json::Value = serde_json::from_slice(&bytes)
+        .map_err(|source| WeightsError::Json { path: PathBuf::from(path), source })?;
     let wrong = || WeightsError::JsonValue {
         path: path.to_path_buf(),
         key: "weight_map".to_owned(),
         expected: "an object from tensor names to file names",
     };
-    let map = value
-        .get("weight_map")
-        .and_then(serde_json::Value::as_object)
-        .ok_or_else(wrong)?;
-    map.iter()
-        .map(|(name, file)| Ok((name.clone(), file.as_str().ok_or_else(wrong)?.to_owned())))
-        .collect()
+    let map = value.get("weight_map").and_then(serde_json::Value::as_object).ok_or_else(wrong)?;
+    map.iter().map(|(name, file)| Ok((name.clone(), file.as_str().ok_or_else(wrong)?.to_owned()))).collect()
 }

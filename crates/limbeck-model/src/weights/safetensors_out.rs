@@ -31,12 +31,10 @@ pub fn write_safetensors(
         let shape = source.shape(name)?;
         let bytes = element_count(&shape).and_then(|count| count.checked_mul(format.width()));
         let end =
-            bytes
-                .and_then(|bytes| offset.checked_add(bytes))
-                .ok_or_else(|| WeightsError::NotExportable {
-                    format: "safetensors",
-                    reason: format!("tensor {name} of shape {shape:?} overflows"),
-                })?;
+            bytes.and_then(|bytes| offset.checked_add(bytes)).ok_or_else(|| WeightsError::NotExportable {
+                format: "safetensors",
+                reason: format!("tensor {name} of shape {shape:?} overflows"),
+            })?;
         header.insert(
             rename(name),
             serde_json::json!({ "dtype": format.safetensors_name(), "shape": shape, "data_offsets": [offset, end] }),

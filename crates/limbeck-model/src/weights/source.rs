@@ -21,11 +21,7 @@ impl HostTensor {
     pub fn new(name: &str, shape: Vec<usize>, values: Vec<f32>) -> Result<Self, WeightsError> {
         match element_count(&shape) {
             Some(count) if count == values.len() => Ok(Self { shape, values }),
-            _ => Err(WeightsError::ShapeMismatch {
-                tensor: name.to_owned(),
-                shape,
-                values: values.len(),
-            }),
+            _ => Err(WeightsError::ShapeMismatch { tensor: name.to_owned(), shape, values: values.len() }),
         }
     }
 
@@ -41,18 +37,13 @@ impl HostTensor {
                 values[column * rows + row] = value;
             }
         }
-        Self {
-            shape: vec![columns, rows],
-            values,
-        }
+        Self { shape: vec![columns, rows], values }
     }
 }
 
 /// The product of the sizes, or `None` when it overflows.
 pub(crate) fn element_count(shape: &[usize]) -> Option<usize> {
-    shape
-        .iter()
-        .try_fold(1usize, |product, &size| product.checked_mul(size))
+    shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size))
 }
 
 /// Named tensors under the Hugging Face names of their family (GPT-2 without the `transformer.` prefix), in Hugging Face's

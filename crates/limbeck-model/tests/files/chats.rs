@@ -23,10 +23,7 @@ struct Case {
 #[test]
 fn templates_render_as_in_transformers() {
     let golden: Golden = serde_json::from_slice(&std::fs::read(fixture("chats.json")).unwrap()).unwrap();
-    let special = SpecialTokens {
-        bos: "<s>".into(),
-        eos: "</s>".into(),
-    };
+    let special = SpecialTokens { bos: "<s>".into(), eos: "</s>".into() };
     assert_eq!(golden.cases.len(), 30);
     for case in golden.cases {
         let template = ChatTemplate::new(&golden.templates[&case.template]).unwrap();
@@ -42,18 +39,13 @@ fn templates_render_as_in_transformers() {
 
 #[test]
 fn mistakes_in_templates_are_errors() {
-    assert!(matches!(
-        ChatTemplate::new("{% for %}"),
-        Err(ChatError::Invalid(_))
-    ));
+    assert!(matches!(ChatTemplate::new("{% for %}"), Err(ChatError::Invalid(_))));
     let unknown = ChatTemplate::new("{{ messages[0].content.frobnicate() }}").unwrap();
     assert!(matches!(
         unknown.render(&[Message::new("user", "x")], false, &SpecialTokens::default()),
         Err(ChatError::Failed(_))
     ));
     let chatml = ChatTemplate::chatml().unwrap();
-    let text = chatml
-        .render(&[Message::new("user", "hi")], true, &SpecialTokens::default())
-        .unwrap();
+    let text = chatml.render(&[Message::new("user", "hi")], true, &SpecialTokens::default()).unwrap();
     assert_eq!(text, "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n");
 }

@@ -57,17 +57,9 @@ fn damage(bytes: &[u8], head: usize, rng: &mut ChaCha8Rng) -> Vec<u8> {
             1 => bytes[at] ^= 1 << rng.random_range(0..8),
             2 => bytes[at] = rng.random(),
             3 => {
-                let extreme = *[
-                    0,
-                    1,
-                    u64::MAX,
-                    u64::MAX / 2,
-                    1 << 63,
-                    1 << 40,
-                    u64::from(u32::MAX),
-                ]
-                .choose(rng)
-                .unwrap();
+                let extreme = *[0, 1, u64::MAX, u64::MAX / 2, 1 << 63, 1 << 40, u64::from(u32::MAX)]
+                    .choose(rng)
+                    .unwrap();
                 bytes[at..at + 8].copy_from_slice(&extreme.to_le_bytes());
             }
             4 => bytes[at..at + 4].copy_from_slice(&rng.random_range(0..40u32).to_le_bytes()),
@@ -134,12 +126,7 @@ fn tiny_gguf() -> Vec<u8> {
 fn damaged_gguf() {
     let bytes = tiny_gguf();
     let file = GgufFile::parse(MappedFile::from_bytes(Path::new("whole"), bytes.clone())).unwrap();
-    let head = file
-        .tensors()
-        .values()
-        .map(|info| info.range.start)
-        .min()
-        .unwrap();
+    let head = file.tensors().values().map(|info| info.range.start).min().unwrap();
     let refused = attack(&bytes, head, 1, INPUTS, |bytes| {
         let file = GgufFile::parse(MappedFile::from_bytes(Path::new("damaged"), bytes))
             .map_err(|error| error.to_string())?;
@@ -173,10 +160,7 @@ fn damaged_tokenizers_in_gguf() {
         let file = GgufFile::parse(MappedFile::from_bytes(Path::new("damaged"), bytes))
             .map_err(|error| error.to_string())?;
         let tokenizer = Tokenizer::from_gguf(&file).map_err(|error| error.to_string())?;
-        tokenizer
-            .encode("The teacher's 12 answers", true)
-            .map(|_| ())
-            .map_err(|error| error.to_string())
+        tokenizer.encode("The teacher's 12 answers", true).map(|_| ()).map_err(|error| error.to_string())
     });
 }
 
@@ -200,10 +184,7 @@ fn damaged_tokenizer_json() {
     let bytes = std::fs::read(fixture("tokenizers/llama-bpe/tokenizer.json")).unwrap();
     attack(&bytes, bytes.len(), 5, INPUTS, |bytes| {
         let tokenizer = Tokenizer::from_json_bytes(&bytes, "damaged").map_err(|error| error.to_string())?;
-        tokenizer
-            .encode("The teacher's 12 answers", true)
-            .map(|_| ())
-            .map_err(|error| error.to_string())
+        tokenizer.encode("The teacher's 12 answers", true).map(|_| ()).map_err(|error| error.to_string())
     });
 }
 

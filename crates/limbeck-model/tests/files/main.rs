@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// A file under tests/fixtures.
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 /// A file in the folder of large shared files, or `None` with a message.

@@ -39,9 +39,7 @@ fn array() -> impl Strategy<Value = Array> {
         prop::collection::vec(-1e30f32..1e30, 0..9).prop_map(Array::F32),
         prop::collection::vec(".{0,9}", 0..9).prop_map(Array::String),
     ];
-    leaf.prop_recursive(3, 12, 3, |inner| {
-        prop::collection::vec(inner, 0..3).prop_map(Array::Array)
-    })
+    leaf.prop_recursive(3, 12, 3, |inner| prop::collection::vec(inner, 0..3).prop_map(Array::Array))
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -113,11 +111,7 @@ fn models_survive_gguf() {
         let path = folder.path().join("model.gguf");
         assert!(save_gguf_pieces(&path, &config, &mut source, &tokenizer, GgufDtype::F32).is_err());
         config["vocab_size"] = 400.into();
-        for (dtype, tolerance) in [
-            (GgufDtype::F32, 0.0),
-            (GgufDtype::F16, 1e-3),
-            (GgufDtype::Q8_0, 2e-2),
-        ] {
+        for (dtype, tolerance) in [(GgufDtype::F32, 0.0), (GgufDtype::F16, 1e-3), (GgufDtype::Q8_0, 2e-2)] {
             save_gguf_pieces(&path, &config, &mut source, &tokenizer, dtype).unwrap();
             let file = GgufFile::open(&path).unwrap();
             let again = hf_config(&file).unwrap();
@@ -147,16 +141,8 @@ fn models_survive_gguf() {
                 let (a, b) = (source.tensor(&name).unwrap(), gguf.tensor(&name).unwrap());
                 assert_eq!(a.shape, b.shape, "{name}");
                 assert_eq!(gguf.shape(&name).unwrap(), b.shape);
-                let worst = a
-                    .values
-                    .iter()
-                    .zip(&b.values)
-                    .map(|(a, b)| (a - b).abs())
-                    .fold(0f32, f32::max);
-                let largest = a
-                    .values
-                    .iter()
-                    .fold(0f32, |largest, value| largest.max(value.abs()));
+                let worst = a.values.iter().zip(&b.values).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+                let largest = a.values.iter().fold(0f32, |largest, value| largest.max(value.abs()));
                 assert!(worst <= tolerance * largest, "{family} {name}: {worst}");
             }
         }

@@ -30,12 +30,7 @@ fn from_json(rule: &str) -> Tokenizer {
 /// A GGUF file without tensors.
 fn gguf_of(metadata: BTreeMap<String, Value>) -> GgufFile {
     let mut bytes = Vec::new();
-    GgufWriter {
-        metadata,
-        tensors: vec![],
-    }
-    .write(&mut bytes, &mut |_| unreachable!())
-    .unwrap();
+    GgufWriter { metadata, tensors: vec![] }.write(&mut bytes, &mut |_| unreachable!()).unwrap();
     GgufFile::parse(MappedFile::from_bytes(Path::new("memory.gguf"), bytes)).unwrap()
 }
 
@@ -72,32 +67,16 @@ fn gguf_keeps_ids_and_hash() {
         check(&again, &golden, rule);
         assert_eq!(again.hash(), original.hash(), "{rule}");
         assert_eq!(again.compatibility(&original), Compatibility::Same);
-        assert_eq!(
-            (again.bos(), again.eos(), again.pad()),
-            (original.bos(), original.eos(), original.pad())
-        );
+        assert_eq!((again.bos(), again.eos(), again.pad()), (original.bos(), original.eos(), original.pad()));
         assert_eq!(again.chat_template(), Some("{{ messages }}"));
-        assert_eq!(
-            again.encode("a", true).unwrap(),
-            original.encode("a", true).unwrap()
-        );
-        assert_eq!(
-            again.encode("a", true).unwrap().len(),
-            if rule == "llama-bpe" { 2 } else { 1 }
-        );
-        assert_eq!(
-            again.gguf_metadata(original.vocab_size() + 13).unwrap(),
-            metadata,
-            "kept as read"
-        );
+        assert_eq!(again.encode("a", true).unwrap(), original.encode("a", true).unwrap());
+        assert_eq!(again.encode("a", true).unwrap().len(), if rule == "llama-bpe" { 2 } else { 1 });
+        assert_eq!(again.gguf_metadata(original.vocab_size() + 13).unwrap(), metadata, "kept as read");
         let json = again.to_tokenizer_json().unwrap();
         let third = Tokenizer::from_json_bytes(json.as_bytes(), "memory").unwrap();
         check(&third, &golden, rule);
         assert_eq!(third.hash(), original.hash());
-        assert!(matches!(
-            original.gguf_metadata(10),
-            Err(TokenizerError::NoGgufForm { .. })
-        ));
+        assert!(matches!(original.gguf_metadata(10), Err(TokenizerError::NoGgufForm { .. })));
     }
 }
 
@@ -110,12 +89,9 @@ fn missing_and_wrong_keys_are_named() {
         changed.extend(value.map(|value| (key.to_owned(), value)));
         Tokenizer::from_gguf(&gguf_of(changed)).unwrap_err()
     };
-    for key in [
-        "tokenizer.ggml.tokens",
-        "tokenizer.ggml.merges",
-        "tokenizer.ggml.pre",
-        "tokenizer.ggml.model",
-    ] {
+    for key in
+        ["tokenizer.ggml.tokens", "tokenizer.ggml.merges", "tokenizer.ggml.pre", "tokenizer.ggml.model"]
+    {
         let error = with(key, None);
         assert!(
             matches!(&error, TokenizerError::Gguf { source: GgufError::MissingKey { key: found }, .. } if found == key),
@@ -144,10 +120,7 @@ fn differences_are_exact() {
     let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let closed = |list: &[&str]| Tokenizer::closed(&words(list), &ClosedSpecials::default()).unwrap();
     let (short, long, other) = (closed(&["a", "b"]), closed(&["a", "b", "c"]), closed(&["a", "x"]));
-    assert_eq!(
-        short.compatibility(&long),
-        Compatibility::Padded { first: 2, second: 3 }
-    );
+    assert_eq!(short.compatibility(&long), Compatibility::Padded { first: 2, second: 3 });
     assert_eq!(short.difference(&long), None);
     assert_eq!(
         long.difference(&other).unwrap(),
@@ -158,11 +131,8 @@ fn differences_are_exact() {
 #[test]
 fn a_closed_vocabulary_refuses_unknown_words() {
     let words: Vec<String> = "Van done in 1 . 2".split(' ').map(str::to_owned).collect();
-    let specials = ClosedSpecials {
-        bos: Some("<bos>".into()),
-        eos: Some("<eos>".into()),
-        pad: Some("<eos>".into()),
-    };
+    let specials =
+        ClosedSpecials { bos: Some("<bos>".into()), eos: Some("<eos>".into()), pad: Some("<eos>".into()) };
     let tokenizer = Tokenizer::closed(&words, &specials).unwrap();
     assert_eq!(tokenizer.vocab_size(), 8);
     let ids = tokenizer.encode("Van done  in 1 .", true).unwrap();
@@ -174,18 +144,12 @@ fn a_closed_vocabulary_refuses_unknown_words() {
         matches!(&error, TokenizerError::UnknownWord { word, position: 2, size: 8 } if word == "lost"),
         "{error}"
     );
-    assert!(matches!(
-        tokenizer.decode(&[8]),
-        Err(TokenizerError::UnknownId { id: 8, size: 8 })
-    ));
+    assert!(matches!(tokenizer.decode(&[8]), Err(TokenizerError::UnknownId { id: 8, size: 8 })));
     let again =
         Tokenizer::from_json_bytes(tokenizer.to_tokenizer_json().unwrap().as_bytes(), "memory").unwrap();
     assert!(again.is_closed());
     assert_eq!(again.hash(), tokenizer.hash());
-    assert!(matches!(
-        tokenizer.gguf_metadata(8),
-        Err(TokenizerError::NoGgufForm { .. })
-    ));
+    assert!(matches!(tokenizer.gguf_metadata(8), Err(TokenizerError::NoGgufForm { .. })));
     for bad in ["", "two words", "<unk>"] {
         assert!(matches!(
             Tokenizer::closed(&[bad.to_owned()], &specials),
@@ -193,10 +157,7 @@ fn a_closed_vocabulary_refuses_unknown_words() {
         ));
     }
     let twice = ["a".to_owned(), "a".to_owned()];
-    assert!(matches!(
-        Tokenizer::closed(&twice, &specials),
-        Err(TokenizerError::DuplicateToken { .. })
-    ));
+    assert!(matches!(Tokenizer::closed(&twice, &specials), Err(TokenizerError::DuplicateToken { .. })));
 }
 
 #[test]
@@ -205,10 +166,7 @@ fn sentence_piece_in_a_gguf() {
         return;
     };
     let tokenizer = Tokenizer::from_gguf(&GgufFile::open(&path).unwrap()).unwrap();
-    assert_eq!(
-        (tokenizer.vocab_size(), tokenizer.bos(), tokenizer.eos()),
-        (512, Some(1), Some(2))
-    );
+    assert_eq!((tokenizer.vocab_size(), tokenizer.bos(), tokenizer.eos()), (512, Some(1), Some(2)));
     let text = "Once upon a time, there was a little girl named Lily. é";
     let ids = tokenizer.encode(text, true).unwrap();
     assert_eq!(ids[0], 1);

@@ -12,10 +12,8 @@ fn every_tensor_type_gives_the_values_of_the_reference() {
     for kind in TensorType::ALL {
         let name = format!("{kind:?}");
         assert_eq!(file.tensors()[&name].kind, kind);
-        let (found, expected) = (
-            file.tensor(&name).unwrap(),
-            file.tensor(&format!("{name}.expected")).unwrap(),
-        );
+        let (found, expected) =
+            (file.tensor(&name).unwrap(), file.tensor(&format!("{name}.expected")).unwrap());
         assert_eq!(found.shape, expected.shape, "{name}");
         for (index, (a, b)) in found.values.iter().zip(&expected.values).enumerate() {
             assert_eq!(a.to_bits(), b.to_bits(), "{name}[{index}]: {a} against {b}");
@@ -39,10 +37,7 @@ fn every_metadata_type_is_read() {
         ("f64", Value::F64(0.1)),
         ("bool", Value::Bool(true)),
         ("string", Value::String("a string: é".into())),
-        (
-            "strings",
-            Value::Array(Array::String(vec!["one".into(), "two".into(), String::new()])),
-        ),
+        ("strings", Value::Array(Array::String(vec!["one".into(), "two".into(), String::new()]))),
         ("integers", Value::Array(Array::I32(vec![1, -2, 3]))),
         ("floats", Value::Array(Array::F32(vec![0.5, -0.25]))),
     ];
@@ -59,21 +54,15 @@ fn sharded_and_single_safetensors_list_the_family_names() {
     let mut gpt2 = SafetensorsSource::open(&fixture("tiny/gpt2")).unwrap();
     assert!(gpt2.names().contains(&"h.0.attn.c_attn.weight".to_owned()));
     assert_eq!(gpt2.tensor("h.0.attn.c_attn.weight").unwrap().shape, [32, 96]);
-    assert!(matches!(
-        gpt2.tensor("nothing"),
-        Err(WeightsError::MissingTensor { .. })
-    ));
+    assert!(matches!(gpt2.tensor("nothing"), Err(WeightsError::MissingTensor { .. })));
 }
 
 #[test]
 fn safetensors_written_are_read_again() {
     let mut source = SafetensorsSource::open(&fixture("tiny/qwen3")).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    for (format, tolerance) in [
-        (FloatFormat::F32, 0.0),
-        (FloatFormat::F16, 1e-3),
-        (FloatFormat::Bf16, 1e-2),
-    ] {
+    for (format, tolerance) in [(FloatFormat::F32, 0.0), (FloatFormat::F16, 1e-3), (FloatFormat::Bf16, 1e-2)]
+    {
         let path = folder.path().join("model.safetensors");
         write_safetensors(&path, &mut source, format, &str::to_owned).unwrap();
         let mut again = SafetensorsSource::open(folder.path()).unwrap();
@@ -82,10 +71,7 @@ fn safetensors_written_are_read_again() {
             let (a, b) = (source.tensor(&name).unwrap(), again.tensor(&name).unwrap());
             assert_eq!(a.shape, b.shape);
             assert!(
-                a.values
-                    .iter()
-                    .zip(&b.values)
-                    .all(|(a, b)| (a - b).abs() <= tolerance * a.abs().max(0.01)),
+                a.values.iter().zip(&b.values).all(|(a, b)| (a - b).abs() <= tolerance * a.abs().max(0.01)),
                 "{name}"
             );
         }
@@ -97,15 +83,9 @@ fn an_index_may_not_lead_out_of_its_folder() {
     let folder = tempfile::tempdir().unwrap();
     let index = folder.path().join("model.safetensors.index.json");
     std::fs::write(&index, r#"{"weight_map": {"a": "../b.safetensors"}}"#).unwrap();
-    assert!(matches!(
-        SafetensorsSource::open(folder.path()),
-        Err(WeightsError::JsonValue { .. })
-    ));
+    assert!(matches!(SafetensorsSource::open(folder.path()), Err(WeightsError::JsonValue { .. })));
     std::fs::write(&index, "[").unwrap();
-    assert!(matches!(
-        SafetensorsSource::open(folder.path()),
-        Err(WeightsError::Json { .. })
-    ));
+    assert!(matches!(SafetensorsSource::open(folder.path()), Err(WeightsError::Json { .. })));
 }
 
 #[test]
@@ -120,26 +100,16 @@ fn version_1_files_are_read() {
     assert_eq!(config["hidden_size"], 64);
     assert_eq!(config["num_key_value_heads"], 4);
     assert_eq!(config["vocab_size"], 512);
-    assert_eq!(
-        config["tie_word_embeddings"], true,
-        "the file holds a copy of the embedding as its head"
-    );
+    assert_eq!(config["tie_word_embeddings"], true, "the file holds a copy of the embedding as its head");
     let mut source = GgufSource::new(file).unwrap();
     let norm = source.tensor("model.norm.weight").unwrap();
     assert_eq!(norm.shape, [64]);
-    assert!(
-        norm.values
-            .iter()
-            .all(|value| value.is_finite() && value.abs() < 100.0)
-    );
+    assert!(norm.values.iter().all(|value| value.is_finite() && value.abs() < 100.0));
 }
 
 #[test]
 fn a_transposed_matrix() {
     let tensor = HostTensor::new("t", vec![2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
     assert_eq!(tensor.transposed().values, [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
-    assert!(matches!(
-        HostTensor::new("t", vec![2], vec![]),
-        Err(WeightsError::ShapeMismatch { .. })
-    ));
+    assert!(matches!(HostTensor::new("t", vec![2], vec![]), Err(WeightsError::ShapeMismatch { .. })));
 }

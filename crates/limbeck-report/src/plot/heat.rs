@@ -41,11 +41,7 @@ pub(crate) struct HeatMap<'a> {
 
 /// How strongly a magnitude is shaded: the square root of its share, so that small ones show.
 fn strength(value: f64, full: f64) -> f64 {
-    if !value.is_finite() || full <= 0.0 {
-        0.0
-    } else {
-        (value.abs() / full).min(1.0).sqrt()
-    }
+    if !value.is_finite() || full <= 0.0 { 0.0 } else { (value.abs() / full).min(1.0).sqrt() }
 }
 
 fn side(value: f64) -> &'static str {
@@ -58,11 +54,7 @@ impl HeatMap<'_> {
         let width = LEFT + CELL * self.columns.len() as f64 + GAP;
         let height = TOP + ROW * self.rows as f64;
         let x = |column: usize| {
-            let apart = if column + 1 == self.columns.len() {
-                GAP
-            } else {
-                0.0
-            };
+            let apart = if column + 1 == self.columns.len() { GAP } else { 0.0 };
             LEFT + CELL * column as f64 + apart
         };
         html! {
@@ -84,11 +76,7 @@ impl HeatMap<'_> {
 
     fn cell(&self, cell: &HeatCell, x: f64, y: f64) -> Markup {
         let strength = strength(cell.value, self.full);
-        let text = if strength > STRONG {
-            "number strong"
-        } else {
-            "number"
-        };
+        let text = if strength > STRONG { "number strong" } else { "number" };
         html! {
             g {
                 title { (cell.title) }
@@ -118,12 +106,8 @@ fn whole(value: f64) -> String {
 /// The colour scale of grids with the given full magnitude.
 pub(crate) fn heat_key(full: f64, low: f64) -> Markup {
     let steps = [0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0];
-    let helpful: Vec<f64> = steps
-        .iter()
-        .rev()
-        .filter(|s| **s > 0.0 && low < 0.0)
-        .map(|s| -s * full)
-        .collect();
+    let helpful: Vec<f64> =
+        steps.iter().rev().filter(|s| **s > 0.0 && low < 0.0).map(|s| -s * full).collect();
     let values: Vec<f64> = helpful
         .into_iter()
         .filter(|value| *value >= low * 1.01)

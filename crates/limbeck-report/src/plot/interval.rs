@@ -36,10 +36,7 @@ pub(crate) fn interval_plot(title: &str, rows: &[IntervalRow], unit: Unit) -> Ma
     };
     let pad = (high - low) * 0.04;
     let x = Scale::linear((low - pad, high + pad), (LEFT, WIDTH - VALUES));
-    let heights: Vec<f64> = rows
-        .iter()
-        .map(|row| HEADING + LINE * row.marks.len() as f64 + 6.0)
-        .collect();
+    let heights: Vec<f64> = rows.iter().map(|row| HEADING + LINE * row.marks.len() as f64 + 6.0).collect();
     let floor = heights.iter().sum::<f64>() + 4.0;
     let tops = heights.iter().scan(0.0, |top, height| {
         let this = *top;

@@ -52,11 +52,7 @@ impl LinePlot<'_> {
         let logarithmic = self.logarithmic(ys);
         let x = Scale::linear(xs, (LEFT, WIDTH - RIGHT));
         let range = (HEIGHT - BOTTOM, TOP);
-        let y = if logarithmic {
-            Scale::log(ys, range)
-        } else {
-            Scale::linear(ys, range)
-        };
+        let y = if logarithmic { Scale::log(ys, range) } else { Scale::linear(ys, range) };
         html! {
             svg.plot viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(self.title) {
                 (self.axes(&x, &y, logarithmic))
@@ -149,9 +145,5 @@ fn curve(series: &Series, x: &Scale, y: &Scale) -> Markup {
 }
 
 fn path(points: &[(f64, f64)]) -> String {
-    points
-        .iter()
-        .map(|(x, y)| format!("{x:.1},{y:.1}"))
-        .collect::<Vec<_>>()
-        .join(" ")
+    points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect::<Vec<_>>().join(" ")
 }

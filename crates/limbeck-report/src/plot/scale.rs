@@ -22,29 +22,13 @@ impl Scale {
             let pad = if low == 0.0 { 1.0 } else { low.abs() * 0.1 };
             (low - pad, low + pad)
         };
-        Self {
-            low,
-            high,
-            start,
-            end,
-            log: false,
-        }
+        Self { low, high, start, end, log: false }
     }
 
     /// A logarithmic scale over a positive domain.
     pub(crate) fn log((low, high): (f64, f64), (start, end): (f64, f64)) -> Self {
-        let (low, high) = if high > low {
-            (low, high)
-        } else {
-            (low / 2.0, low * 2.0)
-        };
-        Self {
-            low,
-            high,
-            start,
-            end,
-            log: true,
-        }
+        let (low, high) = if high > low { (low, high) } else { (low / 2.0, low * 2.0) };
+        Self { low, high, start, end, log: true }
     }
 
     /// Where `value` is drawn; values outside the domain stay at its ends.
@@ -98,16 +82,13 @@ impl Scale {
 
 /// Least and largest of the finite values.
 pub(crate) fn extent(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
-    values
-        .into_iter()
-        .filter(|value| value.is_finite())
-        .fold(None, |found, value| {
-            let value = value.clamp(-LARGEST, LARGEST);
-            match found {
-                None => Some((value, value)),
-                Some((low, high)) => Some((f64::min(low, value), f64::max(high, value))),
-            }
-        })
+    values.into_iter().filter(|value| value.is_finite()).fold(None, |found, value| {
+        let value = value.clamp(-LARGEST, LARGEST);
+        match found {
+            None => Some((value, value)),
+            Some((low, high)) => Some((f64::min(low, value), f64::max(high, value))),
+        }
+    })
 }
 
 #[cfg(test)]
@@ -124,13 +105,7 @@ mod tests {
 
     #[test]
     fn no_domain_breaks_a_position() {
-        for domain in [
-            (0.0, 0.0),
-            (3.0, 3.0),
-            (-1e300, 1e300),
-            (1e-300, 1e300),
-            (5.0, -5.0),
-        ] {
+        for domain in [(0.0, 0.0), (3.0, 3.0), (-1e300, 1e300), (1e-300, 1e300), (5.0, -5.0)] {
             let scale = Scale::linear(domain, (10.0, 20.0));
             for value in [domain.0, domain.1, 0.0, 1e308, -1e308] {
                 assert!((10.0..=20.0).contains(&scale.at(value)), "{domain:?} {value}");

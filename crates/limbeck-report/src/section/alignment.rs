@@ -12,12 +12,8 @@ use crate::plot::{IntervalRow, interval_plot};
 const PARTS: [(&str, fn(&Alignment) -> &Estimate); 4] = [
     ("Alignment A", |alignment| &alignment.a),
     ("Similarity S alone", |alignment| &alignment.similarity),
-    ("Influence term 1 − |Iₛ − Iₜ| alone", |alignment| {
-        &alignment.influence
-    }),
-    ("Similarity weighted by influence", |alignment| {
-        &alignment.influence_weighted_similarity
-    }),
+    ("Influence term 1 − |Iₛ − Iₜ| alone", |alignment| &alignment.influence),
+    ("Similarity weighted by influence", |alignment| &alignment.influence_weighted_similarity),
 ];
 
 /// The section.
@@ -30,11 +26,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
         .map(|(place, (label, part))| IntervalRow {
             label: (*label).to_owned(),
             marks: networks.iter().map(|(network, a)| (*network, *part(a))).collect(),
-            bands: if place == 0 {
-                networks.iter().map(|(_, a)| a.bound).collect()
-            } else {
-                Vec::new()
-            },
+            bands: if place == 0 { networks.iter().map(|(_, a)| a.bound).collect() } else { Vec::new() },
         })
         .collect();
     let shown: Vec<Network> = networks.iter().map(|(network, _)| *network).collect();

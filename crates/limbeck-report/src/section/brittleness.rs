@@ -12,9 +12,7 @@ use crate::plot::{LinePlot, Series};
 const MEASURES: [(&str, Unit, fn(&Brittleness) -> &Estimate); 5] = [
     ("Mean damage", Unit::PointsAlready, |b| &b.mean),
     ("Worst component", Unit::PointsAlready, |b| &b.worst),
-    ("Mean of the worst 5%", Unit::PointsAlready, |b| {
-        &b.worst_5_percent
-    }),
+    ("Mean of the worst 5%", Unit::PointsAlready, |b| &b.worst_5_percent),
     ("Severity", Unit::Plain, |b| &b.severity),
     ("Gini", Unit::Plain, |b| &b.gini),
 ];
@@ -25,10 +23,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     let mut networks = vec![(Network::Teacher, &of.teacher), (Network::Student, &of.student)];
     networks.extend(of.baseline.as_ref().map(|b| (Network::Baseline, b)));
     let shown: Vec<Network> = networks.iter().map(|(network, _)| *network).collect();
-    let series: Vec<Series> = networks
-        .iter()
-        .map(|(network, b)| curve(*network, &b.curve))
-        .collect();
+    let series: Vec<Series> = networks.iter().map(|(network, b)| curve(*network, &b.curve)).collect();
     let plot = LinePlot {
         title: "Damage by component, worst first",
         x_label: "share of components, worst first, %",

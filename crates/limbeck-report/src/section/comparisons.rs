@@ -22,12 +22,7 @@ pub(crate) fn render(results: &Results) -> Markup {
             div.comparisons { @for comparison in comparisons { (row(comparison)) } }
         }
     };
-    section(
-        "comparisons",
-        "Student against baseline",
-        if comparisons.is_empty() { "" } else { lead },
-        body,
-    )
+    section("comparisons", "Student against baseline", if comparisons.is_empty() { "" } else { lead }, body)
 }
 
 fn row(comparison: &Comparison) -> Markup {

@@ -16,11 +16,7 @@ const BESIDE: usize = 13;
 /// The section.
 pub(crate) fn render(audit: &Audit) -> Markup {
     let networks = networks(audit);
-    let drops = || {
-        networks
-            .iter()
-            .flat_map(|(_, n)| n.components.iter().map(|c| c.drop.value))
-    };
+    let drops = || networks.iter().flat_map(|(_, n)| n.components.iter().map(|c| c.drop.value));
     let (low, high) = extent(drops()).unwrap_or((0.0, 0.0));
     let largest = low.abs().max(high);
     let full = FULL.into_iter().find(|full| *full >= largest).unwrap_or(100.0);
@@ -46,19 +42,14 @@ pub(crate) fn render(audit: &Audit) -> Markup {
 
 /// The networks that were audited.
 pub(crate) fn networks(audit: &Audit) -> Vec<(Network, &NetworkAudit)> {
-    let mut networks = vec![
-        (Network::Teacher, &audit.teacher),
-        (Network::Student, &audit.student),
-    ];
+    let mut networks = vec![(Network::Teacher, &audit.teacher), (Network::Student, &audit.student)];
     networks.extend(audit.baseline.as_ref().map(|found| (Network::Baseline, found)));
     networks
 }
 
 fn one(network: Network, found: &NetworkAudit, full: f64) -> Markup {
-    let columns: Vec<String> = (0..found.heads)
-        .map(|head| head.to_string())
-        .chain(["MLP".to_owned()])
-        .collect();
+    let columns: Vec<String> =
+        (0..found.heads).map(|head| head.to_string()).chain(["MLP".to_owned()]).collect();
     let cells: Vec<HeatCell> = found
         .components
         .iter()
@@ -71,17 +62,8 @@ fn one(network: Network, found: &NetworkAudit, full: f64) -> Markup {
         // A component outside the stated shape is in the table, not in the grid.
         .filter(|cell| cell.row < found.layers && cell.column <= found.heads)
         .collect();
-    let title = format!(
-        "Points of the score lost in the {}, layers by heads and MLP",
-        network.name()
-    );
-    let map = HeatMap {
-        title: &title,
-        rows: found.layers,
-        columns: &columns,
-        cells: &cells,
-        full,
-    };
+    let title = format!("Points of the score lost in the {}, layers by heads and MLP", network.name());
+    let map = HeatMap { title: &title, rows: found.layers, columns: &columns, cells: &cells, full };
     html! {
         figure {
             h3 { (network.key()) (network.name()) }
@@ -121,11 +103,7 @@ fn caption(found: &NetworkAudit) -> Markup {
 fn by_drop(found: &NetworkAudit) -> Vec<&Component> {
     let mut order: Vec<&Component> = found.components.iter().collect();
     let key = |c: &Component| {
-        if c.drop.value.is_nan() {
-            f64::NEG_INFINITY
-        } else {
-            c.drop.value
-        }
+        if c.drop.value.is_nan() { f64::NEG_INFINITY } else { c.drop.value }
     };
     order.sort_by(|a, b| key(b).total_cmp(&key(a)));
     order

@@ -17,11 +17,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
         return html! {};
     }
     let weight = |m: &Match| {
-        if m.teacher_influence.is_nan() {
-            -1.0
-        } else {
-            m.teacher_influence
-        }
+        if m.teacher_influence.is_nan() { -1.0 } else { m.teacher_influence }
     };
     pairs.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
     let largest = pairs
@@ -85,11 +81,7 @@ fn percent(share: f64) -> String {
 }
 
 fn bar(class: &str, value: f64, largest: f64, text: String) -> Markup {
-    let share = if value.is_finite() && largest > 0.0 {
-        (value / largest).clamp(0.0, 1.0)
-    } else {
-        0.0
-    };
+    let share = if value.is_finite() && largest > 0.0 { (value / largest).clamp(0.0, 1.0) } else { 0.0 };
     html! {
         span.bar {
             span.track { span class=(format!("fill {class}")) style=(format!("width:{:.1}%", 100.0 * share)) {} }

@@ -9,10 +9,5 @@ pub(crate) fn render(notes: &[String]) -> Markup {
     if notes.is_empty() {
         return html! {};
     }
-    section(
-        "notes",
-        "Notes",
-        "",
-        html! { ul.notes { @for note in notes { li { (note) } } } },
-    )
+    section("notes", "Notes", "", html! { ul.notes { @for note in notes { li { (note) } } } })
 }

@@ -24,10 +24,7 @@ pub(crate) fn render(results: &Results) -> Markup {
 
 fn networks(results: &Results) -> Markup {
     let models = &results.models;
-    let rows = [
-        (Network::Teacher, &models.teacher),
-        (Network::Student, &models.student),
-    ];
+    let rows = [(Network::Teacher, &models.teacher), (Network::Student, &models.student)];
     html! {
         table {
             thead { tr {
@@ -93,13 +90,7 @@ fn inputs(results: &Results) -> Markup {
 }
 
 fn seconds(results: &Results) -> Markup {
-    let finite = || {
-        results
-            .seconds
-            .values()
-            .copied()
-            .filter(|seconds| seconds.is_finite())
-    };
+    let finite = || results.seconds.values().copied().filter(|seconds| seconds.is_finite());
     let total: f64 = finite().sum();
     let longest = finite().fold(0.0, f64::max);
     html! {

@@ -72,14 +72,7 @@ fn lines(scores: &Evaluation) -> Vec<Line<'_>> {
             &student.agreement,
             baseline.map(|b| &b.agreement),
         ),
-        line(
-            "KL from teacher, nats",
-            "↓",
-            Unit::Plain,
-            None,
-            &student.kl,
-            baseline.map(|b| &b.kl),
-        ),
+        line("KL from teacher, nats", "↓", Unit::Plain, None, &student.kl, baseline.map(|b| &b.kl)),
         line(
             "Calibration error (ECE)",
             "↓",

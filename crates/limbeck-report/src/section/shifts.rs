@@ -96,10 +96,7 @@ pub(crate) fn render(results: &Results) -> Markup {
 
 fn rows(measure: &Measure, evaluation: &Evaluation) -> Vec<IntervalRow> {
     let held_out = ("held out".to_owned(), evaluation);
-    let shifted = evaluation
-        .shifts
-        .iter()
-        .map(|s| (format::words(&s.name), &s.scores));
+    let shifted = evaluation.shifts.iter().map(|s| (format::words(&s.name), &s.scores));
     std::iter::once(held_out)
         .chain(shifted)
         .map(|(label, scores)| IntervalRow {

@@ -42,21 +42,14 @@ fn terms(run: &TrainingRun) -> Vec<&str> {
 }
 
 fn term(point: &CurvePoint, name: &str) -> Option<f64> {
-    point
-        .terms
-        .iter()
-        .find(|term| term.name == name)
-        .map(|term| term.value)
+    point.terms.iter().find(|term| term.name == name).map(|term| term.value)
 }
 
 fn one(run: &TrainingRun) -> Markup {
     let names = terms(run);
     let window = run.curve.len() / 40;
     let points = |value: &dyn Fn(&CurvePoint) -> f64| -> Vec<(f64, f64)> {
-        run.curve
-            .iter()
-            .map(|point| (point.step as f64, value(point)))
-            .collect()
+        run.curve.iter().map(|point| (point.step as f64, value(point))).collect()
     };
     let mut series = Vec::new();
     let mut curve = |class: &str, name: &str, raw: Vec<(f64, f64)>| {
@@ -68,25 +61,13 @@ fn one(run: &TrainingRun) -> Markup {
             });
         }
         let smooth = thinned(&running_mean(&raw, window));
-        series.push(Series {
-            class: class.to_owned(),
-            name: name.to_owned(),
-            points: smooth,
-        });
+        series.push(Series { class: class.to_owned(), name: name.to_owned(), points: smooth });
     };
     // A single term of weight one is the sum: one curve says it.
-    let single = names.len() == 1
-        && run
-            .curve
-            .iter()
-            .all(|point| term(point, names[0]) == Some(point.loss));
+    let single = names.len() == 1 && run.curve.iter().all(|point| term(point, names[0]) == Some(point.loss));
     if !single {
         for (place, name) in names.iter().enumerate() {
-            curve(
-                &format!("term{}", place % 6),
-                name,
-                points(&|p| term(p, name).unwrap_or(f64::NAN)),
-            );
+            curve(&format!("term{}", place % 6), name, points(&|p| term(p, name).unwrap_or(f64::NAN)));
         }
     }
     curve("total", "loss", points(&|point| point.loss));
@@ -105,10 +86,7 @@ fn one(run: &TrainingRun) -> Markup {
         format::count(run.steps),
         format::count(run.tokens),
         if window > 1 {
-            format!(
-                " Thin: as logged. Thick: running mean over {} logged steps.",
-                window / 2 * 2 + 1
-            )
+            format!(" Thin: as logged. Thick: running mean over {} logged steps.", window / 2 * 2 + 1)
         } else {
             String::new()
         },
@@ -166,37 +144,21 @@ fn running_mean(points: &[(f64, f64)], window: usize) -> Vec<(f64, f64)> {
             // The same reach on both sides, less at the ends: a lopsided mean would lag.
             let reach = reach.min(place).min(points.len() - 1 - place);
             let around = &points[place - reach..=place + reach];
-            let finite: Vec<f64> = around
-                .iter()
-                .map(|p| p.1)
-                .filter(|value| value.is_finite())
-                .collect();
-            if y.is_finite() {
-                (x, finite.iter().sum::<f64>() / finite.len() as f64)
-            } else {
-                (x, y)
-            }
+            let finite: Vec<f64> = around.iter().map(|p| p.1).filter(|value| value.is_finite()).collect();
+            if y.is_finite() { (x, finite.iter().sum::<f64>() / finite.len() as f64) } else { (x, y) }
         })
         .collect()
 }
 
 /// At most [`DRAWN`] points, evenly chosen.
 fn thinned<T: Clone>(points: &[T]) -> Vec<T> {
-    spread(points.len(), DRAWN)
-        .map(|place| points[place].clone())
-        .collect()
+    spread(points.len(), DRAWN).map(|place| points[place].clone()).collect()
 }
 
 /// At most `most` places of `0..count`, evenly spread, the ends among them.
 fn spread(count: usize, most: usize) -> impl Iterator<Item = usize> {
     let taken = count.min(most);
-    (0..taken).map(move |i| {
-        if taken < 2 {
-            0
-        } else {
-            i * (count - 1) / (taken - 1)
-        }
-    })
+    (0..taken).map(move |i| if taken < 2 { 0 } else { i * (count - 1) / (taken - 1) })
 }
 
 fn table(run: &TrainingRun, names: &[&str]) -> Markup {

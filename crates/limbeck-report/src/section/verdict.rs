@@ -40,28 +40,16 @@ fn after_answer<'a>(headline: &'a str, answer: &str) -> &'a str {
 }
 
 fn noted(count: usize) -> String {
-    if count == 1 {
-        "One note on this run".to_owned()
-    } else {
-        format!("{count} notes on this run")
-    }
+    if count == 1 { "One note on this run".to_owned() } else { format!("{count} notes on this run") }
 }
 
 fn answer(answer: VerdictAnswer) -> (&'static str, &'static str, &'static str) {
     match answer {
         VerdictAnswer::Helped => ("helped", "▲", "Distillation helped this student"),
         VerdictAnswer::Hurt => ("hurt", "▼", "Distillation hurt this student"),
-        VerdictAnswer::Mixed => (
-            "mixed",
-            "◆",
-            "Distillation helped by some measures and hurt by others",
-        ),
+        VerdictAnswer::Mixed => ("mixed", "◆", "Distillation helped by some measures and hurt by others"),
         VerdictAnswer::CannotTell => ("open", "○", "The data cannot tell whether distillation helped"),
-        VerdictAnswer::NoBaseline => (
-            "open",
-            "○",
-            "No baseline, so the effect of distillation is unknown",
-        ),
+        VerdictAnswer::NoBaseline => ("open", "○", "No baseline, so the effect of distillation is unknown"),
     }
 }
 
@@ -109,11 +97,7 @@ fn inside(audit: &Audit) -> Markup {
 }
 
 fn loss(evaluation: &Evaluation) -> Markup {
-    match evaluation
-        .comparisons
-        .iter()
-        .find(|comparison| comparison.measure == "loss")
-    {
+    match evaluation.comparisons.iter().find(|comparison| comparison.measure == "loss") {
         Some(comparison) => tile(
             "Loss, student minus baseline",
             format::estimate(&comparison.difference, Unit::Plain),

@@ -1,11 +1,5 @@
 //! Results as a run might find them, made from a formula: no measurement.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 
@@ -16,20 +10,13 @@ pub struct Draws(pub u64);
 
 impl Draws {
     pub fn next(&mut self) -> f64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 
 pub fn around(value: f64, half: f64) -> Estimate {
-    Estimate {
-        value,
-        low: value - half,
-        high: value + half,
-    }
+    Estimate { value, low: value - half, high: value + half }
 }
 
 pub fn scores(accuracy: f64, loss: f64, agreement: f64) -> StudentScores {
@@ -70,11 +57,7 @@ fn network(layers: usize, heads: usize, sharpness: f64, seed: u64) -> NetworkAud
     let mut components = Vec::new();
     for layer in 0..layers {
         for head in (0..heads).map(Some).chain([None]) {
-            let kind = if head.is_some() {
-                ComponentKind::Head
-            } else {
-                ComponentKind::Mlp
-            };
+            let kind = if head.is_some() { ComponentKind::Head } else { ComponentKind::Mlp };
             let size = if head.is_none() { 60.0 } else { 105.0 };
             let drop = size * draws.next().powf(sharpness) - 2.5 * draws.next();
             components.push(Component {
@@ -97,11 +80,7 @@ fn network(layers: usize, heads: usize, sharpness: f64, seed: u64) -> NetworkAud
 }
 
 fn brittleness(found: &NetworkAudit) -> Brittleness {
-    let mut curve: Vec<f64> = found
-        .components
-        .iter()
-        .map(|c| c.drop.value.clamp(0.0, 100.0))
-        .collect();
+    let mut curve: Vec<f64> = found.components.iter().map(|c| c.drop.value.clamp(0.0, 100.0)).collect();
     curve.sort_by(|a, b| b.total_cmp(a));
     let mean = curve.iter().sum::<f64>() / curve.len() as f64;
     Brittleness {
@@ -126,11 +105,7 @@ fn alignment(teacher: &NetworkAudit, student: &NetworkAudit, similarity: f64) ->
         .components
         .iter()
         .map(|component| {
-            let same: Vec<_> = student
-                .components
-                .iter()
-                .filter(|c| c.kind == component.kind)
-                .collect();
+            let same: Vec<_> = student.components.iter().filter(|c| c.kind == component.kind).collect();
             let alike = same[(draws.next() * same.len() as f64) as usize];
             Match {
                 teacher: component.label(),
@@ -188,19 +163,10 @@ fn run(network: &str, steps: u64, floor: f64, terms: &[(&str, f64)]) -> Training
                     gradient_norm: (step % 25 == 1).then_some(0.8),
                 })
                 .collect();
-            CurvePoint {
-                step,
-                loss: terms.iter().map(|t| t.weight * t.value).sum(),
-                terms,
-            }
+            CurvePoint { step, loss: terms.iter().map(|t| t.weight * t.value).sum(), terms }
         })
         .collect();
-    TrainingRun {
-        network: network.into(),
-        steps,
-        tokens: steps * 2048,
-        curve,
-    }
+    TrainingRun { network: network.into(), steps, tokens: steps * 2048, curve }
 }
 
 fn facts(origin: &str, parameters: u64, layers: usize) -> ModelFacts {
@@ -216,12 +182,7 @@ fn facts(origin: &str, parameters: u64, layers: usize) -> ModelFacts {
 }
 
 fn compared(measure: &str, difference: Estimate, finding: Finding, sentence: &str) -> Comparison {
-    Comparison {
-        measure: measure.into(),
-        difference,
-        finding,
-        sentence: sentence.into(),
-    }
+    Comparison { measure: measure.into(), difference, finding, sentence: sentence.into() }
 }
 
 /// A run with everything in it.
@@ -260,12 +221,7 @@ pub fn realistic() -> Results {
         ),
     ];
     held_out.shifts = [
-        (
-            "unseen_names",
-            "Nouns that never occur in training.",
-            (0.961, 0.151, 0.955),
-            (0.921, 0.262, 0.918),
-        ),
+        ("unseen_names", "Nouns that never occur in training.", (0.961, 0.151, 0.955), (0.921, 0.262, 0.918)),
         (
             "unseen_starts",
             "Sequences that start at numbers kept out of training.",
@@ -347,9 +303,8 @@ pub fn bare() -> Results {
     let mut results = realistic();
     results.evaluation = evaluation(3, (0.5, 1.5, 0.6), None);
     results.audit = None;
-    results.models.baseline = BaselineOutcome::Skipped {
-        reason: "only the teacher’s signals are studied".into(),
-    };
+    results.models.baseline =
+        BaselineOutcome::Skipped { reason: "only the teacher’s signals are studied".into() };
     results.training = Training::default();
     results.inputs.clear();
     results.seconds.clear();

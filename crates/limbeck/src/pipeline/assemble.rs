@@ -28,28 +28,18 @@ impl Pipeline<'_> {
         let audit = self.audited()?;
         let facts = self.facts()?;
         let baseline = match &self.recipe.baseline.skip {
-            Some(reason) => BaselineOutcome::Skipped {
-                reason: reason.clone(),
-            },
+            Some(reason) => BaselineOutcome::Skipped { reason: reason.clone() },
             None => BaselineOutcome::Trained,
         };
-        let seconds = self
-            .manifest
-            .stages
-            .iter()
-            .map(|(name, stage)| (name.clone(), stage.seconds))
-            .collect();
+        let seconds =
+            self.manifest.stages.iter().map(|(name, stage)| (name.clone(), stage.seconds)).collect();
         Ok(Results {
             schema_version: SCHEMA_VERSION,
             name: self.recipe.name.clone(),
             limbeck_version: env!("CARGO_PKG_VERSION").to_owned(),
             seed: self.recipe.seed,
             verdict: verdict(&evaluation, audit.as_ref()),
-            models: Models {
-                teacher: facts.teacher,
-                student: facts.student,
-                baseline,
-            },
+            models: Models { teacher: facts.teacher, student: facts.student, baseline },
             inputs: self.manifest.inputs.clone(),
             training: self.training()?,
             evaluation,
@@ -100,10 +90,7 @@ impl Pipeline<'_> {
 /// # Errors
 /// When they cannot be written.
 pub fn write_report(folder: &Path, results: &Results) -> Result<PathBuf, PipelineError> {
-    write_atomic(
-        &folder.join(RESULTS),
-        results_json(results).map_err(unwritable)?.as_bytes(),
-    )?;
+    write_atomic(&folder.join(RESULTS), results_json(results).map_err(unwritable)?.as_bytes())?;
     let page = folder.join(REPORT);
     write_atomic(&page, render_html(results).as_bytes())?;
     Ok(page)

@@ -30,13 +30,7 @@ impl Pipeline<'_> {
             let teacher = run.teacher()?;
             let examples = run.examples()?;
             let mut local = LocalTeacher::from_model(&teacher);
-            capture(
-                &mut local,
-                &examples.training,
-                &config,
-                &run.file(FOLDER),
-                run.progress,
-            )?;
+            capture(&mut local, &examples.training, &config, &run.file(FOLDER), run.progress)?;
             Ok(vec![FOLDER.to_owned()])
         })
     }

@@ -111,10 +111,7 @@ impl PipelineError {
     /// The error of work done outside a run folder; a wish to stop is told apart.
     pub fn of_stage(stage: &'static str, source: StageError) -> Self {
         if source.is_cancelled() {
-            Self::Cancelled {
-                stage,
-                folder: PathBuf::from("."),
-            }
+            Self::Cancelled { stage, folder: PathBuf::from(".") }
         } else {
             Self::Stage { stage, source }
         }
@@ -142,15 +139,10 @@ impl PipelineError {
         match self {
             Self::Locked { .. } => vec!["wait for it, or give this run another output_dir".into()],
             Self::Cancelled { .. } => vec!["the same command goes on from there".into()],
-            Self::File(error)
-            | Self::Stage {
-                source: StageError::Data(error),
-                ..
-            } => error.hint().into_iter().collect(),
-            Self::Stage {
-                stage: "audit",
-                source: StageError::Audit(_),
-            } => {
+            Self::File(error) | Self::Stage { source: StageError::Data(error), .. } => {
+                error.hint().into_iter().collect()
+            }
+            Self::Stage { stage: "audit", source: StageError::Audit(_) } => {
                 vec!["`audit = false` in the recipe leaves the audit out".into()]
             }
             Self::Stage { .. } | Self::Folder { .. } => Vec::new(),

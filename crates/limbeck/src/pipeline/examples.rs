@@ -54,10 +54,7 @@ impl Pipeline<'_> {
     pub(super) fn make_examples(&mut self) -> Result<(), PipelineError> {
         let source = match self.recipe.data.source().map(str::to_owned) {
             None => None,
-            Some(source) => Some(
-                self.fetch_data(&source)
-                    .map_err(|error| self.fail(STAGE, error))?,
-            ),
+            Some(source) => Some(self.fetch_data(&source).map_err(|error| self.fail(STAGE, error))?),
         };
         let tokenizer_source = self.tokenizer_source().map_err(|error| self.fail(STAGE, error))?;
         let inputs = json!({
@@ -87,11 +84,7 @@ impl Pipeline<'_> {
             .into_iter()
             .map(|shift| {
                 let examples = load_examples(&self.file(&shift_file(&shift.name)))?;
-                Ok(ShiftedSet {
-                    name: shift.name,
-                    description: shift.description,
-                    examples,
-                })
+                Ok(ShiftedSet { name: shift.name, description: shift.description, examples })
             })
             .collect::<Result<Vec<_>, StageError>>()?;
         let examples = Arc::new(Examples {
@@ -107,10 +100,8 @@ impl Pipeline<'_> {
     pub(super) fn tokenizer(&mut self) -> Result<Tokenizer, StageError> {
         match self.tokenizer_source()? {
             Some((path, _)) => Ok(open_model(&path).map_err(ModelError::from)?.tokenizer),
-            None => Ok(
-                Tokenizer::closed(&closed_vocabulary(), &ClosedSpecials::default())
-                    .map_err(ModelError::from)?,
-            ),
+            None => Ok(Tokenizer::closed(&closed_vocabulary(), &ClosedSpecials::default())
+                .map_err(ModelError::from)?),
         }
     }
 
@@ -118,10 +109,7 @@ impl Pipeline<'_> {
     fn tokenizer_source(&mut self) -> Result<Option<(std::path::PathBuf, String)>, StageError> {
         let locator = match self.recipe.teacher.clone() {
             TeacherConfig::Model { source, .. } => source,
-            TeacherConfig::Trained {
-                tokenizer: Some(source),
-                ..
-            } => source,
+            TeacherConfig::Trained { tokenizer: Some(source), .. } => source,
             TeacherConfig::Trained { tokenizer: None, .. } => return Ok(None),
         };
         let located = self.locate(&locator)?;
@@ -177,12 +165,7 @@ fn build(
     progress: &dyn limbeck_data::progress::Progress,
 ) -> Result<Examples, StageError> {
     let (mut split, shifts, max_examples) = match config {
-        DataConfig::Numerals {
-            examples,
-            held_out,
-            shifted,
-            distractors,
-        } => {
+        DataConfig::Numerals { examples, held_out, shifted, distractors } => {
             let options = TrainingOptions {
                 seed,
                 examples: *examples,
@@ -190,27 +173,10 @@ fn build(
                 shifted: *shifted,
                 distractors: *distractors,
             };
-            let TrainingSets {
-                training,
-                held_out,
-                shifts,
-            } = training_sets(tokenizer, &options)?;
-            (
-                Split {
-                    train: training,
-                    held_out,
-                },
-                shifts,
-                None,
-            )
+            let TrainingSets { training, held_out, shifts } = training_sets(tokenizer, &options)?;
+            (Split { train: training, held_out }, shifts, None)
         }
-        DataConfig::Text {
-            glob,
-            sequence_length,
-            held_out,
-            max_examples,
-            ..
-        } => {
+        DataConfig::Text { glob, sequence_length, held_out, max_examples, .. } => {
             let mut documents = Vec::new();
             progress.start("reading text", 0, "documents");
             for record in records(source, glob.as_ref())? {
@@ -220,19 +186,10 @@ fn build(
             progress.finish();
             let parts = split_tail(documents, *held_out)?;
             let cut = |documents| pack(documents, *sequence_length, tokenizer.eos());
-            let split = Split {
-                train: cut(parts.train),
-                held_out: cut(parts.held_out),
-            };
+            let split = Split { train: cut(parts.train), held_out: cut(parts.held_out) };
             (split, Vec::new(), *max_examples)
         }
-        DataConfig::Records {
-            glob,
-            sequence_length,
-            held_out,
-            max_examples,
-            ..
-        } => {
+        DataConfig::Records { glob, sequence_length, held_out, max_examples, .. } => {
             let mut examples = Vec::new();
             progress.start("reading records", 0, "records");
             for record in records(source, glob.as_ref())? {
@@ -245,11 +202,7 @@ fn build(
                 progress.advance(1);
             }
             progress.finish();
-            (
-                split_shuffled(examples, *held_out, seed)?,
-                Vec::new(),
-                *max_examples,
-            )
+            (split_shuffled(examples, *held_out, seed)?, Vec::new(), *max_examples)
         }
     };
     if let Some(most) = max_examples {
@@ -265,20 +218,13 @@ fn build(
             ),
         });
     }
-    Ok(Examples {
-        training: split.train.into(),
-        held_out: split.held_out,
-        shifts,
-    })
+    Ok(Examples { training: split.train.into(), held_out: split.held_out, shifts })
 }
 
 fn records(
     source: Option<&Path>,
     glob: Option<&String>,
 ) -> Result<impl Iterator<Item = Result<Record, limbeck_data::DataError>>, StageError> {
-    let options = ReadOptions {
-        glob: glob.cloned(),
-        ..ReadOptions::default()
-    };
+    let options = ReadOptions { glob: glob.cloned(), ..ReadOptions::default() };
     Ok(stream_records(source.unwrap_or(Path::new("")), &options)?)
 }

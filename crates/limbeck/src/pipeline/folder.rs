@@ -30,13 +30,8 @@ impl RunFolder {
             .open(root.join("lock"))
             .map_err(fail("open the lock in"))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                root: root.to_owned(),
-                _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(PipelineError::Locked {
-                folder: root.to_owned(),
-            }),
+            Ok(()) => Ok(Self { root: root.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(PipelineError::Locked { folder: root.to_owned() }),
             Err(TryLockError::Error(source)) => Err(fail("lock")(source)),
         }
     }

@@ -40,11 +40,7 @@ pub struct StageRecord {
 impl StageRecord {
     /// One hash of all outputs.
     pub fn output_hash(&self) -> String {
-        let lines: String = self
-            .outputs
-            .iter()
-            .map(|(path, hash)| format!("{path}\t{hash}\n"))
-            .collect();
+        let lines: String = self.outputs.iter().map(|(path, hash)| format!("{path}\t{hash}\n")).collect();
         limbeck_data::hash::hash_bytes(lines.as_bytes())
     }
 }

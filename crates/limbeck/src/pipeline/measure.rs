@@ -52,14 +52,9 @@ impl Pipeline<'_> {
         let teacher = self.teacher()?;
         let student = load_as(&self.file("student"), "student", &self.device)?;
         let trained = self.recipe.baseline.skip.is_none();
-        let baseline = trained
-            .then(|| load_as(&self.file("baseline"), "baseline", &self.device))
-            .transpose()?;
-        Ok(Loaded {
-            teacher,
-            student,
-            baseline,
-        })
+        let baseline =
+            trained.then(|| load_as(&self.file("baseline"), "baseline", &self.device)).transpose()?;
+        Ok(Loaded { teacher, student, baseline })
     }
 
     fn network_hashes(&mut self) -> Result<serde_json::Value, PipelineError> {
@@ -82,19 +77,10 @@ impl Pipeline<'_> {
             let loaded = run.networks()?;
             let examples = run.examples()?;
             let settings = &run.recipe.evaluation;
-            let most = settings
-                .max_examples
-                .unwrap_or(usize::MAX)
-                .min(examples.held_out.len());
+            let most = settings.max_examples.unwrap_or(usize::MAX).min(examples.held_out.len());
             let vocab_used = align(
-                (
-                    &loaded.teacher.tokenizer,
-                    loaded.teacher.decoder.config().vocab_size,
-                ),
-                (
-                    &loaded.student.tokenizer,
-                    loaded.student.decoder.config().vocab_size,
-                ),
+                (&loaded.teacher.tokenizer, loaded.teacher.decoder.config().vocab_size),
+                (&loaded.student.tokenizer, loaded.student.decoder.config().vocab_size),
             )?;
             let options = EvaluationOptions {
                 scoring: ScoringOptions {
@@ -110,18 +96,10 @@ impl Pipeline<'_> {
                 student: &loaded.student.decoder,
                 baseline: loaded.baseline.as_ref().map(|model| &model.decoder),
             };
-            let evaluation = evaluate(
-                &networks,
-                &examples.held_out[..most],
-                &examples.shifts,
-                &options,
-                run.progress,
-            )?;
+            let evaluation =
+                evaluate(&networks, &examples.held_out[..most], &examples.shifts, &options, run.progress)?;
             write_json(&run.file(EVALUATION), &evaluation)?;
-            let models = Facts {
-                teacher: facts(&loaded.teacher),
-                student: facts(&loaded.student),
-            };
+            let models = Facts { teacher: facts(&loaded.teacher), student: facts(&loaded.student) };
             write_json(&run.file(MODELS), &models)?;
             Ok(vec![EVALUATION.to_owned(), MODELS.to_owned()])
         })
@@ -164,12 +142,7 @@ impl Pipeline<'_> {
             let student = load_as(&run.file("student"), "student", &run.device)?;
             for format in settings.gguf {
                 let file = format!("student-{}.gguf", format.name());
-                save_gguf(
-                    &run.file(&file),
-                    &student.decoder,
-                    &student.tokenizer,
-                    format.dtype(),
-                )?;
+                save_gguf(&run.file(&file), &student.decoder, &student.tokenizer, format.dtype())?;
                 outputs.push(file);
             }
             if settings.hf {
@@ -218,10 +191,7 @@ impl Pipeline<'_> {
 }
 
 fn subject(model: &LoadedModel) -> Subject<'_> {
-    Subject {
-        decoder: &model.decoder,
-        tokenizer: &model.tokenizer,
-    }
+    Subject { decoder: &model.decoder, tokenizer: &model.tokenizer }
 }
 
 impl GgufFormat {

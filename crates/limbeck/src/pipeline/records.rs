@@ -46,21 +46,13 @@ fn conversation(messages: &[Message], tokenizer: &Tokenizer) -> Result<TokenExam
         None => ChatTemplate::chatml().map_err(ModelError::from)?,
     };
     let name = |id: Option<u32>| id.and_then(|id| tokenizer.id_to_token(id)).unwrap_or_default();
-    let special = SpecialTokens {
-        bos: name(tokenizer.bos()),
-        eos: name(tokenizer.eos()),
-    };
+    let special = SpecialTokens { bos: name(tokenizer.bos()), eos: name(tokenizer.eos()) };
     let turns: Vec<chat::Message> = messages
         .iter()
-        .map(|message| chat::Message {
-            role: message.role.clone(),
-            content: message.content.clone(),
-        })
+        .map(|message| chat::Message { role: message.role.clone(), content: message.content.clone() })
         .collect();
     let render = |count: usize, prompt: bool| {
-        template
-            .render(&turns[..count], prompt, &special)
-            .map_err(ModelError::from)
+        template.render(&turns[..count], prompt, &special).map_err(ModelError::from)
     };
     let (mut ids, mut scored, mut said) = (Vec::new(), Vec::new(), String::new());
     let mut add = |text: &str, counts: bool| -> Result<(), StageError> {

@@ -48,10 +48,7 @@ impl Pipeline<'_> {
             return Ok(());
         }
         if self.progress.cancelled() {
-            return Err(PipelineError::Cancelled {
-                stage,
-                folder: self.folder.root().to_owned(),
-            });
+            return Err(PipelineError::Cancelled { stage, folder: self.folder.root().to_owned() });
         }
         let began = Instant::now();
         let written = work(self, &fingerprint).map_err(|error| self.fail(stage, error))?;
@@ -61,14 +58,7 @@ impl Pipeline<'_> {
             outputs.insert(path, hash);
         }
         let seconds = began.elapsed().as_secs_f64();
-        self.manifest.stages.insert(
-            stage.to_owned(),
-            StageRecord {
-                fingerprint,
-                outputs,
-                seconds,
-            },
-        );
+        self.manifest.stages.insert(stage.to_owned(), StageRecord { fingerprint, outputs, seconds });
         self.manifest.write(self.folder.root())
     }
 
@@ -78,10 +68,7 @@ impl Pipeline<'_> {
         let cut_off =
             matches!(source, StageError::Data(DataError::Download { .. })) && self.progress.cancelled();
         if source.is_cancelled() || cut_off {
-            PipelineError::Cancelled {
-                stage,
-                folder: self.folder.root().to_owned(),
-            }
+            PipelineError::Cancelled { stage, folder: self.folder.root().to_owned() }
         } else {
             PipelineError::Stage { stage, source }
         }
@@ -89,11 +76,7 @@ impl Pipeline<'_> {
 
     /// The hash of what a stage wrote; empty when it was not needed.
     pub(crate) fn output_hash(&self, stage: &str) -> String {
-        self.manifest
-            .stages
-            .get(stage)
-            .map(StageRecord::output_hash)
-            .unwrap_or_default()
+        self.manifest.stages.get(stage).map(StageRecord::output_hash).unwrap_or_default()
     }
 
     /// Where a file of the run folder is.

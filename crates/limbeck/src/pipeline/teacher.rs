@@ -18,12 +18,7 @@ const FOLDER: &str = "teacher";
 impl Pipeline<'_> {
     /// Fetches the teacher, or trains it.
     pub(super) fn make_teacher(&mut self) -> Result<(), PipelineError> {
-        let TeacherConfig::Trained {
-            architecture,
-            training,
-            tokenizer,
-        } = self.recipe.teacher.clone()
-        else {
+        let TeacherConfig::Trained { architecture, training, tokenizer } = self.recipe.teacher.clone() else {
             self.manifest.stages.remove(STAGE);
             return Ok(());
         };
@@ -68,9 +63,7 @@ impl Pipeline<'_> {
         architecture: &Architecture,
     ) -> Result<(limbeck_model::Tokenizer, Decoder), StageError> {
         let tokenizer = self.tokenizer()?;
-        let config = architecture
-            .decoder(tokenizer.vocab_size())
-            .map_err(ModelError::from)?;
+        let config = architecture.decoder(tokenizer.vocab_size()).map_err(ModelError::from)?;
         let decoder = Decoder::init(&config, self.recipe.seed, &self.device)?;
         Ok((tokenizer, decoder))
     }

@@ -39,15 +39,7 @@ impl Trained {
         curve: Vec<CurvePoint>,
     ) -> Result<String, StageError> {
         let file = Self::file(network);
-        write_json(
-            &run.file(&file),
-            &TrainingRun {
-                network: network.to_owned(),
-                steps,
-                tokens,
-                curve,
-            },
-        )?;
+        write_json(&run.file(&file), &TrainingRun { network: network.to_owned(), steps, tokens, curve })?;
         Ok(file)
     }
 
@@ -65,10 +57,7 @@ impl Pipeline<'_> {
     /// Trains the student.
     pub(super) fn make_student(&mut self) -> Result<(), PipelineError> {
         let signals = match &self.recipe.teacher {
-            TeacherConfig::Model {
-                signals: Some(folder),
-                ..
-            } => Some(hash_path(folder)?),
+            TeacherConfig::Model { signals: Some(folder), .. } => Some(hash_path(folder)?),
             _ => self.recipe.capture.as_ref().map(|_| self.output_hash("capture")),
         };
         let inputs = json!({
@@ -139,13 +128,7 @@ impl Pipeline<'_> {
             },
             self.progress,
         )?;
-        let TrainingOutcome {
-            decoder,
-            steps,
-            tokens,
-            curve,
-            ..
-        } = outcome;
+        let TrainingOutcome { decoder, steps, tokens, curve, .. } = outcome;
         let lineage = self.lineage(network, &of_teacher);
         save_hf_folder(&self.file(network), &decoder, &tokenizer, &lineage)?;
         let summary = Trained::write(self, network, steps, tokens, curve)?;
@@ -160,10 +143,7 @@ impl Pipeline<'_> {
     fn signalling_teacher(&mut self) -> Result<Box<dyn Teacher>, StageError> {
         let local = LocalTeacher::from_model(&*self.teacher()?);
         let folder = match &self.recipe.teacher {
-            TeacherConfig::Model {
-                signals: Some(folder),
-                ..
-            } => folder.clone(),
+            TeacherConfig::Model { signals: Some(folder), .. } => folder.clone(),
             _ if self.recipe.capture.is_some() => self.file(capture::FOLDER),
             _ => return Ok(Box::new(local)),
         };
@@ -197,21 +177,13 @@ impl Pipeline<'_> {
     fn student_source_hash(&mut self) -> Result<Option<String>, PipelineError> {
         let locator = match &self.recipe.student {
             StudentConfig::Model(model) => model.source.clone(),
-            StudentConfig::Fresh(FreshStudent {
-                config: Some(file), ..
-            }) => {
+            StudentConfig::Fresh(FreshStudent { config: Some(file), .. }) => {
                 return Ok(Some(hash_file(Path::new(file))?));
             }
             StudentConfig::Fresh(_) | StudentConfig::Layers(_) => return Ok(None),
         };
-        let located = self
-            .locate(&locator)
-            .map_err(|error| self.fail("student", error))?;
-        self.manifest.note_input(Input {
-            role: "student".into(),
-            locator,
-            hash: located.hash.clone(),
-        });
+        let located = self.locate(&locator).map_err(|error| self.fail("student", error))?;
+        self.manifest.note_input(Input { role: "student".into(), locator, hash: located.hash.clone() });
         Ok(Some(located.hash))
     }
 
@@ -220,15 +192,10 @@ impl Pipeline<'_> {
         let data = self.manifest.inputs.iter().filter(|input| input.role == "data");
         Lineage {
             name: format!("{} {network}", self.recipe.name),
-            teacher: (network == "student").then(|| Ingredient {
-                name: teacher.origin.clone(),
-                hash: teacher.hash.clone(),
-            }),
+            teacher: (network == "student")
+                .then(|| Ingredient { name: teacher.origin.clone(), hash: teacher.hash.clone() }),
             data: data
-                .map(|input| Ingredient {
-                    name: input.locator.clone(),
-                    hash: input.hash.clone(),
-                })
+                .map(|input| Ingredient { name: input.locator.clone(), hash: input.hash.clone() })
                 .collect(),
             recipe: Some(self.resolved.clone()),
             ..Lineage::default()

@@ -13,14 +13,8 @@ pub struct Builtin {
 
 /// All of them, in the order a newcomer tries them.
 pub const BUILTIN: &[Builtin] = &[
-    Builtin {
-        name: "quickstart",
-        text: include_str!("../../../../recipes/quickstart.toml"),
-    },
-    Builtin {
-        name: "smollm2-halved",
-        text: include_str!("../../../../recipes/smollm2-halved.toml"),
-    },
+    Builtin { name: "quickstart", text: include_str!("../../../../recipes/quickstart.toml") },
+    Builtin { name: "smollm2-halved", text: include_str!("../../../../recipes/smollm2-halved.toml") },
 ];
 
 /// The recipe of this name.
@@ -28,13 +22,10 @@ pub const BUILTIN: &[Builtin] = &[
 /// # Errors
 /// When there is none; the error lists those there are.
 pub fn builtin(name: &str) -> Result<&'static Builtin, RecipeError> {
-    BUILTIN
-        .iter()
-        .find(|one| one.name == name)
-        .ok_or_else(|| RecipeError::Unknown {
-            name: name.to_owned(),
-            known: BUILTIN.iter().map(|one| one.name.to_owned()).collect(),
-        })
+    BUILTIN.iter().find(|one| one.name == name).ok_or_else(|| RecipeError::Unknown {
+        name: name.to_owned(),
+        known: BUILTIN.iter().map(|one| one.name.to_owned()).collect(),
+    })
 }
 
 impl Builtin {

@@ -84,11 +84,7 @@ pub struct EvaluationConfig {
 
 impl Default for EvaluationConfig {
     fn default() -> Self {
-        Self {
-            batch_size: 8,
-            resamples: 10_000,
-            max_examples: None,
-        }
+        Self { batch_size: 8, resamples: 10_000, max_examples: None }
     }
 }
 
@@ -132,10 +128,7 @@ pub struct ExportConfig {
 
 impl Default for ExportConfig {
     fn default() -> Self {
-        Self {
-            hf: true,
-            gguf: Vec::new(),
-        }
+        Self { hf: true, gguf: Vec::new() }
     }
 }
 
@@ -166,15 +159,9 @@ impl GgufFormat {
 /// What `limbeck capture` captures where the recipe has no `[capture]`: the default number of tokens, at the
 /// temperatures of the objectives.
 pub fn default_capture(recipe: &Recipe) -> CaptureConfig {
-    let mut temperatures: Vec<f64> = recipe
-        .objectives
-        .iter()
-        .filter_map(|objective| objective.requires().distribution)
-        .collect();
+    let mut temperatures: Vec<f64> =
+        recipe.objectives.iter().filter_map(|objective| objective.requires().distribution).collect();
     temperatures.sort_by(f64::total_cmp);
     temperatures.dedup();
-    CaptureConfig {
-        temperatures,
-        ..CaptureConfig::default()
-    }
+    CaptureConfig { temperatures, ..CaptureConfig::default() }
 }

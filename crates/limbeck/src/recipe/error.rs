@@ -82,16 +82,10 @@ impl RecipeError {
 
 impl From<Problem> for RecipeError {
     fn from(problem: Problem) -> Self {
-        Self::Invalid {
-            problems: vec![problem],
-        }
+        Self::Invalid { problems: vec![problem] }
     }
 }
 
 fn list(problems: &[Problem]) -> String {
-    problems
-        .iter()
-        .map(Problem::to_string)
-        .collect::<Vec<_>>()
-        .join("\n       ")
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n       ")
 }

@@ -36,36 +36,21 @@ impl Gate {
     /// Holds `results` against the gate. An estimate counts by its `value`.
     pub fn judge(&self, results: &Results) -> GateOutcome {
         let json = serde_json::to_value(results).unwrap_or(Value::Null);
-        let found = self
-            .measure
-            .split('.')
-            .try_fold(&json, |value, key| value.get(key));
+        let found = self.measure.split('.').try_fold(&json, |value, key| value.get(key));
         let value = found.and_then(|found| found.as_f64().or_else(|| found.get("value")?.as_f64()));
         let Some(value) = value else {
             let sentence = format!("{}: the results hold no such number", self.measure);
-            return GateOutcome {
-                measure: self.measure.clone(),
-                value: None,
-                passed: false,
-                sentence,
-            };
+            return GateOutcome { measure: self.measure.clone(), value: None, passed: false, sentence };
         };
         let low = self.at_least.is_none_or(|bound| value >= bound);
         let high = self.at_most.is_none_or(|bound| value <= bound);
         let sentence = format!(
             "{}: {value:.4}{}{}: {}",
             self.measure,
-            self.at_least
-                .map_or_else(String::new, |bound| format!(", at least {bound}")),
-            self.at_most
-                .map_or_else(String::new, |bound| format!(", at most {bound}")),
+            self.at_least.map_or_else(String::new, |bound| format!(", at least {bound}")),
+            self.at_most.map_or_else(String::new, |bound| format!(", at most {bound}")),
             if low && high { "passed" } else { "failed" },
         );
-        GateOutcome {
-            measure: self.measure.clone(),
-            value: Some(value),
-            passed: low && high,
-            sentence,
-        }
+        GateOutcome { measure: self.measure.clone(), value: Some(value), passed: low && high, sentence }
     }
 }

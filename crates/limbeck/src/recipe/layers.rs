@@ -18,15 +18,11 @@ impl Override {
     /// # Errors
     /// When there is no `=`, or nothing before it.
     pub fn from_flag(argument: &str) -> Result<Self, RecipeError> {
-        let origin = Origin::Flag {
-            argument: format!("--set {argument}"),
-        };
+        let origin = Origin::Flag { argument: format!("--set {argument}") };
         match argument.split_once('=') {
-            Some((key, value)) if !key.trim().is_empty() => Ok(Self {
-                key: key.trim().to_owned(),
-                value: value.to_owned(),
-                origin,
-            }),
+            Some((key, value)) if !key.trim().is_empty() => {
+                Ok(Self { key: key.trim().to_owned(), value: value.to_owned(), origin })
+            }
             _ => Err(Problem {
                 origin,
                 key: None,
@@ -42,9 +38,7 @@ impl Override {
         Self {
             key: key.to_owned(),
             value: toml_edit::Value::from(value).to_string(),
-            origin: Origin::Flag {
-                argument: format!("{flag} {value}"),
-            },
+            origin: Origin::Flag { argument: format!("{flag} {value}") },
         }
     }
 
@@ -52,11 +46,7 @@ impl Override {
     pub fn from_environment() -> Vec<Self> {
         crate::env::overrides()
             .into_iter()
-            .map(|(variable, key, value)| Self {
-                key,
-                value,
-                origin: Origin::Environment { variable },
-            })
+            .map(|(variable, key, value)| Self { key, value, origin: Origin::Environment { variable } })
             .collect()
     }
 }
@@ -65,13 +55,9 @@ impl Override {
 /// whose `kind` differs replaces the lower one whole, for its keys belong to another kind.
 pub(crate) fn merge(lower: &mut Node, upper: Node) {
     match (&mut lower.content, upper) {
-        (
-            Content::Table(below),
-            Node {
-                origin,
-                content: Content::Table(above),
-            },
-        ) if same_kind(below.get("kind"), above.get("kind")) => {
+        (Content::Table(below), Node { origin, content: Content::Table(above) })
+            if same_kind(below.get("kind"), above.get("kind")) =>
+        {
             lower.origin = origin;
             for (key, entry) in above {
                 match below.get_mut(&key) {
@@ -130,10 +116,7 @@ fn place(node: &mut Node, parts: &[&str], value: Node, change: &Override) -> Res
                 )),
             }
         }
-        _ => Err(refuse(
-            change,
-            &format!("there is no key `{first}` below a plain value"),
-        )),
+        _ => Err(refuse(change, &format!("there is no key `{first}` below a plain value"))),
     }
 }
 

@@ -39,16 +39,9 @@ pub fn load(path: &Path, overrides: &[Override]) -> Result<Loaded, RecipeError> 
         Err(source) => {
             let name = path.to_str().unwrap_or_default();
             if source.kind() == std::io::ErrorKind::NotFound && BUILTIN.iter().any(|one| one.name == name) {
-                return load_text(
-                    builtin(name)?.text,
-                    Path::new(&format!("<built-in {name}>")),
-                    overrides,
-                );
+                return load_text(builtin(name)?.text, Path::new(&format!("<built-in {name}>")), overrides);
             }
-            Err(RecipeError::Read {
-                path: path.to_owned(),
-                source,
-            })
+            Err(RecipeError::Read { path: path.to_owned(), source })
         }
     }
 }
@@ -98,10 +91,8 @@ fn derive(root: &mut Node) -> Result<(), RecipeError> {
         }
         insert(root, "teacher.training", training.content);
     }
-    if matches!(
-        root.at("capture").map(|node| &node.content),
-        Some(Content::Table(_))
-    ) && root.at("capture.temperatures").is_none()
+    if matches!(root.at("capture").map(|node| &node.content), Some(Content::Table(_)))
+        && root.at("capture.temperatures").is_none()
     {
         insert(root, "capture.temperatures", Content::Array(temperatures(root)));
     }
@@ -147,10 +138,7 @@ fn temperatures(root: &Node) -> Vec<Node> {
         return Vec::new();
     };
     let mut found: Vec<Node> = Vec::new();
-    for node in objectives
-        .iter()
-        .filter_map(|objective| objective.at("temperature"))
-    {
+    for node in objectives.iter().filter_map(|objective| objective.at("temperature")) {
         if found.iter().all(|one| one.content != node.content) {
             found.push(node.clone());
         }
@@ -166,10 +154,9 @@ fn insert(root: &mut Node, key: &str, content: Content) {
         let Content::Table(entries) = &mut node.content else {
             return;
         };
-        let entry = entries.entry(part.to_owned()).or_insert_with(|| Entry {
-            key_origin: Origin::Default,
-            node: Node::empty(Origin::Default),
-        });
+        let entry = entries
+            .entry(part.to_owned())
+            .or_insert_with(|| Entry { key_origin: Origin::Default, node: Node::empty(Origin::Default) });
         node = &mut entry.node;
         if parts.peek().is_none() {
             node.content = content;
@@ -182,28 +169,19 @@ fn insert(root: &mut Node, key: &str, content: Content) {
 fn locate(root: &Node, message: String) -> Problem {
     let quoted = message.split('`').nth(1).unwrap_or_default();
     let (key, origin) = find_text(root, quoted, String::new()).unzip();
-    Problem {
-        origin: origin.unwrap_or_else(|| root.origin.clone()),
-        key,
-        message,
-        hint: None,
-    }
+    Problem { origin: origin.unwrap_or_else(|| root.origin.clone()), key, message, hint: None }
 }
 
 /// Key and place of the first string of this text.
 fn find_text(node: &Node, text: &str, path: String) -> Option<(String, Origin)> {
     let below = |key: &str| {
-        if path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{path}.{key}")
-        }
+        if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
     };
     match &node.content {
         Content::Text(found) if found == text => Some((path, node.origin.clone())),
-        Content::Table(entries) => entries
-            .iter()
-            .find_map(|(key, entry)| find_text(&entry.node, text, below(key))),
+        Content::Table(entries) => {
+            entries.iter().find_map(|(key, entry)| find_text(&entry.node, text, below(key)))
+        }
         Content::Array(items) => items
             .iter()
             .enumerate()
@@ -253,9 +231,7 @@ mod tests {
         let environment = Override {
             key: "training.steps".into(),
             value: "7".into(),
-            origin: Origin::Environment {
-                variable: "LIMBECK__TRAINING__STEPS".into(),
-            },
+            origin: Origin::Environment { variable: "LIMBECK__TRAINING__STEPS".into() },
         };
         let flag = Override::from_flag("training.steps=9").unwrap();
         let one = load_text(text, Path::new("r"), std::slice::from_ref(&environment)).unwrap();
@@ -268,9 +244,6 @@ mod tests {
     fn a_bare_word_is_a_string() {
         let node = parse_value("hello there", &Origin::Default);
         assert_eq!(node.content, Content::Text("hello there".into()));
-        assert_eq!(
-            parse_value("[1, 2]", &Origin::Default).content.describe(),
-            "an array"
-        );
+        assert_eq!(parse_value("[1, 2]", &Origin::Default).content.describe(), "an array");
     }
 }

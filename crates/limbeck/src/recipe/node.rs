@@ -53,18 +53,12 @@ impl Content {
 impl Node {
     /// An empty table.
     pub(crate) fn empty(origin: Origin) -> Self {
-        Self {
-            origin,
-            content: Content::Table(BTreeMap::new()),
-        }
+        Self { origin, content: Content::Table(BTreeMap::new()) }
     }
 
     /// Parses a recipe file's text.
     pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, RecipeError> {
-        let place = |offset: usize| Origin::File {
-            path: path.to_owned(),
-            line: line_at(text, offset),
-        };
+        let place = |offset: usize| Origin::File { path: path.to_owned(), line: line_at(text, offset) };
         parse_document(text, &place)
     }
 
@@ -101,10 +95,7 @@ impl Node {
         use serde_json::Value;
         match &self.content {
             Content::Table(entries) => Value::Object(
-                entries
-                    .iter()
-                    .map(|(key, entry)| (key.clone(), entry.node.to_json()))
-                    .collect(),
+                entries.iter().map(|(key, entry)| (key.clone(), entry.node.to_json())).collect(),
             ),
             Content::Array(items) => Value::Array(items.iter().map(Self::to_json).collect()),
             Content::Text(text) | Content::Datetime(text) => Value::String(text.clone()),
@@ -121,10 +112,7 @@ impl Node {
 pub(crate) fn parse_value(text: &str, origin: &Origin) -> Node {
     let parsed = text.trim().parse::<toml_edit::Value>().ok();
     parsed.map_or_else(
-        || Node {
-            origin: origin.clone(),
-            content: Content::Text(text.to_owned()),
-        },
+        || Node { origin: origin.clone(), content: Content::Text(text.to_owned()) },
         |value| from_item(&Item::Value(value), &|_| origin.clone()),
     )
 }
@@ -153,9 +141,7 @@ fn from_item(item: &Item, place: &dyn Fn(usize) -> Origin) -> Node {
         });
         Content::Array(nodes.collect())
     } else if let Some(array) = item.as_array() {
-        let nodes = array
-            .iter()
-            .map(|value| from_item(&Item::Value(value.clone()), place));
+        let nodes = array.iter().map(|value| from_item(&Item::Value(value.clone()), place));
         Content::Array(nodes.collect())
     } else if let Some(text) = item.as_str() {
         Content::Text(text.to_owned())
@@ -192,10 +178,5 @@ fn entries(table: &dyn TableLike, place: &dyn Fn(usize) -> Origin) -> BTreeMap<S
 }
 
 fn line_at(text: &str, offset: usize) -> usize {
-    1 + text
-        .as_bytes()
-        .iter()
-        .take(offset)
-        .filter(|byte| **byte == b'\n')
-        .count()
+    1 + text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count()
 }

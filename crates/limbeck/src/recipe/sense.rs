@@ -18,10 +18,7 @@ const ANY_VOCABULARY: usize = 64;
 
 /// All problems of a recipe, in the order of its sections.
 pub(crate) fn check(recipe: &Recipe, root: &Node) -> Vec<Problem> {
-    let mut found = Findings {
-        root,
-        problems: Vec::new(),
-    };
+    let mut found = Findings { root, problems: Vec::new() };
     names(recipe, &mut found);
     sources(recipe, &mut found);
     teacher(recipe, &mut found);
@@ -69,11 +66,7 @@ fn names(recipe: &Recipe, found: &mut Findings<'_>) {
         "name",
         "expected letters, digits, spaces and . _ - +, for it names a folder",
     );
-    found.require(
-        !recipe.output_dir.as_os_str().is_empty(),
-        "output_dir",
-        "expected the path of a folder",
-    );
+    found.require(!recipe.output_dir.as_os_str().is_empty(), "output_dir", "expected the path of a folder");
 }
 
 fn sources(recipe: &Recipe, found: &mut Findings<'_>) {
@@ -103,10 +96,7 @@ fn sources(recipe: &Recipe, found: &mut Findings<'_>) {
 
 fn teacher(recipe: &Recipe, found: &mut Findings<'_>) {
     match &recipe.teacher {
-        TeacherConfig::Model {
-            signals: Some(signals),
-            ..
-        } => {
+        TeacherConfig::Model { signals: Some(signals), .. } => {
             if recipe.capture.is_some() {
                 found.advise(
                     "teacher.signals",
@@ -123,11 +113,7 @@ fn teacher(recipe: &Recipe, found: &mut Findings<'_>) {
             }
         }
         TeacherConfig::Model { .. } => {}
-        TeacherConfig::Trained {
-            architecture,
-            training,
-            tokenizer,
-        } => {
+        TeacherConfig::Trained { architecture, training, tokenizer } => {
             if let Err(error) = architecture.decoder(ANY_VOCABULARY) {
                 found.add("teacher.architecture", error.to_string());
             }
@@ -160,9 +146,7 @@ fn teacher_layers(recipe: &Recipe) -> Option<usize> {
             };
             let text = std::fs::read_to_string(path.join("config.json")).ok()?;
             let config = serde_json::from_str(&text).ok()?;
-            DecoderConfig::from_hf_json(&config)
-                .ok()
-                .map(|config| config.n_layers)
+            DecoderConfig::from_hf_json(&config).ok().map(|config| config.n_layers)
         }
     }
 }
@@ -170,10 +154,9 @@ fn teacher_layers(recipe: &Recipe) -> Option<usize> {
 /// Blocks of the student, when the recipe alone tells.
 fn student_layers(recipe: &Recipe) -> Option<usize> {
     match &recipe.student {
-        StudentConfig::Layers(layers) => layers
-            .indices(teacher_layers(recipe)?)
-            .ok()
-            .map(|chosen| chosen.len()),
+        StudentConfig::Layers(layers) => {
+            layers.indices(teacher_layers(recipe)?).ok().map(|chosen| chosen.len())
+        }
         StudentConfig::Fresh(shape) => shape.n_layers,
         StudentConfig::Model(_) => None,
     }
@@ -203,45 +186,18 @@ fn student(recipe: &Recipe, found: &mut Findings<'_>) {
 
 fn data(recipe: &Recipe, found: &mut Findings<'_>) {
     match &recipe.data {
-        DataConfig::Text {
-            sequence_length,
-            held_out,
-            max_examples,
-            ..
-        }
-        | DataConfig::Records {
-            sequence_length,
-            held_out,
-            max_examples,
-            ..
-        } => {
-            found.require(
-                *sequence_length >= 2,
-                "data.sequence_length",
-                "expected at least 2",
-            );
+        DataConfig::Text { sequence_length, held_out, max_examples, .. }
+        | DataConfig::Records { sequence_length, held_out, max_examples, .. } => {
+            found.require(*sequence_length >= 2, "data.sequence_length", "expected at least 2");
             found.require(
                 *held_out > 0.0 && *held_out < 1.0,
                 "data.held_out",
                 "expected a share between 0 and 1",
             );
-            found.require(
-                *max_examples != Some(0),
-                "data.max_examples",
-                "expected at least 1",
-            );
+            found.require(*max_examples != Some(0), "data.max_examples", "expected at least 1");
         }
-        DataConfig::Numerals {
-            examples,
-            held_out,
-            shifted,
-            ..
-        } => {
-            for (key, count) in [
-                ("examples", examples),
-                ("held_out", held_out),
-                ("shifted", shifted),
-            ] {
+        DataConfig::Numerals { examples, held_out, shifted, .. } => {
+            for (key, count) in [("examples", examples), ("held_out", held_out), ("shifted", shifted)] {
                 found.require(
                     (1..=10_000_000).contains(count),
                     &format!("data.{key}"),
@@ -257,10 +213,7 @@ fn objectives(recipe: &Recipe, found: &mut Findings<'_>) {
     let capabilities = match &recipe.capture {
         Some(capture) => Capabilities::replay(capture.top_k, capture.temperatures.clone()),
         // What another capture holds is known once it is opened; it never has hidden states.
-        None if replayed => Capabilities {
-            hidden: false,
-            ..Capabilities::local()
-        },
+        None if replayed => Capabilities { hidden: false, ..Capabilities::local() },
         None => Capabilities::local(),
     };
     let layers = teacher_layers(recipe)
@@ -311,25 +264,15 @@ fn objectives(recipe: &Recipe, found: &mut Findings<'_>) {
 fn training_settings(section: &str, training: &TrainingConfig, found: &mut Findings<'_>) {
     match training.check() {
         Ok(()) => {}
-        Err(DistillError::Config {
-            key,
-            found: value,
-            right,
-        }) => {
-            found.add(
-                &format!("{section}.{key}"),
-                format!("found {value}, which should be {right}"),
-            );
+        Err(DistillError::Config { key, found: value, right }) => {
+            found.add(&format!("{section}.{key}"), format!("found {value}, which should be {right}"));
         }
         Err(error) => found.add(section, error.to_string()),
     }
 }
 
 fn only_data(objectives: &[ObjectiveConfig]) -> bool {
-    !objectives.is_empty()
-        && objectives
-            .iter()
-            .all(|one| matches!(one, ObjectiveConfig::CrossEntropy(_)))
+    !objectives.is_empty() && objectives.iter().all(|one| matches!(one, ObjectiveConfig::CrossEntropy(_)))
 }
 
 fn measures(recipe: &Recipe, found: &mut Findings<'_>) {
@@ -345,11 +288,7 @@ fn measures(recipe: &Recipe, found: &mut Findings<'_>) {
         }
         _ => {}
     }
-    found.require(
-        recipe.evaluation.batch_size >= 1,
-        "evaluation.batch_size",
-        "expected at least 1",
-    );
+    found.require(recipe.evaluation.batch_size >= 1, "evaluation.batch_size", "expected at least 1");
     found.require(
         (100..=1_000_000).contains(&recipe.evaluation.resamples),
         "evaluation.resamples",

@@ -15,10 +15,7 @@ const MAX_DEPTH: usize = 32;
 
 /// All problems of `node` under `schema`, in the order found.
 pub(crate) fn check(node: &Node, schema: &Json) -> Vec<Problem> {
-    let mut walk = Walk {
-        root: schema,
-        problems: Vec::new(),
-    };
+    let mut walk = Walk { root: schema, problems: Vec::new() };
     walk.node(node, schema, "", 0);
     walk.problems
 }
@@ -46,10 +43,7 @@ impl<'a> Walk<'a> {
             let Some(reference) = current.get("$ref").and_then(Json::as_str).filter(|_| alone) else {
                 return current;
             };
-            let Some(found) = reference
-                .strip_prefix('#')
-                .and_then(|path| self.root.pointer(path))
-            else {
+            let Some(found) = reference.strip_prefix('#').and_then(|path| self.root.pointer(path)) else {
                 return current;
             };
             current = found;
@@ -62,18 +56,12 @@ impl<'a> Walk<'a> {
             return;
         }
         let schema = self.resolve(schema);
-        let variants = ["oneOf", "anyOf"]
-            .iter()
-            .find_map(|key| schema.get(*key)?.as_array());
+        let variants = ["oneOf", "anyOf"].iter().find_map(|key| schema.get(*key)?.as_array());
         if let Some(variants) = variants {
             return self.variants(node, schema, variants, path, depth);
         }
         if let Some(choices) = schema.get("enum").and_then(Json::as_array) {
-            let names: Vec<String> = choices
-                .iter()
-                .filter_map(Json::as_str)
-                .map(str::to_owned)
-                .collect();
+            let names: Vec<String> = choices.iter().filter_map(Json::as_str).map(str::to_owned).collect();
             return self.choice(node, &names, path);
         }
         if let Some(name) = schema.get("const").and_then(Json::as_str) {
@@ -81,11 +69,7 @@ impl<'a> Walk<'a> {
         }
         let allowed = types(schema);
         if !allowed.is_empty() && !allowed.iter().any(|kind| is_a(&node.content, kind)) {
-            let message = format!(
-                "expected {}, found {}",
-                name_types(&allowed),
-                node.content.describe()
-            );
+            let message = format!("expected {}, found {}", name_types(&allowed), node.content.describe());
             return self.refuse(node, path, message);
         }
         match &node.content {
@@ -104,18 +88,10 @@ impl<'a> Walk<'a> {
     }
 
     fn number(&mut self, node: &Node, number: f64, schema: &Json, path: &str) {
-        if let Some(low) = schema
-            .get("minimum")
-            .and_then(Json::as_f64)
-            .filter(|low| number < *low)
-        {
+        if let Some(low) = schema.get("minimum").and_then(Json::as_f64).filter(|low| number < *low) {
             self.refuse(node, path, format!("expected at least {low}, found {number}"));
         }
-        if let Some(high) = schema
-            .get("maximum")
-            .and_then(Json::as_f64)
-            .filter(|high| number > *high)
-        {
+        if let Some(high) = schema.get("maximum").and_then(Json::as_f64).filter(|high| number > *high) {
             self.refuse(node, path, format!("expected at most {high}, found {number}"));
         }
     }
@@ -131,9 +107,7 @@ impl<'a> Walk<'a> {
         }
         let prefix = schema.get("prefixItems").and_then(Json::as_array);
         for (index, item) in items.iter().enumerate() {
-            let of_item = prefix
-                .and_then(|all| all.get(index))
-                .or_else(|| schema.get("items"));
+            let of_item = prefix.and_then(|all| all.get(index)).or_else(|| schema.get("items"));
             if let Some(of_item) = of_item {
                 self.node(item, of_item, &join(path, &index.to_string()), depth + 1);
             }
@@ -151,9 +125,7 @@ impl<'a> Walk<'a> {
         let mut known = BTreeMap::new();
         let mut required = Vec::new();
         self.collect(schema, &mut known, &mut required, 0);
-        let open = schema
-            .get("additionalProperties")
-            .filter(|value| value.as_bool() != Some(false));
+        let open = schema.get("additionalProperties").filter(|value| value.as_bool() != Some(false));
         let mut meant = Vec::new();
         for (key, entry) in entries {
             let below = join(path, key);
@@ -185,19 +157,10 @@ impl<'a> Walk<'a> {
         if depth > MAX_DEPTH {
             return;
         }
-        for (key, value) in schema
-            .get("properties")
-            .and_then(Json::as_object)
-            .into_iter()
-            .flatten()
-        {
+        for (key, value) in schema.get("properties").and_then(Json::as_object).into_iter().flatten() {
             known.insert(key, value);
         }
-        let needs = schema
-            .get("required")
-            .and_then(Json::as_array)
-            .into_iter()
-            .flatten();
+        let needs = schema.get("required").and_then(Json::as_array).into_iter().flatten();
         required.extend(needs.filter_map(Json::as_str));
         let reference = schema.get("$ref").and_then(Json::as_str);
         let referred = reference.and_then(|name| self.root.pointer(name.strip_prefix('#')?));
@@ -223,9 +186,7 @@ impl<'a> Walk<'a> {
         let hint = if known.is_empty() {
             "no keys are allowed here".to_owned()
         } else {
-            let section = path
-                .rsplit_once('.')
-                .map_or("the top of a recipe", |(section, _)| section);
+            let section = path.rsplit_once('.').map_or("the top of a recipe", |(section, _)| section);
             format!("allowed in {section}: {}", known.join(", "))
         };
         self.problems.push(Problem {
@@ -239,11 +200,7 @@ impl<'a> Walk<'a> {
 
     fn choice(&mut self, node: &Node, names: &[String], path: &str) {
         let Content::Text(text) = &node.content else {
-            let message = format!(
-                "expected one of {}, found {}",
-                quote(names),
-                node.content.describe()
-            );
+            let message = format!("expected one of {}, found {}", quote(names), node.content.describe());
             return self.refuse(node, path, message);
         };
         if names.contains(text) {
@@ -259,10 +216,7 @@ impl<'a> Walk<'a> {
     fn variants(&mut self, node: &Node, schema: &'a Json, variants: &'a [Json], path: &str, depth: usize) {
         let variants: Vec<&Json> = variants.iter().map(|one| self.resolve(one)).collect();
         let tag = |one: &&'a Json| one.pointer("/properties/kind/const").and_then(Json::as_str);
-        let tagged: Vec<(&str, &Json)> = variants
-            .iter()
-            .filter_map(|one| Some((tag(one)?, *one)))
-            .collect();
+        let tagged: Vec<(&str, &Json)> = variants.iter().filter_map(|one| Some((tag(one)?, *one))).collect();
         if let (false, Content::Table(entries)) = (tagged.is_empty(), &node.content) {
             let names: Vec<String> = tagged.iter().map(|(name, _)| (*name).to_owned()).collect();
             let Some(kind) = entries.get("kind") else {
@@ -281,9 +235,8 @@ impl<'a> Walk<'a> {
         // Plain names, each with its own documentation, are written as constants.
         let names: Vec<String> = variants.iter().flat_map(|one| plain_names(one)).collect();
         if let (Content::Text(_), false) = (&node.content, names.is_empty()) {
-            let free_text = variants
-                .iter()
-                .any(|one| types(one) == ["string"] && plain_names(one).is_empty());
+            let free_text =
+                variants.iter().any(|one| types(one) == ["string"] && plain_names(one).is_empty());
             return if free_text {
             } else {
                 self.choice(node, &names, path)
@@ -291,35 +244,24 @@ impl<'a> Walk<'a> {
         }
         let mut fewest: Option<Vec<Problem>> = None;
         for one in &variants {
-            let mut walk = Walk {
-                root: self.root,
-                problems: Vec::new(),
-            };
+            let mut walk = Walk { root: self.root, problems: Vec::new() };
             walk.node(node, one, path, depth + 1);
             if walk.problems.is_empty() {
                 return;
             }
-            let deeper = fewest
-                .as_ref()
-                .is_none_or(|best| depth_of(&walk.problems) > depth_of(best));
+            let deeper = fewest.as_ref().is_none_or(|best| depth_of(&walk.problems) > depth_of(best));
             if deeper && types(one) != ["null"] {
                 fewest = Some(walk.problems);
             }
         }
-        let kinds: Vec<&str> = variants
-            .iter()
-            .flat_map(|one| types(one))
-            .filter(|kind| *kind != "null")
-            .collect();
+        let kinds: Vec<&str> =
+            variants.iter().flat_map(|one| types(one)).filter(|kind| *kind != "null").collect();
         let matching = kinds.iter().any(|kind| is_a(&node.content, kind));
         match fewest {
             Some(problems) if matching || kinds.len() < 2 => self.problems.extend(problems),
             _ => {
-                let mut message = format!(
-                    "expected {}, found {}",
-                    name_types(&kinds),
-                    node.content.describe()
-                );
+                let mut message =
+                    format!("expected {}, found {}", name_types(&kinds), node.content.describe());
                 if let Some(meaning) = schema.get("description").and_then(Json::as_str) {
                     message += &format!(" ({})", meaning.lines().next().unwrap_or_default());
                 }
@@ -332,18 +274,11 @@ impl<'a> Walk<'a> {
 fn plain_names(schema: &Json) -> Vec<String> {
     let constant = schema.get("const").and_then(Json::as_str).map(str::to_owned);
     let choices = schema.get("enum").and_then(Json::as_array).into_iter().flatten();
-    constant
-        .into_iter()
-        .chain(choices.filter_map(Json::as_str).map(str::to_owned))
-        .collect()
+    constant.into_iter().chain(choices.filter_map(Json::as_str).map(str::to_owned)).collect()
 }
 
 fn depth_of(problems: &[Problem]) -> usize {
-    problems
-        .iter()
-        .filter_map(|problem| Some(problem.key.as_ref()?.matches('.').count()))
-        .max()
-        .unwrap_or(0)
+    problems.iter().filter_map(|problem| Some(problem.key.as_ref()?.matches('.').count())).max().unwrap_or(0)
 }
 
 fn types(schema: &Json) -> Vec<&str> {
@@ -386,19 +321,11 @@ fn name_types(kinds: &[&str]) -> String {
 }
 
 fn quote(names: &[String]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 /// The known name most like `name`, when one is near enough to have been meant.

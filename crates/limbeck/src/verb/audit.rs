@@ -52,10 +52,7 @@ impl Audit {
         let found = match (&self.recipe, &self.teacher, &self.student) {
             (_, Some(teacher), Some(student)) => self.of_models(teacher, student, desk)?,
             (Some(recipe), ..) => {
-                let recipe = RecipeArgs {
-                    recipe: recipe.clone(),
-                    changes: self.changes,
-                };
+                let recipe = RecipeArgs { recipe: recipe.clone(), changes: self.changes };
                 let mut pipeline: Pipeline<'_> = recipe.open(desk)?;
                 pipeline.reach(Goal::Audit)?;
                 let found = pipeline.audited()?;
@@ -85,14 +82,8 @@ impl Audit {
         if let Some(seed) = self.seed {
             config.seed = seed;
         }
-        audit(
-            subject(&teacher),
-            subject(&student),
-            baseline.as_ref().map(subject),
-            &config,
-            &desk.progress,
-        )
-        .map_err(|error| stage(error.into()))
+        audit(subject(&teacher), subject(&student), baseline.as_ref().map(subject), &config, &desk.progress)
+            .map_err(|error| stage(error.into()))
     }
 }
 
@@ -101,10 +92,7 @@ fn stage(source: StageError) -> Failure {
 }
 
 fn subject(model: &LoadedModel) -> Subject<'_> {
-    Subject {
-        decoder: &model.decoder,
-        tokenizer: &model.tokenizer,
-    }
+    Subject { decoder: &model.decoder, tokenizer: &model.tokenizer }
 }
 
 fn summary(audit: &results::Audit) -> String {
@@ -116,11 +104,7 @@ fn summary(audit: &results::Audit) -> String {
     let networks = [
         ("teacher", Some(&audit.teacher), Some(&audit.brittleness.teacher)),
         ("student", Some(&audit.student), Some(&audit.brittleness.student)),
-        (
-            "baseline",
-            audit.baseline.as_ref(),
-            audit.brittleness.baseline.as_ref(),
-        ),
+        ("baseline", audit.baseline.as_ref(), audit.brittleness.baseline.as_ref()),
     ];
     for (name, network, brittleness) in networks {
         if let (Some(network), Some(brittleness)) = (network, brittleness) {

@@ -20,9 +20,7 @@ impl Capture {
         let mut pipeline = self.recipe.open(desk)?;
         pipeline.reach(Goal::Capture)?;
         let folder = pipeline.folder().join("signals");
-        desk.output.data(&json!({ "signals": folder }), || {
-            format!("signals: {}", folder.display())
-        })?;
+        desk.output.data(&json!({ "signals": folder }), || format!("signals: {}", folder.display()))?;
         Ok(Exit::Fine)
     }
 }

@@ -21,19 +21,13 @@ impl Evaluate {
         let mut pipeline = self.recipe.open(desk)?;
         pipeline.reach(Goal::Evaluate)?;
         let evaluation = pipeline.evaluation()?;
-        desk.output
-            .data(&json!({ "evaluation": evaluation }), || table(&evaluation))?;
+        desk.output.data(&json!({ "evaluation": evaluation }), || table(&evaluation))?;
         Ok(Exit::Fine)
     }
 }
 
 fn table(evaluation: &Evaluation) -> String {
-    let Evaluation {
-        teacher,
-        student,
-        baseline,
-        ..
-    } = evaluation;
+    let Evaluation { teacher, student, baseline, .. } = evaluation;
     let mut text = format!(
         "{} held-out examples, {} scored tokens\n{:<10} {:>24} {:>24} {:>24} {:>24}\n",
         evaluation.examples,
@@ -49,10 +43,7 @@ fn table(evaluation: &Evaluation) -> String {
         let [a, b, c, d] = cells;
         text += &format!("{name:<10} {a:>24} {b:>24} {c:>24} {d:>24}\n");
     };
-    row(
-        "teacher",
-        [cell(&teacher.accuracy), cell(&teacher.loss), blank(), blank()],
-    );
+    row("teacher", [cell(&teacher.accuracy), cell(&teacher.loss), blank(), blank()]);
     for (name, scores) in [("student", Some(student)), ("baseline", baseline.as_ref())] {
         if let Some(scores) = scores {
             let cells = [&scores.accuracy, &scores.loss, &scores.agreement, &scores.kl].map(cell);
@@ -66,8 +57,5 @@ fn table(evaluation: &Evaluation) -> String {
 }
 
 fn cell(estimate: &Estimate) -> String {
-    format!(
-        "{:.4} [{:.4}, {:.4}]",
-        estimate.value, estimate.low, estimate.high
-    )
+    format!("{:.4} [{:.4}, {:.4}]", estimate.value, estimate.low, estimate.high)
 }

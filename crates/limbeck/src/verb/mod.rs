@@ -123,9 +123,7 @@ impl Changes {
     pub(crate) fn overrides(&self) -> Result<Vec<Override>, Failure> {
         let mut all = Override::from_environment();
         if let Some(out) = &self.out {
-            let text = out
-                .to_str()
-                .ok_or_else(|| Failure::input("--out: the path is not valid UTF-8"))?;
+            let text = out.to_str().ok_or_else(|| Failure::input("--out: the path is not valid UTF-8"))?;
             all.push(Override::string("--out", "output_dir", text));
         }
         for argument in &self.set {
@@ -162,12 +160,7 @@ pub(crate) fn nearest(error: &clap::Error) -> Option<String> {
     let command = Cli::command();
     let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
     let distance = |verb: &&str| strsim::damerau_levenshtein(typed, verb);
-    match verbs
-        .iter()
-        .copied()
-        .filter(|verb| distance(verb) <= 2)
-        .min_by_key(distance)
-    {
+    match verbs.iter().copied().filter(|verb| distance(verb) <= 2).min_by_key(distance) {
         Some(verb) => Some(format!("did you mean `limbeck {verb}`?")),
         None => Some(format!("the verbs are: {}", verbs.join(", "))),
     }

@@ -29,18 +29,13 @@ impl Recipes {
                     .map(|one| json!({ "name": one.name, "description": one.description() }))
                     .collect();
                 desk.output.data(&all, || {
-                    let lines = BUILTIN
-                        .iter()
-                        .map(|one| format!("{:<16} {}", one.name, one.description()));
+                    let lines = BUILTIN.iter().map(|one| format!("{:<16} {}", one.name, one.description()));
                     lines.collect::<Vec<_>>().join("\n")
                 })?;
             }
             Self::Show { name } => {
                 let one = builtin(&name)?;
-                desk.output
-                    .data(&json!({ "name": one.name, "text": one.text }), || {
-                        one.text.to_owned()
-                    })?;
+                desk.output.data(&json!({ "name": one.name, "text": one.text }), || one.text.to_owned())?;
             }
         }
         Ok(Exit::Fine)

@@ -20,16 +20,12 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn perform(self, desk: &Desk) -> Result<Exit, Failure> {
         if !self.run.join(pipeline::RESULTS).is_file() {
-            return Err(
-                Failure::input(format!("{} holds no {}", self.run.display(), pipeline::RESULTS))
-                    .hint("`limbeck run RECIPE` makes a run folder with results"),
-            );
+            return Err(Failure::input(format!("{} holds no {}", self.run.display(), pipeline::RESULTS))
+                .hint("`limbeck run RECIPE` makes a run folder with results"));
         }
         let (page, results) = pipeline::rerender(&self.run)?;
         let data = json!({ "report": page, "verdict": results.verdict });
-        desk.output.data(&data, || {
-            format!("{}\nreport: {}", results.verdict.headline, page.display())
-        })?;
+        desk.output.data(&data, || format!("{}\nreport: {}", results.verdict.headline, page.display()))?;
         Ok(Exit::Fine)
     }
 }

@@ -27,12 +27,7 @@ impl Run {
 
 /// Prints the verdict, the gates and the path of the report.
 pub(super) fn conclude(desk: &Desk, pipeline: &Pipeline<'_>, results: &Results) -> Result<Exit, Failure> {
-    let gates: Vec<GateOutcome> = pipeline
-        .recipe()
-        .gates
-        .iter()
-        .map(|gate| gate.judge(results))
-        .collect();
+    let gates: Vec<GateOutcome> = pipeline.recipe().gates.iter().map(|gate| gate.judge(results)).collect();
     let report = pipeline.folder().join(REPORT);
     let data = json!({
         "verdict": results.verdict,
@@ -51,9 +46,5 @@ pub(super) fn conclude(desk: &Desk, pipeline: &Pipeline<'_>, results: &Results) 
         text += &format!("report: {}", report.display());
         text
     })?;
-    Ok(if gates.iter().all(|gate| gate.passed) {
-        Exit::Fine
-    } else {
-        Exit::No
-    })
+    Ok(if gates.iter().all(|gate| gate.passed) { Exit::Fine } else { Exit::No })
 }

@@ -25,11 +25,7 @@ impl Train {
         let data = json!({ "training": training, "student": folder.join("student") });
         desk.output.data(&data, || {
             let lines: Vec<String> = training.runs.iter().map(sentence).collect();
-            format!(
-                "{}\nstudent: {}",
-                lines.join("\n"),
-                folder.join("student").display()
-            )
+            format!("{}\nstudent: {}", lines.join("\n"), folder.join("student").display())
         })?;
         Ok(Exit::Fine)
     }
@@ -37,11 +33,7 @@ impl Train {
 
 fn sentence(run: &TrainingRun) -> String {
     let losses = run.curve.first().zip(run.curve.last());
-    let losses = losses.map_or_else(String::new, |(first, last)| {
-        format!(", loss {:.4} to {:.4}", first.loss, last.loss)
-    });
-    format!(
-        "{}: {} steps, {} tokens{losses}",
-        run.network, run.steps, run.tokens
-    )
+    let losses = losses
+        .map_or_else(String::new, |(first, last)| format!(", loss {:.4} to {:.4}", first.loss, last.loss));
+    format!("{}: {} steps, {} tokens{losses}", run.network, run.steps, run.tokens)
 }

@@ -22,11 +22,7 @@ impl Validate {
         let loaded = self.recipe.load()?;
         let data = json!({ "valid": true, "recipe": loaded.recipe });
         desk.output.data(&data, || {
-            if self.resolved {
-                loaded.resolved.clone()
-            } else {
-                format!("{}: valid", self.recipe.name())
-            }
+            if self.resolved { loaded.resolved.clone() } else { format!("{}: valid", self.recipe.name()) }
         })?;
         Ok(Exit::Fine)
     }

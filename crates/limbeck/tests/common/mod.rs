@@ -1,11 +1,5 @@
 //! Runs of the program on the tiny recipe.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    unreachable_pub
-)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -42,12 +36,7 @@ pub fn stderr(output: &Output) -> String {
 /// Runs to the end; anything but exit code 0 fails the test.
 pub fn succeed(mut command: Command) -> Output {
     let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{}",
-        output.status,
-        stderr(&output)
-    );
+    assert!(output.status.success(), "{command:?}: {}\n{}", output.status, stderr(&output));
     output
 }
 

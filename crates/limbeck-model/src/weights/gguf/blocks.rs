@@ -115,16 +115,9 @@ fn each_block<const B: usize, const N: usize>(
     one: impl Fn(&[u8; B], &mut [f32; N]) + Sync,
 ) -> Vec<f32> {
     let mut values = vec![0f32; bytes.len() / B * N];
-    let tasks = values
-        .par_chunks_mut(N * BLOCKS_PER_TASK)
-        .zip(bytes.par_chunks(B * BLOCKS_PER_TASK));
+    let tasks = values.par_chunks_mut(N * BLOCKS_PER_TASK).zip(bytes.par_chunks(B * BLOCKS_PER_TASK));
     tasks.for_each(|(values, bytes)| {
-        for (values, block) in values
-            .as_chunks_mut::<N>()
-            .0
-            .iter_mut()
-            .zip(bytes.as_chunks::<B>().0)
-        {
+        for (values, block) in values.as_chunks_mut::<N>().0.iter_mut().zip(bytes.as_chunks::<B>().0) {
             one(block, values);
         }
     });
@@ -138,11 +131,7 @@ pub(super) fn half_at(block: &[u8], at: usize) -> f32 {
 
 /// 4-bit values, low nibbles first, then high ones.
 fn nibbles(bytes: &[u8], index: usize) -> u8 {
-    if index < 16 {
-        bytes[index] & 0x0f
-    } else {
-        bytes[index - 16] >> 4
-    }
+    if index < 16 { bytes[index] & 0x0f } else { bytes[index - 16] >> 4 }
 }
 
 /// The fifth bit of value `index`.

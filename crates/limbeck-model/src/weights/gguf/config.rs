@@ -66,16 +66,11 @@ impl Keys<'_> {
     }
 
     fn number(&self, name: &str) -> Result<f64, GgufError> {
-        self.file
-            .required(&format!("{}.{name}", self.prefix), "a number", Value::as_f64)
+        self.file.required(&format!("{}.{name}", self.prefix), "a number", Value::as_f64)
     }
 
     fn wrong(&self, name: &str, expected: &'static str, found: impl ToString) -> GgufError {
-        GgufError::WrongValue {
-            key: format!("{}.{name}", self.prefix),
-            expected,
-            found: found.to_string(),
-        }
+        GgufError::WrongValue { key: format!("{}.{name}", self.prefix), expected, found: found.to_string() }
     }
 }
 
@@ -89,10 +84,7 @@ fn gpt2(file: &GgufFile, config: &mut Map<String, Json>) -> Result<(), GgufError
     config.insert("n_head".into(), keys.count("attention.head_count")?.into());
     config.insert("n_inner".into(), keys.count("feed_forward_length")?.into());
     config.insert("activation_function".into(), "gelu_new".into());
-    config.insert(
-        "layer_norm_epsilon".into(),
-        keys.number("attention.layer_norm_epsilon")?.into(),
-    );
+    config.insert("layer_norm_epsilon".into(), keys.number("attention.layer_norm_epsilon")?.into());
     Ok(())
 }
 
@@ -101,20 +93,12 @@ fn llama_like(
     architecture: Architecture,
     config: &mut Map<String, Json>,
 ) -> Result<(), GgufError> {
-    let keys = Keys {
-        file,
-        prefix: architecture.name(),
-    };
-    let (width, heads) = (
-        keys.count("embedding_length")?,
-        keys.count("attention.head_count")?,
-    );
+    let keys = Keys { file, prefix: architecture.name() };
+    let (width, heads) = (keys.count("embedding_length")?, keys.count("attention.head_count")?);
     if heads == 0 {
         return Err(keys.wrong("attention.head_count", "at least 1", heads));
     }
-    let d_head = keys
-        .optional_count("attention.key_length")?
-        .unwrap_or(width / heads);
+    let d_head = keys.optional_count("attention.key_length")?.unwrap_or(width / heads);
     if let Some(value) = keys.optional_count("attention.value_length")?
         && value != d_head
     {
@@ -132,40 +116,23 @@ fn llama_like(
     if let Some(experts) = keys.optional_count("expert_count")?
         && experts != 0
     {
-        return Err(keys.wrong(
-            "expert_count",
-            "0 (mixtures of experts are not supported)",
-            experts,
-        ));
+        return Err(keys.wrong("expert_count", "0 (mixtures of experts are not supported)", experts));
     }
     let freq_base = format!("{}.rope.freq_base", keys.prefix);
-    let theta = file
-        .optional(&freq_base, "a number", Value::as_f64)?
-        .unwrap_or(10000.0);
+    let theta = file.optional(&freq_base, "a number", Value::as_f64)?.unwrap_or(10000.0);
     config.insert("vocab_size".into(), vocab_size(file)?.into());
     config.insert("hidden_size".into(), width.into());
-    config.insert(
-        "intermediate_size".into(),
-        keys.count("feed_forward_length")?.into(),
-    );
+    config.insert("intermediate_size".into(), keys.count("feed_forward_length")?.into());
     config.insert("num_hidden_layers".into(), keys.count("block_count")?.into());
     config.insert("num_attention_heads".into(), heads.into());
     config.insert(
         "num_key_value_heads".into(),
-        keys.optional_count("attention.head_count_kv")?
-            .unwrap_or(heads)
-            .into(),
+        keys.optional_count("attention.head_count_kv")?.unwrap_or(heads).into(),
     );
     config.insert("head_dim".into(), d_head.into());
     config.insert("hidden_act".into(), "silu".into());
-    config.insert(
-        "max_position_embeddings".into(),
-        keys.count("context_length")?.into(),
-    );
-    config.insert(
-        "rms_norm_eps".into(),
-        keys.number("attention.layer_norm_rms_epsilon")?.into(),
-    );
+    config.insert("max_position_embeddings".into(), keys.count("context_length")?.into());
+    config.insert("rms_norm_eps".into(), keys.number("attention.layer_norm_rms_epsilon")?.into());
     config.insert("rope_theta".into(), theta.into());
     if let Some(scaling) = rope_scaling(&keys, theta)? {
         config.insert("rope_scaling".into(), scaling);
@@ -186,9 +153,7 @@ fn llama_like(
 fn rope_scaling(keys: &Keys<'_>, theta: f64) -> Result<Option<Json>, GgufError> {
     let kind = format!("{}.rope.scaling.type", keys.prefix);
     if let Some(kind @ ("linear" | "yarn")) = keys.file.optional(&kind, "a string", Value::as_str)? {
-        return Ok(Some(
-            json!({ "rope_type": kind, "factor": keys.number("rope.scaling.factor")? }),
-        ));
+        return Ok(Some(json!({ "rope_type": kind, "factor": keys.number("rope.scaling.factor")? })));
     }
     if !keys.file.tensors().contains_key(ROPE_FREQS) {
         return Ok(None);
@@ -206,9 +171,8 @@ fn rope_scaling(keys: &Keys<'_>, theta: f64) -> Result<Option<Json>, GgufError> 
 
 fn vocab_size(file: &GgufFile) -> Result<usize, GgufError> {
     let name = "token_embd.weight";
-    let info = file.tensors().get(name).ok_or_else(|| GgufError::MissingTensor {
-        tensor: name.to_owned(),
-    })?;
+    let info =
+        file.tensors().get(name).ok_or_else(|| GgufError::MissingTensor { tensor: name.to_owned() })?;
     match info.shape.as_slice() {
         &[vocab, _] => Ok(vocab),
         found => Err(GgufError::WrongShape {
@@ -221,10 +185,9 @@ fn vocab_size(file: &GgufFile) -> Result<usize, GgufError> {
 
 /// Whether the unembedding is the embedding: absent, or a copy (older converters of GPT-2 wrote one).
 pub(super) fn head_is_tied(file: &GgufFile) -> Result<bool, GgufError> {
-    let (Some(head), Some(embedding)) = (
-        file.tensors().get("output.weight"),
-        file.tensors().get("token_embd.weight"),
-    ) else {
+    let (Some(head), Some(embedding)) =
+        (file.tensors().get("output.weight"), file.tensors().get("token_embd.weight"))
+    else {
         return Ok(true);
     };
     let same_form = head.kind == embedding.kind && head.shape == embedding.shape;

@@ -12,11 +12,7 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            at: 0,
-            wide: true,
-        }
+        Self { bytes, at: 0, wide: true }
     }
 
     /// Lengths are 32-bit from here on.
@@ -37,12 +33,7 @@ impl<'a> Cursor<'a> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let taken = usize::try_from(count).ok().and_then(|count| rest.get(..count));
         let Some(taken) = taken else {
-            return Err(GgufError::Truncated {
-                what,
-                offset: self.at,
-                needed: count,
-                available: rest.len(),
-            });
+            return Err(GgufError::Truncated { what, offset: self.at, needed: count, available: rest.len() });
         };
         self.at += taken.len();
         Ok(taken)
@@ -65,11 +56,7 @@ impl<'a> Cursor<'a> {
 
     /// A count or length in the width of the file's version.
     pub(super) fn length(&mut self, what: &'static str) -> Result<u64, GgufError> {
-        if self.wide {
-            self.u64(what)
-        } else {
-            self.u32(what).map(u64::from)
-        }
+        if self.wide { self.u64(what) } else { self.u32(what).map(u64::from) }
     }
 
     /// Bytes of a count or length.
@@ -83,11 +70,7 @@ impl<'a> Cursor<'a> {
         let available = self.remaining();
         match usize::try_from(count) {
             Ok(small) if small <= available / least.max(1) => Ok(small),
-            _ => Err(GgufError::ImpossibleCount {
-                what,
-                count,
-                available,
-            }),
+            _ => Err(GgufError::ImpossibleCount { what, count, available }),
         }
     }
 
@@ -96,8 +79,6 @@ impl<'a> Cursor<'a> {
         let length = self.length(what)?;
         let offset = self.at;
         let bytes = self.take(length, what)?;
-        std::str::from_utf8(bytes)
-            .map(str::to_owned)
-            .map_err(|_| GgufError::NotUtf8 { what, offset })
+        std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| GgufError::NotUtf8 { what, offset })
     }
 }

@@ -83,11 +83,7 @@ pub fn save_gguf_pieces(
         .unwrap_or(architecture == Architecture::Gpt2);
     let mut tensors = Vec::new();
     let mut sources = BTreeMap::new();
-    for name in weights
-        .names()
-        .into_iter()
-        .filter(|name| !(tied && name == "lm_head.weight"))
-    {
+    for name in weights.names().into_iter().filter(|name| !(tied && name == "lm_head.weight")) {
         let stored = architecture.to_gguf(&name).ok_or_else(|| {
             let error = GgufError::UnknownTensor {
                 tensor: name.clone(),
@@ -100,16 +96,8 @@ pub fn save_gguf_pieces(
             shape.reverse();
         }
         // llama.cpp looks positions up in F32 only.
-        let kind = if stored == "position_embd.weight" {
-            TensorType::F32
-        } else {
-            dtype.stored_type(&shape)
-        };
-        tensors.push(StoredTensor {
-            name: stored.clone(),
-            kind,
-            shape,
-        });
+        let kind = if stored == "position_embd.weight" { TensorType::F32 } else { dtype.stored_type(&shape) };
+        tensors.push(StoredTensor { name: stored.clone(), kind, shape });
         sources.insert(stored, name);
     }
     let factors = settings.rope_factors()?;
@@ -161,10 +149,7 @@ struct Settings<'a> {
 
 impl Settings<'_> {
     fn text(&self, key: &str) -> Result<&str, WeightsError> {
-        self.config
-            .get(key)
-            .and_then(Json::as_str)
-            .ok_or_else(|| wrong(key, "a string"))
+        self.config.get(key).and_then(Json::as_str).ok_or_else(|| wrong(key, "a string"))
     }
 
     fn count(&self, key: &str) -> Result<u64, WeightsError> {
@@ -175,18 +160,11 @@ impl Settings<'_> {
     }
 
     fn count_or(&self, key: &str, default: u64) -> Result<u64, WeightsError> {
-        if self.config.get(key).is_none_or(Json::is_null) {
-            Ok(default)
-        } else {
-            self.count(key)
-        }
+        if self.config.get(key).is_none_or(Json::is_null) { Ok(default) } else { self.count(key) }
     }
 
     fn number(&self, key: &str) -> Result<f64, WeightsError> {
-        self.config
-            .get(key)
-            .and_then(Json::as_f64)
-            .ok_or_else(|| wrong(key, "a number"))
+        self.config.get(key).and_then(Json::as_f64).ok_or_else(|| wrong(key, "a number"))
     }
 
     /// The rotary settings: `rope_parameters` of transformers 5, or the older `rope_scaling`.
@@ -199,10 +177,7 @@ impl Settings<'_> {
 
     fn theta(&self) -> f64 {
         let nested = self.rope().and_then(|rope| rope.get("rope_theta"));
-        nested
-            .or_else(|| self.config.get("rope_theta"))
-            .and_then(Json::as_f64)
-            .unwrap_or(10000.0)
+        nested.or_else(|| self.config.get("rope_theta")).and_then(Json::as_f64).unwrap_or(10000.0)
     }
 
     fn d_head(&self) -> Result<u64, WeightsError> {
@@ -216,27 +191,18 @@ impl Settings<'_> {
             return Ok((heads, heads));
         }
         let heads = self.count("num_attention_heads")?;
-        Ok((
-            heads as usize,
-            self.count_or("num_key_value_heads", heads)? as usize,
-        ))
+        Ok((heads as usize, self.count_or("num_key_value_heads", heads)? as usize))
     }
 
     fn rope_factors(&self) -> Result<Option<Vec<f32>>, WeightsError> {
         let Some(rope) = self.rope() else { return Ok(None) };
-        let kind = rope
-            .get("rope_type")
-            .or_else(|| rope.get("type"))
-            .and_then(Json::as_str)
-            .unwrap_or("default");
+        let kind =
+            rope.get("rope_type").or_else(|| rope.get("type")).and_then(Json::as_str).unwrap_or("default");
         match kind {
             "default" => Ok(None),
             "llama3" => {
-                let number = |key: &str| {
-                    rope.get(key)
-                        .and_then(Json::as_f64)
-                        .ok_or_else(|| wrong(key, "a number"))
-                };
+                let number =
+                    |key: &str| rope.get(key).and_then(Json::as_f64).ok_or_else(|| wrong(key, "a number"));
                 let llama3 = Llama3Rope {
                     factor: number("factor")?,
                     low: number("low_freq_factor")?,
@@ -261,9 +227,7 @@ impl Settings<'_> {
         let mut put = |key: &str, value: Value| metadata.insert(format!("{name}.{key}"), value);
         let count = |key: &str| -> Result<Value, WeightsError> {
             let value = self.count(key)?;
-            u32::try_from(value)
-                .map(Value::U32)
-                .map_err(|_| wrong(key, "a 32-bit integer"))
+            u32::try_from(value).map(Value::U32).map_err(|_| wrong(key, "a 32-bit integer"))
         };
         if architecture == Architecture::Gpt2 {
             put("context_length", count("n_positions")?);
@@ -274,10 +238,7 @@ impl Settings<'_> {
                 "feed_forward_length",
                 Value::U32(self.count_or("n_inner", 4 * self.count("n_embd")?)? as u32),
             );
-            put(
-                "attention.layer_norm_epsilon",
-                Value::F32(self.number("layer_norm_epsilon")? as f32),
-            );
+            put("attention.layer_norm_epsilon", Value::F32(self.number("layer_norm_epsilon")? as f32));
             return Ok(metadata);
         }
         let d_head = self.d_head()? as u32;
@@ -286,16 +247,10 @@ impl Settings<'_> {
         put("block_count", count("num_hidden_layers")?);
         put("feed_forward_length", count("intermediate_size")?);
         put("attention.head_count", count("num_attention_heads")?);
-        put(
-            "attention.head_count_kv",
-            Value::U32(self.heads(architecture)?.1 as u32),
-        );
+        put("attention.head_count_kv", Value::U32(self.heads(architecture)?.1 as u32));
         put("attention.key_length", Value::U32(d_head));
         put("attention.value_length", Value::U32(d_head));
-        put(
-            "attention.layer_norm_rms_epsilon",
-            Value::F32(self.number("rms_norm_eps")? as f32),
-        );
+        put("attention.layer_norm_rms_epsilon", Value::F32(self.number("rms_norm_eps")? as f32));
         put("rope.dimension_count", Value::U32(d_head));
         put("rope.freq_base", Value::F32(self.theta() as f32));
         put("vocab_size", count("vocab_size")?);
@@ -304,8 +259,5 @@ impl Settings<'_> {
 }
 
 fn wrong(key: &str, expected: &'static str) -> WeightsError {
-    WeightsError::Config {
-        key: key.to_owned(),
-        expected,
-    }
+    WeightsError::Config { key: key.to_owned(), expected }
 }

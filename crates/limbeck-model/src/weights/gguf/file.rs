@@ -72,12 +72,7 @@ impl GgufFile {
             }
         }
         check_overlaps(&tensors)?;
-        Ok(Self {
-            file,
-            version,
-            metadata,
-            tensors,
-        })
+        Ok(Self { file, version, metadata, tensors })
     }
 
     /// The format's version, 1 to 3.
@@ -117,9 +112,7 @@ impl GgufFile {
     pub fn raw(&self, name: &str) -> Result<&[u8], GgufError> {
         let info = self.tensors.get(name);
         info.and_then(|info| self.file.get(info.range.clone()))
-            .ok_or_else(|| GgufError::MissingTensor {
-                tensor: name.to_owned(),
-            })
+            .ok_or_else(|| GgufError::MissingTensor { tensor: name.to_owned() })
     }
 
     /// A tensor as `f32`, in the order of the file.
@@ -127,13 +120,9 @@ impl GgufFile {
     /// # Errors
     /// [`GgufError::MissingTensor`].
     pub fn tensor(&self, name: &str) -> Result<HostTensor, GgufError> {
-        let info = self.tensors.get(name).ok_or_else(|| GgufError::MissingTensor {
-            tensor: name.to_owned(),
-        })?;
-        Ok(HostTensor {
-            shape: info.shape.clone(),
-            values: info.kind.dequantise(self.raw(name)?),
-        })
+        let info =
+            self.tensors.get(name).ok_or_else(|| GgufError::MissingTensor { tensor: name.to_owned() })?;
+        Ok(HostTensor { shape: info.shape.clone(), values: info.kind.dequantise(self.raw(name)?) })
     }
 
     /// `general.architecture`.
@@ -157,11 +146,7 @@ impl GgufFile {
         let Some(value) = self.metadata.get(key) else {
             return Ok(None);
         };
-        let wrong = || GgufError::WrongValue {
-            key: key.to_owned(),
-            expected,
-            found: value.describe(),
-        };
+        let wrong = || GgufError::WrongValue { key: key.to_owned(), expected, found: value.describe() };
         read(value).map(Some).ok_or_else(wrong)
     }
 
@@ -175,17 +160,14 @@ impl GgufFile {
         expected: &'static str,
         read: impl Fn(&'a Value) -> Option<T>,
     ) -> Result<T, GgufError> {
-        self.optional(key, expected, read)?
-            .ok_or_else(|| GgufError::MissingKey { key: key.to_owned() })
+        self.optional(key, expected, read)?.ok_or_else(|| GgufError::MissingKey { key: key.to_owned() })
     }
 }
 
 fn read_version(cursor: &mut Cursor<'_>) -> Result<u32, GgufError> {
     let magic = cursor.take(cursor.remaining().min(4) as u64, "magic")?;
     if magic != MAGIC {
-        return Err(GgufError::BadMagic {
-            found: magic.to_vec(),
-        });
+        return Err(GgufError::BadMagic { found: magic.to_vec() });
     }
     match cursor.u32("version")? {
         version @ 1..=3 => Ok(version),
@@ -231,10 +213,7 @@ impl RawTensor {
         let name = cursor.string("tensor name")?;
         let rank = cursor.u32("tensor rank")?;
         if !(1..=4).contains(&rank) {
-            return Err(GgufError::BadRank {
-                tensor: name,
-                found: rank,
-            });
+            return Err(GgufError::BadRank { tensor: name, found: rank });
         }
         let mut shape = Vec::with_capacity(4);
         for _ in 0..rank {
@@ -245,12 +224,7 @@ impl RawTensor {
             });
         }
         shape.reverse();
-        Ok(Self {
-            name,
-            shape,
-            kind: cursor.u32("tensor type")?,
-            offset: cursor.u64("tensor offset")?,
-        })
+        Ok(Self { name, shape, kind: cursor.u32("tensor type")?, offset: cursor.u64("tensor offset")? })
     }
 
     fn check(
@@ -259,12 +233,7 @@ impl RawTensor {
         file_length: usize,
         alignment: usize,
     ) -> Result<(String, TensorInfo), GgufError> {
-        let Self {
-            name: tensor,
-            shape,
-            kind,
-            offset,
-        } = self;
+        let Self { name: tensor, shape, kind, offset } = self;
         let Some(kind) = TensorType::from_number(kind) else {
             return Err(GgufError::UnsupportedTensorType {
                 tensor,
@@ -282,41 +251,21 @@ impl RawTensor {
         };
         let row = sizes.last().copied().unwrap_or(0);
         if row % kind.block() != 0 {
-            return Err(GgufError::PartialBlock {
-                tensor,
-                row,
-                block: kind.block(),
-            });
+            return Err(GgufError::PartialBlock { tensor, row, block: kind.block() });
         }
         let Some(size) = (count / kind.block()).checked_mul(kind.block_bytes()) else {
             return Err(GgufError::ShapeOverflow { tensor, shape });
         };
         if offset % alignment as u64 != 0 {
-            return Err(GgufError::Misaligned {
-                tensor,
-                offset,
-                alignment,
-            });
+            return Err(GgufError::Misaligned { tensor, offset, alignment });
         }
         let available = file_length - data_start;
-        let end = usize::try_from(offset)
-            .ok()
-            .and_then(|offset| Some((offset, offset.checked_add(size)?)));
+        let end = usize::try_from(offset).ok().and_then(|offset| Some((offset, offset.checked_add(size)?)));
         match end {
-            Some((start, end)) if end <= available => Ok((
-                tensor,
-                TensorInfo {
-                    shape: sizes,
-                    kind,
-                    range: data_start + start..data_start + end,
-                },
-            )),
-            _ => Err(GgufError::OutOfBounds {
-                tensor,
-                offset,
-                size: size as u64,
-                available,
-            }),
+            Some((start, end)) if end <= available => {
+                Ok((tensor, TensorInfo { shape: sizes, kind, range: data_start + start..data_start + end }))
+            }
+            _ => Err(GgufError::OutOfBounds { tensor, offset, size: size as u64, available }),
         }
     }
 }
@@ -327,10 +276,7 @@ fn check_overlaps(tensors: &BTreeMap<String, TensorInfo>) -> Result<(), GgufErro
     ranges.sort_by_key(|(range, _)| range.start);
     for ((first_range, first), (second_range, second)) in ranges.iter().zip(ranges.iter().skip(1)) {
         if first_range.end > second_range.start {
-            return Err(GgufError::Overlap {
-                first: (*first).clone(),
-                second: (*second).clone(),
-            });
+            return Err(GgufError::Overlap { first: (*first).clone(), second: (*second).clone() });
         }
     }
     Ok(())

@@ -8,10 +8,7 @@ fn scale_and_minimum(packed: &[u8], index: usize) -> (f32, f32) {
         (packed[index] & 63, packed[index + 4] & 63)
     } else {
         let low = packed[index + 4];
-        (
-            (low & 0x0f) | ((packed[index - 4] >> 6) << 4),
-            (low >> 4) | ((packed[index] >> 6) << 4),
-        )
+        ((low & 0x0f) | ((packed[index - 4] >> 6) << 4), (low >> 4) | ((packed[index] >> 6) << 4))
     };
     (f32::from(scale), f32::from(minimum))
 }

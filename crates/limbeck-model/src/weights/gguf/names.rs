@@ -83,9 +83,7 @@ impl Architecture {
         [Self::Llama, Self::Qwen2, Self::Qwen3, Self::Gpt2]
             .into_iter()
             .find(|architecture| architecture.name() == name)
-            .ok_or_else(|| GgufError::UnsupportedArchitecture {
-                found: name.to_owned(),
-            })
+            .ok_or_else(|| GgufError::UnsupportedArchitecture { found: name.to_owned() })
     }
 
     /// The name in GGUF; for these four it is also Hugging Face's `model_type`.
@@ -111,11 +109,8 @@ impl Architecture {
     /// Name tables (top, block) and Hugging Face's block prefix.
     fn tables(
         self,
-    ) -> (
-        &'static [(&'static str, &'static str)],
-        &'static [(&'static str, &'static str)],
-        &'static str,
-    ) {
+    ) -> (&'static [(&'static str, &'static str)], &'static [(&'static str, &'static str)], &'static str)
+    {
         match self {
             Self::Gpt2 => (GPT2_TOP, GPT2_BLOCK, "h."),
             Self::Llama | Self::Qwen2 | Self::Qwen3 => (LLAMA_TOP, LLAMA_BLOCK, "model.layers."),
@@ -131,9 +126,7 @@ impl Architecture {
             let (_, hf) = block.iter().find(|(gguf, _)| *gguf == rest)?;
             return Some(format!("{prefix}{number}.{hf}"));
         }
-        top.iter()
-            .find(|(gguf, _)| *gguf == name)
-            .map(|(_, hf)| (*hf).to_owned())
+        top.iter().find(|(gguf, _)| *gguf == name).map(|(_, hf)| (*hf).to_owned())
     }
 
     /// The GGUF name of a Hugging Face tensor.
@@ -145,9 +138,7 @@ impl Architecture {
             let (gguf, _) = block.iter().find(|(_, hf)| *hf == rest)?;
             return Some(format!("blk.{number}.{gguf}"));
         }
-        top.iter()
-            .find(|(_, hf)| *hf == name)
-            .map(|(gguf, _)| (*gguf).to_owned())
+        top.iter().find(|(_, hf)| *hf == name).map(|(gguf, _)| (*gguf).to_owned())
     }
 
     /// How the layouts of a tensor differ, by its Hugging Face name.
@@ -170,12 +161,9 @@ mod tests {
 
     #[test]
     fn names_translate_both_ways() {
-        for architecture in [
-            Architecture::Llama,
-            Architecture::Qwen2,
-            Architecture::Qwen3,
-            Architecture::Gpt2,
-        ] {
+        for architecture in
+            [Architecture::Llama, Architecture::Qwen2, Architecture::Qwen3, Architecture::Gpt2]
+        {
             let (top, block, _) = architecture.tables();
             let names = top.iter().map(|(gguf, _)| (*gguf).to_owned());
             for name in names.chain(block.iter().map(|(gguf, _)| format!("blk.17.{gguf}"))) {
@@ -185,17 +173,8 @@ mod tests {
             assert_eq!(architecture.to_hf("blk.x.attn_q.weight"), None);
         }
         assert_eq!(Architecture::Gpt2.layout("h.0.attn.c_attn.bias"), Layout::Same);
-        assert_eq!(
-            Architecture::Gpt2.layout("h.0.mlp.c_fc.weight"),
-            Layout::Transposed
-        );
-        assert_eq!(
-            Architecture::Qwen3.layout("model.layers.0.self_attn.q_proj.weight"),
-            Layout::Same
-        );
-        assert!(matches!(
-            Architecture::parse("mamba"),
-            Err(GgufError::UnsupportedArchitecture { .. })
-        ));
+        assert_eq!(Architecture::Gpt2.layout("h.0.mlp.c_fc.weight"), Layout::Transposed);
+        assert_eq!(Architecture::Qwen3.layout("model.layers.0.self_attn.q_proj.weight"), Layout::Same);
+        assert!(matches!(Architecture::parse("mamba"), Err(GgufError::UnsupportedArchitecture { .. })));
     }
 }

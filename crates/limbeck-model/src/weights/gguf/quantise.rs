@@ -11,27 +11,17 @@ use rayon::prelude::*;
 #[must_use]
 pub fn quantise_q8_0(values: &[f32]) -> Vec<u8> {
     let mut bytes = vec![0u8; values.len() / 32 * 34];
-    bytes
-        .par_chunks_mut(34 * 256)
-        .zip(values.par_chunks(32 * 256))
-        .for_each(|(bytes, values)| {
-            for (block, values) in bytes
-                .as_chunks_mut::<34>()
-                .0
-                .iter_mut()
-                .zip(values.as_chunks::<32>().0)
-            {
-                let largest = values
-                    .iter()
-                    .fold(0f32, |largest, value| largest.max(value.abs()));
-                let scale = largest / 127.0;
-                let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
-                block[..2].copy_from_slice(&f16::from_f32(scale).to_le_bytes());
-                for (byte, value) in block[2..].iter_mut().zip(values) {
-                    // Saturating; the product is within +-127 up to rounding.
-                    *byte = ((value * inverse).round() as i8).cast_unsigned();
-                }
+    bytes.par_chunks_mut(34 * 256).zip(values.par_chunks(32 * 256)).for_each(|(bytes, values)| {
+        for (block, values) in bytes.as_chunks_mut::<34>().0.iter_mut().zip(values.as_chunks::<32>().0) {
+            let largest = values.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+            let scale = largest / 127.0;
+            let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
+            block[..2].copy_from_slice(&f16::from_f32(scale).to_le_bytes());
+            for (byte, value) in block[2..].iter_mut().zip(values) {
+                // Saturating; the product is within +-127 up to rounding.
+                *byte = ((value * inverse).round() as i8).cast_unsigned();
             }
-        });
+        }
+    });
     bytes
 }

@@ -36,15 +36,8 @@ impl Llama3Rope {
     /// contexts of 8192 and of every power of two from 16 to 131072; short heads have too few factors for a fit.
     pub(super) fn from_factors(factors: &[f32], theta: f64) -> Option<Self> {
         let factor = f64::from(factors.iter().copied().fold(1.0, f32::max));
-        let published = [8192.0]
-            .into_iter()
-            .chain((4..=17).map(|power| f64::from(1u32 << power)));
-        let published = published.map(|original| Self {
-            factor,
-            low: 1.0,
-            high: 4.0,
-            original,
-        });
+        let published = [8192.0].into_iter().chain((4..=17).map(|power| f64::from(1u32 << power)));
+        let published = published.map(|original| Self { factor, low: 1.0, high: 4.0, original });
         published
             .chain(Self::fit(factors, theta, factor))
             .find(|candidate| candidate.explains(factors, theta))
@@ -55,10 +48,7 @@ impl Llama3Rope {
             .zip(factors)
             .filter(|(_, found)| **found > 1.0 && f64::from(**found) < factor)
             .map(|(wavelength, found)| {
-                (
-                    1.0 / wavelength,
-                    (1.0 / f64::from(*found) - 1.0 / factor) / (1.0 - 1.0 / factor),
-                )
+                (1.0 / wavelength, (1.0 / f64::from(*found) - 1.0 / factor) / (1.0 - 1.0 / factor))
             })
             .collect();
         let (first, last) = (inside.first()?, inside.last()?);
@@ -66,26 +56,16 @@ impl Llama3Rope {
         let intercept = first.1 - slope * first.0;
         // s = (original x - 1) / (high - 1)
         let span = -1.0 / intercept;
-        let fitted = Self {
-            factor,
-            low: 1.0,
-            high: 1.0 + span,
-            original: slope * span,
-        };
-        let rounded = Self {
-            high: (fitted.high * 100.0).round() / 100.0,
-            original: fitted.original.round(),
-            ..fitted
-        };
+        let fitted = Self { factor, low: 1.0, high: 1.0 + span, original: slope * span };
+        let rounded =
+            Self { high: (fitted.high * 100.0).round() / 100.0, original: fitted.original.round(), ..fitted };
         (rounded.high.is_finite() && rounded.original.is_finite() && rounded.original >= 1.0)
             .then_some(rounded)
     }
 
     fn explains(&self, factors: &[f32], theta: f64) -> bool {
         let mine = self.factors(theta, 2 * factors.len());
-        mine.iter()
-            .zip(factors)
-            .all(|(mine, found)| (mine - found).abs() <= 1e-3 * found.abs())
+        mine.iter().zip(factors).all(|(mine, found)| (mine - found).abs() <= 1e-3 * found.abs())
     }
 }
 
@@ -117,10 +97,7 @@ fn reorder(tensor: HostTensor, heads: usize, source: impl Fn(usize, usize) -> us
         let from = row / per_head * per_head + source(row % per_head, per_head / 2);
         values.extend_from_slice(&tensor.values[from * width..(from + 1) * width]);
     }
-    HostTensor {
-        shape: tensor.shape,
-        values,
-    }
+    HostTensor { shape: tensor.shape, values }
 }
 
 #[cfg(test)]
@@ -130,10 +107,7 @@ mod tests {
 
     #[test]
     fn reordering_is_undone() {
-        let tensor = HostTensor {
-            shape: vec![8, 1],
-            values: (0..8u8).map(f32::from).collect(),
-        };
+        let tensor = HostTensor { shape: vec![8, 1], values: (0..8u8).map(f32::from).collect() };
         let pairs = halves_to_pairs(tensor.clone(), 2);
         assert_eq!(pairs.values, [0.0, 2.0, 1.0, 3.0, 4.0, 6.0, 5.0, 7.0]);
         assert_eq!(pairs_to_halves(pairs, 2), tensor);
@@ -147,23 +121,12 @@ mod tests {
             (4.0, 3.0, 1024.0, 1e4),
             (8.0, 4.0, 32.0, 5e5),
         ] {
-            let rope = Llama3Rope {
-                factor,
-                low: 1.0,
-                high,
-                original,
-            };
+            let rope = Llama3Rope { factor, low: 1.0, high, original };
             let factors = rope.factors(theta, 128);
             let found = Llama3Rope::from_factors(&factors, theta).expect("a fit");
             let again = found.factors(theta, 128);
-            assert!(
-                factors.iter().zip(&again).all(|(a, b)| (a - b).abs() < 1e-3),
-                "{found:?}"
-            );
+            assert!(factors.iter().zip(&again).all(|(a, b)| (a - b).abs() < 1e-3), "{found:?}");
         }
-        assert_eq!(
-            Llama3Rope::from_factors(&[3.0, 1.0, 2.0, 9.0, 1.5, 1.0], 1e4),
-            None
-        );
+        assert_eq!(Llama3Rope::from_factors(&[3.0, 1.0, 2.0, 9.0, 1.5, 1.0], 1e4), None);
     }
 }

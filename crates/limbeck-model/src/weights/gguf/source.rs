@@ -38,9 +38,8 @@ impl GgufSource {
         let key_heads_key = format!("{heads_key}_kv");
         let count = |value: &Value| value.as_u64().and_then(|count| usize::try_from(count).ok());
         let heads = file.required(&heads_key, "an integer that is not negative", count)?;
-        let key_heads = file
-            .optional(&key_heads_key, "an integer that is not negative", count)?
-            .unwrap_or(heads);
+        let key_heads =
+            file.optional(&key_heads_key, "an integer that is not negative", count)?.unwrap_or(heads);
         let tied = head_is_tied(&file)?;
         let mut names = BTreeMap::new();
         for name in file.tensors().keys() {
@@ -54,13 +53,7 @@ impl GgufSource {
             })?;
             names.insert(hf, name.clone());
         }
-        Ok(Self {
-            file,
-            architecture,
-            heads,
-            key_heads,
-            names,
-        })
+        Ok(Self { file, architecture, heads, key_heads, names })
     }
 
     /// The file behind the weights.
@@ -70,13 +63,10 @@ impl GgufSource {
     }
 
     fn stored(&self, name: &str) -> Result<&str, WeightsError> {
-        self.names
-            .get(name)
-            .map(String::as_str)
-            .ok_or_else(|| WeightsError::MissingTensor {
-                tensor: name.to_owned(),
-                origin: self.file.path().display().to_string(),
-            })
+        self.names.get(name).map(String::as_str).ok_or_else(|| WeightsError::MissingTensor {
+            tensor: name.to_owned(),
+            origin: self.file.path().display().to_string(),
+        })
     }
 }
 
@@ -86,12 +76,8 @@ impl WeightSource for GgufSource {
     }
 
     fn shape(&mut self, name: &str) -> Result<Vec<usize>, WeightsError> {
-        let mut shape = self
-            .file
-            .tensors()
-            .get(self.stored(name)?)
-            .map(|info| info.shape.clone())
-            .unwrap_or_default();
+        let mut shape =
+            self.file.tensors().get(self.stored(name)?).map(|info| info.shape.clone()).unwrap_or_default();
         if self.architecture.layout(name) == Layout::Transposed {
             shape.reverse();
         }
@@ -100,10 +86,7 @@ impl WeightSource for GgufSource {
 
     fn tensor(&mut self, name: &str) -> Result<HostTensor, WeightsError> {
         let stored = self.stored(name)?;
-        let tensor = self
-            .file
-            .tensor(stored)
-            .map_err(WeightsError::gguf(self.file.path()))?;
+        let tensor = self.file.tensor(stored).map_err(WeightsError::gguf(self.file.path()))?;
         Ok(match self.architecture.layout(name) {
             Layout::Same => tensor,
             Layout::Transposed => tensor.transposed(),

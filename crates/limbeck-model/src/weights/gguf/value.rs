@@ -116,21 +116,13 @@ impl Value {
     /// The value as a string.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
-        if let Self::String(text) = self {
-            Some(text)
-        } else {
-            None
-        }
+        if let Self::String(text) = self { Some(text) } else { None }
     }
 
     /// The value as a truth value.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
-        if let Self::Bool(value) = self {
-            Some(*value)
-        } else {
-            None
-        }
+        if let Self::Bool(value) = self { Some(*value) } else { None }
     }
 
     /// A few words that show the value in a message.
@@ -221,10 +213,7 @@ impl Array {
 
     fn read(cursor: &mut Cursor<'_>, key: &str, depth: usize) -> Result<Self, GgufError> {
         if depth > MAX_DEPTH {
-            return Err(GgufError::NestedTooDeep {
-                key: key.to_owned(),
-                limit: MAX_DEPTH,
-            });
+            return Err(GgufError::NestedTooDeep { key: key.to_owned(), limit: MAX_DEPTH });
         }
         fn numbers<const N: usize, T>(
             cursor: &mut Cursor<'_>,
@@ -276,9 +265,7 @@ impl Array {
         macro_rules! numbers {
             ($kind:ident, $items:expr) => {{
                 head(out, ValueType::$kind);
-                $items
-                    .iter()
-                    .for_each(|item| out.extend(item.to_le_bytes()));
+                $items.iter().for_each(|item| out.extend(item.to_le_bytes()));
             }};
         }
         match self {
@@ -316,10 +303,8 @@ pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
 
 fn read_type(cursor: &mut Cursor<'_>, key: &str) -> Result<ValueType, GgufError> {
     let number = cursor.u32("value type")?;
-    ValueType::from_number(number).ok_or_else(|| GgufError::UnknownValueType {
-        key: key.to_owned(),
-        found: number,
-    })
+    ValueType::from_number(number)
+        .ok_or_else(|| GgufError::UnknownValueType { key: key.to_owned(), found: number })
 }
 
 fn read_bool(cursor: &mut Cursor<'_>) -> Result<bool, GgufError> {

@@ -50,11 +50,7 @@ impl GgufWriter {
         head.extend(b"GGUF");
         head.extend(3u32.to_le_bytes());
         head.extend((self.tensors.len() as u64).to_le_bytes());
-        let keys: Vec<_> = self
-            .metadata
-            .iter()
-            .filter(|(key, _)| *key != "general.alignment")
-            .collect();
+        let keys: Vec<_> = self.metadata.iter().filter(|(key, _)| *key != "general.alignment").collect();
         head.extend((keys.len() as u64).to_le_bytes());
         for (key, value) in keys {
             write_string(&mut head, key);

@@ -65,23 +65,13 @@ impl Export {
                 };
                 let lineage = Lineage {
                     name: self.model.clone(),
-                    base: Some(Ingredient {
-                        name: model.origin.clone(),
-                        hash: model.hash.clone(),
-                    }),
+                    base: Some(Ingredient { name: model.origin.clone(), hash: model.hash.clone() }),
                     ..Lineage::default()
                 };
                 let config = model.decoder.config().to_hf_json();
                 let mut weights = model.decoder.to_hf_weights();
-                save_folder_pieces(
-                    &self.out,
-                    &config,
-                    &mut weights,
-                    &model.tokenizer,
-                    &lineage,
-                    float,
-                )
-                .map_err(|error| fail(ModelError::from(error)))?;
+                save_folder_pieces(&self.out, &config, &mut weights, &model.tokenizer, &lineage, float)
+                    .map_err(|error| fail(ModelError::from(error)))?;
             }
             Format::Gguf => {
                 let dtype = match self.dtype {
@@ -92,8 +82,7 @@ impl Export {
                 save_gguf(&self.out, &model.decoder, &model.tokenizer, dtype).map_err(fail)?;
             }
         }
-        desk.output
-            .data(&json!({ "out": self.out }), || self.out.display().to_string())?;
+        desk.output.data(&json!({ "out": self.out }), || self.out.display().to_string())?;
         Ok(Exit::Fine)
     }
 }

@@ -65,19 +65,13 @@ impl Generate {
             };
             so_far.push(token);
             let stopped = !self.stop.is_empty()
-                && model
-                    .tokenizer
-                    .decode(so_far)
-                    .is_ok_and(|text| cut(&text, &self.stop).is_some());
+                && model.tokenizer.decode(so_far).is_ok_and(|text| cut(&text, &self.stop).is_some());
             !stopped && !interrupt::requested()
         };
         let answers = generate(&model.decoder, &prompts, &config, &mut on_token).map_err(fail)?;
         let mut texts = Vec::new();
         for ids in &answers {
-            let text = model
-                .tokenizer
-                .decode(ids)
-                .map_err(|error| fail(ModelError::from(error)))?;
+            let text = model.tokenizer.decode(ids).map_err(|error| fail(ModelError::from(error)))?;
             texts.push(cut(&text, &self.stop).map_or(text.clone(), |end| text[..end].to_owned()));
         }
         let data: Vec<_> = self
@@ -88,21 +82,13 @@ impl Generate {
             .map(|((prompt, text), ids)| json!({ "prompt": prompt, "text": text, "tokens": ids }))
             .collect();
         desk.output.data(&data, || texts.join("\n"))?;
-        Ok(if interrupt::requested() {
-            Exit::Interrupted
-        } else {
-            Exit::Fine
-        })
+        Ok(if interrupt::requested() { Exit::Interrupted } else { Exit::Fine })
     }
 }
 
 /// Where the first stop text begins.
 fn cut(text: &str, stops: &[String]) -> Option<usize> {
-    stops
-        .iter()
-        .filter(|stop| !stop.is_empty())
-        .filter_map(|stop| text.find(stop.as_str()))
-        .min()
+    stops.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| text.find(stop.as_str())).min()
 }
 
 fn encode(model: &LoadedModel, prompt: &str, chat: bool) -> Result<Vec<u32>, Failure> {
@@ -115,17 +101,10 @@ fn encode(model: &LoadedModel, prompt: &str, chat: bool) -> Result<Vec<u32>, Fai
             }
         };
         let name = |id: Option<u32>| id.and_then(|id| tokenizer.id_to_token(id)).unwrap_or_default();
-        let special = SpecialTokens {
-            bos: name(tokenizer.bos()),
-            eos: name(tokenizer.eos()),
-        };
-        let message = Message {
-            role: "user".into(),
-            content: prompt.to_owned(),
-        };
-        let text = template
-            .render(&[message], true, &special)
-            .map_err(|error| fail(ModelError::from(error)))?;
+        let special = SpecialTokens { bos: name(tokenizer.bos()), eos: name(tokenizer.eos()) };
+        let message = Message { role: "user".into(), content: prompt.to_owned() };
+        let text =
+            template.render(&[message], true, &special).map_err(|error| fail(ModelError::from(error)))?;
         tokenizer.encode(&text, false)
     } else {
         tokenizer.encode(prompt, true)

@@ -30,10 +30,7 @@ pub(crate) struct Logits {
 impl Logits {
     pub(crate) fn perform(self, desk: &Desk) -> Result<Exit, Failure> {
         let model = super::load(&self.model, desk)?;
-        let ids = model
-            .tokenizer
-            .encode(&self.text, true)
-            .map_err(|error| fail(ModelError::from(error)))?;
+        let ids = model.tokenizer.encode(&self.text, true).map_err(|error| fail(ModelError::from(error)))?;
         if ids.is_empty() {
             return Err(Failure::input("--text gives no token"));
         }
@@ -42,28 +39,19 @@ impl Logits {
         let batch = TokenBatch::new(&rows, &Device::default()).map_err(fail)?;
         let logits = model.decoder.logits(&batch, &mut NoTap);
         let [_, n, vocab] = logits.dims();
-        let values = logits
-            .into_data()
-            .try_to_vec::<f32>()
-            .map_err(|error| Failure::broke(format!("{error:?}")))?;
+        let values =
+            logits.into_data().try_to_vec::<f32>().map_err(|error| Failure::broke(format!("{error:?}")))?;
         let id_bytes: Vec<u8> = ids.iter().flat_map(|id| i64::from(*id).to_le_bytes()).collect();
         let logit_bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let tensors = [
-            (
-                "input_ids",
-                TensorView::new(Dtype::I64, vec![n], &id_bytes).map_err(Failure::broke)?,
-            ),
-            (
-                "logits",
-                TensorView::new(Dtype::F32, vec![n, vocab], &logit_bytes).map_err(Failure::broke)?,
-            ),
+            ("input_ids", TensorView::new(Dtype::I64, vec![n], &id_bytes).map_err(Failure::broke)?),
+            ("logits", TensorView::new(Dtype::F32, vec![n, vocab], &logit_bytes).map_err(Failure::broke)?),
         ];
         let bytes = serialize(tensors, None).map_err(Failure::broke)?;
         write_atomic(&self.out, &bytes).map_err(fail)?;
         let data = json!({ "out": self.out, "tokens": n, "vocab_size": vocab });
-        desk.output.data(&data, || {
-            format!("{}: input_ids [{n}], logits [{n}, {vocab}]", self.out.display())
-        })?;
+        desk.output
+            .data(&data, || format!("{}: input_ids [{n}], logits [{n}, {vocab}]", self.out.display()))?;
         Ok(Exit::Fine)
     }
 }
