@@ -1,5 +1,6 @@
 //! How alike are two networks inside, and which leans harder on single parts? The pair here is a fresh model and every
 //! second layer of it; load yours with `limbeck::networks::load`.
+#![allow(clippy::print_stdout)]
 
 use std::error::Error;
 

@@ -1,5 +1,6 @@
 //! Distil one network into another: a weighted sum of objectives, a teacher, a student, a few steps. The teacher here is
 //! fresh; load yours with `limbeck::networks::load`.
+#![allow(clippy::print_stdout)]
 
 use std::error::Error;
 use std::sync::Arc;
@@ -29,7 +30,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let student = LayersStudent { select: LayerSelection::Even, layers: None }.build(&teacher)?;
     let options = TrainingOptions { examples: 64, held_out: 8, shifted: 8, ..TrainingOptions::default() };
     let examples = training_sets(&tokenizer, &options)?.training;
-
     let identity = TeacherIdentity {
         hash: "fresh, seed 1".into(),
         tokenizer_hash: tokenizer.hash(),

@@ -1,5 +1,6 @@
 //! Which head carries the answer? Run a prompt, patch one head's output at a time with its value on a corrupted
 //! prompt, and watch the logit difference. The model here is fresh; load yours with `limbeck::networks::load`.
+#![allow(clippy::print_stdout)]
 
 use std::error::Error;
 
@@ -24,7 +25,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = Decoder::init(&DecoderConfig::gpt2(sizes), 1, &device)?;
     let task = generate(&tokenizer, &NumeralsOptions { per_template: 1, ..NumeralsOptions::default() })?;
     let prompt = task.prompts().next().ok_or("no prompt")?;
-
     let clean = TokenBatch::new(&[&prompt.clean], &device)?;
     let corrupted = TokenBatch::new(&[&prompt.corrupted], &device)?;
     let whole = difference(&model, &clean, prompt, &mut NoTap)?;

@@ -43,7 +43,7 @@ fn setting(objectives: Vec<ObjectiveConfig>, student: Decoder, teacher_decoder: 
     let terms = Terms::new(objectives, TINY_VOCAB);
     let examples = counting_examples(3, 9, TINY_VOCAB, 11);
     let rows: Vec<&TokenExample> = examples.iter().collect();
-    let batch = terms.prepare(&rows, &network, Some(&mut teacher), &device).unwrap();
+    let batch = terms.prepare(&rows, &network, Some(&teacher), &device).unwrap();
     Setting { terms, network, batch }
 }
 
@@ -56,9 +56,7 @@ impl Setting {
     fn gradient(&self, only: Option<usize>) -> (GradientSum, f64) {
         let (loss, _) = self.terms.evaluate(&self.network, &self.batch, only).unwrap();
         let total = loss.clone().into_data().iter::<f64>().next().unwrap();
-        let mut gradient = GradientSum::default();
-        gradient.add(&self.network, loss.backward());
-        (gradient, total)
+        (GradientSum::of(&self.network, loss.backward()), total)
     }
 
     /// The network moved by `step` along a random direction; returns it with the direction's product with `gradient`.

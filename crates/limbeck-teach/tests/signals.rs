@@ -61,7 +61,7 @@ fn divergence(teacher: &mut dyn Teacher, examples: &[TokenExample]) -> f64 {
 #[test]
 fn everything_captured_is_the_teacher_itself() {
     let dir = tempfile::tempdir().unwrap();
-    let outcome = capture(&mut teacher(), &examples(), &config(TINY_VOCAB), dir.path(), &Silent).unwrap();
+    let outcome = capture(&teacher(), &examples(), &config(TINY_VOCAB), dir.path(), &Silent).unwrap();
     assert_eq!((outcome.examples, outcome.resumed), (10, 0));
     let mut replay = ReplayTeacher::open(dir.path(), Some(teacher().identity())).unwrap();
     let (live, replayed) = (divergence(&mut teacher(), &examples()), divergence(&mut replay, &examples()));
@@ -72,8 +72,8 @@ fn everything_captured_is_the_teacher_itself() {
 #[test]
 fn the_top_of_the_distribution_and_its_tail_make_one() {
     let dir = tempfile::tempdir().unwrap();
-    capture(&mut teacher(), &examples(), &config(5), dir.path(), &Silent).unwrap();
-    let mut replay = ReplayTeacher::open(dir.path(), None).unwrap();
+    capture(&teacher(), &examples(), &config(5), dir.path(), &Silent).unwrap();
+    let replay = ReplayTeacher::open(dir.path(), None).unwrap();
     assert_eq!(replay.capabilities().top_k, Some(5));
     let examples = examples();
     let rows: Vec<&TokenExample> = examples.iter().collect();
@@ -95,13 +95,13 @@ fn the_top_of_the_distribution_and_its_tail_make_one() {
 #[test]
 fn a_stopped_capture_goes_on_and_ends_the_same() {
     let (whole, parted) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    capture(&mut teacher(), &examples(), &config(5), whole.path(), &Silent).unwrap();
-    let stopped = capture(&mut teacher(), &examples(), &config(5), parted.path(), &StopAfter::new(6));
+    capture(&teacher(), &examples(), &config(5), whole.path(), &Silent).unwrap();
+    let stopped = capture(&teacher(), &examples(), &config(5), parted.path(), &StopAfter::new(6));
     match stopped {
         Err(TeachError::Cancelled { done, total }) => assert_eq!((done, total), (4, 10)),
         other => panic!("{other:?}"),
     }
-    let outcome = capture(&mut teacher(), &examples(), &config(5), parted.path(), &Silent).unwrap();
+    let outcome = capture(&teacher(), &examples(), &config(5), parted.path(), &Silent).unwrap();
     assert_eq!(outcome.resumed, 4);
     let mut names: Vec<_> =
         std::fs::read_dir(whole.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
@@ -116,7 +116,7 @@ fn a_stopped_capture_goes_on_and_ends_the_same() {
 #[test]
 fn foreign_signals_are_refused_with_the_reason() {
     let dir = tempfile::tempdir().unwrap();
-    capture(&mut teacher(), &examples(), &config(5), dir.path(), &Silent).unwrap();
+    capture(&teacher(), &examples(), &config(5), dir.path(), &Silent).unwrap();
     let refused = |change: &dyn Fn(&mut TeacherIdentity), what: &str| {
         let mut identity = teacher().identity().clone();
         change(&mut identity);
@@ -141,6 +141,6 @@ fn foreign_signals_are_refused_with_the_reason() {
     let site = "blocks.0.hook_resid_post".parse().unwrap();
     assert!(ask(&mut replay, &[], &[site]).to_string().contains("blocks.0.hook_resid_post"));
     // A replayed teacher cannot be captured again.
-    let again = capture(&mut replay, &examples(), &config(5), &dir.path().join("again"), &Silent);
+    let again = capture(&replay, &examples(), &config(5), &dir.path().join("again"), &Silent);
     assert!(matches!(again, Err(TeachError::Beyond { .. })));
 }

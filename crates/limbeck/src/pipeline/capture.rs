@@ -29,8 +29,8 @@ impl Pipeline<'_> {
         self.stage(STAGE, &inputs, |run, _| {
             let teacher = run.teacher()?;
             let examples = run.examples()?;
-            let mut local = LocalTeacher::from_model(&teacher);
-            capture(&mut local, &examples.training, &config, &run.file(FOLDER), run.progress)?;
+            let local = LocalTeacher::from_model(&teacher);
+            capture(&local, &examples.training, &config, &run.file(FOLDER), run.progress)?;
             Ok(vec![FOLDER.to_owned()])
         })
     }

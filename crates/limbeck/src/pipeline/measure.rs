@@ -140,13 +140,16 @@ impl Pipeline<'_> {
                 return Ok(outputs);
             }
             let student = load_as(&run.file("student"), "student", &run.device)?;
+            let teacher = run.teacher()?;
+            // The same tokenizer, but with what the teacher's own files say of it beyond tokenizer.json.
+            let same = teacher.tokenizer.hash() == student.tokenizer.hash();
+            let tokenizer = if same { &teacher.tokenizer } else { &student.tokenizer };
             for format in settings.gguf {
                 let file = format!("student-{}.gguf", format.name());
-                save_gguf(&run.file(&file), &student.decoder, &student.tokenizer, format.dtype())?;
+                save_gguf(&run.file(&file), &student.decoder, tokenizer, format.dtype())?;
                 outputs.push(file);
             }
             if settings.hf {
-                let teacher = run.teacher()?;
                 let mut lineage = run.lineage("student", &teacher);
                 lineage.metrics = run.figures()?;
                 write_atomic(&run.file("student/README.md"), lineage.card().as_bytes())?;

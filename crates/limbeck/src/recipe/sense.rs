@@ -242,10 +242,11 @@ fn objectives(recipe: &Recipe, found: &mut Findings<'_>) {
             found.advise(&format!("objectives.{index}"), error.to_string(), hint);
         }
     }
-    if single == 0 && !recipe.objectives.is_empty() {
-        if let Err(error) = limbeck_distill::check(&recipe.objectives, Some(&capabilities), layers) {
-            found.add("objectives", error.to_string());
-        }
+    if single == 0
+        && !recipe.objectives.is_empty()
+        && let Err(error) = limbeck_distill::check(&recipe.objectives, Some(&capabilities), layers)
+    {
+        found.add("objectives", error.to_string());
     }
     training_settings("training", &recipe.training, found);
     // The vocabulary is not known yet; only its bound is left to the capture itself.
