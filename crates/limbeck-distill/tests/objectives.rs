@@ -38,7 +38,7 @@ struct Setting {
 
 fn setting(objectives: Vec<ObjectiveConfig>, student: Decoder, teacher_decoder: Decoder) -> Setting {
     let device = Device::flex();
-    let mut teacher = teacher(teacher_decoder);
+    let teacher = teacher(teacher_decoder);
     let network = Network::new(student, &objectives, teacher.hidden_shape(), 5);
     let terms = Terms::new(objectives, TINY_VOCAB);
     let examples = counting_examples(3, 9, TINY_VOCAB, 11);
