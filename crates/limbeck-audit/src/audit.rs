@@ -8,7 +8,7 @@ use limbeck_results::{Alignment, Audit, Brittleness, BrittlenessOf, NetworkAudit
 use limbeck_stats::Bootstrap;
 
 use crate::alignment::{AlignmentInput, alignment};
-use crate::brittleness::brittleness;
+use crate::brittleness::{brittleness, severity_difference};
 use crate::influence::network_audit;
 use crate::sweep::{Ablation, Sweep, sweep};
 use crate::{AttentionMaps, AuditConfig, AuditError, ResidualStreams};
@@ -52,6 +52,12 @@ pub fn audit(
     let baseline_alignment =
         baseline.as_ref().map(|measured| measured.align(&taught, config, progress)).transpose()?;
     let alignment = student.align(&taught, config, progress)?;
+    let resamples = Bootstrap::with_seed(config.seed).with_resamples(config.resamples);
+    let severity_student_minus_teacher = severity_difference(&student.mean, &taught.mean, &resamples)?;
+    let severity_student_minus_baseline = baseline
+        .as_ref()
+        .map(|measured| severity_difference(&student.mean, &measured.mean, &resamples))
+        .transpose()?;
     let (baseline_audit, baseline_brittleness) =
         baseline.map(|measured| (measured.audit, measured.brittleness)).unzip();
     Ok(Audit {
@@ -66,6 +72,8 @@ pub fn audit(
             teacher: taught.brittleness,
             student: student.brittleness,
             baseline: baseline_brittleness,
+            severity_student_minus_teacher,
+            severity_student_minus_baseline,
         },
     })
 }
@@ -74,6 +82,7 @@ pub fn audit(
 struct Measured {
     audit: NetworkAudit,
     brittleness: Brittleness,
+    mean: Sweep,
     zero: Sweep,
     maps: AttentionMaps,
     streams: ResidualStreams,
@@ -94,6 +103,7 @@ impl Measured {
         Ok(Measured {
             audit: network_audit(&mean, task, &bootstrap)?,
             brittleness: brittleness(&mean, &bootstrap)?,
+            mean,
             zero,
             maps: AttentionMaps::measure(decoder, task, batch, progress)?,
             streams: ResidualStreams::measure(decoder, task, batch, progress)?,

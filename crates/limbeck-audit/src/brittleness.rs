@@ -1,6 +1,6 @@
 //! How hard a network leans on single components.
 
-use limbeck_results::Brittleness;
+use limbeck_results::{Brittleness, Estimate};
 use limbeck_stats::{Bootstrap, damage, gini, severity, worst_fraction_mean};
 
 use crate::{AuditError, Sweep};
@@ -46,6 +46,32 @@ pub fn brittleness(sweep: &Sweep, bootstrap: &Bootstrap) -> Result<Brittleness, 
         over_20: damages.iter().filter(|&&m| m > HEAVY).count(),
         curve: damages,
     })
+}
+
+/// Severity of `first` minus that of `second`, with a 95% bootstrap interval paired over prompts: each resample
+/// measures both on the same prompts.
+///
+/// # Errors
+/// [`AuditError::Mismatch`] when the sweeps are of different prompts, [`AuditError::Stats`] as [`brittleness`].
+pub fn severity_difference(
+    first: &Sweep,
+    second: &Sweep,
+    bootstrap: &Bootstrap,
+) -> Result<Estimate, AuditError> {
+    if first.prompts() != second.prompts() {
+        return Err(AuditError::Mismatch {
+            what: "prompts",
+            first: first.prompts(),
+            second: second.prompts(),
+        });
+    }
+    let mut ours = vec![0.0; first.components()];
+    let mut theirs = vec![0.0; second.components()];
+    Ok(bootstrap.statistic(first.prompts(), |chosen| {
+        damages_of(first, chosen, &mut ours);
+        damages_of(second, chosen, &mut theirs);
+        severity(&ours, 1.0).unwrap_or(f64::NAN) - severity(&theirs, 1.0).unwrap_or(f64::NAN)
+    })?)
 }
 
 fn damages_of(sweep: &Sweep, chosen: &[usize], damages: &mut [f64]) {

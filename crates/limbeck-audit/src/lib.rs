@@ -19,7 +19,7 @@ mod sweep;
 pub use alignment::{AlignmentInput, alignment};
 pub use attention_maps::AttentionMaps;
 pub use audit::{Subject, audit};
-pub use brittleness::brittleness;
+pub use brittleness::{brittleness, severity_difference};
 pub use config::{AuditConfig, Task};
 pub use error::AuditError;
 pub use influence::{components, network_audit};

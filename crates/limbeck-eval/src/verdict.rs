@@ -1,8 +1,9 @@
 //! What the figures amount to: did distillation help this student, and where is it fragile.
 
 use limbeck_results::{
-    Audit, Brittleness, Component, Estimate, Evaluation, Finding, NetworkAudit, Verdict, VerdictAnswer,
+    Audit, Component, Estimate, Evaluation, Finding, NetworkAudit, Verdict, VerdictAnswer,
 };
+use limbeck_stats::Direction;
 
 use crate::sentences::figure;
 
@@ -137,13 +138,15 @@ fn fragile(audit: Option<&Audit>) -> String {
         brittleness.student.over_20,
         audit.student.components.len()
     );
-    for (whose, network, other) in [
-        ("teacher", Some(&audit.teacher), Some(&brittleness.teacher)),
-        ("baseline", audit.baseline.as_ref(), brittleness.baseline.as_ref()),
+    let against_teacher = Some(&brittleness.severity_student_minus_teacher);
+    let against_baseline = brittleness.severity_student_minus_baseline.as_ref();
+    for (whose, network, difference) in [
+        ("teacher", Some(&audit.teacher), against_teacher),
+        ("baseline", audit.baseline.as_ref(), against_baseline),
     ] {
-        if let (Some(network), Some(other)) = (network, other) {
+        if let (Some(network), Some(difference)) = (network, difference) {
             sentence.push(' ');
-            sentence.push_str(&severity_against(&brittleness.student, other, whose, solves(network)));
+            sentence.push_str(&severity_against(difference, whose, solves(network)));
         }
     }
     sentence
@@ -154,26 +157,27 @@ fn solves(network: &NetworkAudit) -> bool {
     network.logit_difference.low > 0.0
 }
 
-fn severity_against(student: &Brittleness, other: &Brittleness, whose: &str, solves: bool) -> String {
-    let (ours, theirs) = (&student.severity, &other.severity);
+/// What the paired difference of severities says, student minus other.
+fn severity_against(difference: &Estimate, whose: &str, solves: bool) -> String {
     if !solves {
         return format!("The {whose} does not solve the task, so its severity is no measure.");
     }
-    let figures = format!(
-        "{} ({} to {}) against {} ({} to {})",
-        figure(ours.value),
-        figure(ours.low),
-        figure(ours.high),
-        figure(theirs.value),
-        figure(theirs.low),
-        figure(theirs.high)
-    );
-    if ours.low > theirs.high {
-        format!("It is more brittle than the {whose}: severity {figures}.")
-    } else if ours.high < theirs.low {
-        format!("It is less brittle than the {whose}: severity {figures}.")
-    } else {
-        format!("By severity it cannot be told from the {whose}: {figures}, and the intervals overlap.")
+    let (low, high) = (figure(difference.low), figure(difference.high));
+    match Finding::of(difference, Direction::LowerIsBetter) {
+        Finding::Worse => format!(
+            "It is more brittle than the {whose}: severity {} higher (95% interval {low} to {high}).",
+            figure(difference.value)
+        ),
+        Finding::Better => format!(
+            "It is less brittle than the {whose}: severity {} lower (95% interval {} to {}).",
+            figure(-difference.value),
+            figure(-difference.high),
+            figure(-difference.low)
+        ),
+        Finding::CannotTell => format!(
+            "By severity it cannot be told from the {whose} (difference {}, 95% interval {low} to {high}).",
+            figure(difference.value)
+        ),
     }
 }
 

@@ -37,6 +37,11 @@ pub struct BrittlenessOf {
     /// The baseline's; absent when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Brittleness>,
+    /// Severity of the student minus the teacher's, paired: both are measured on the same resampled prompts.
+    pub severity_student_minus_teacher: Estimate,
+    /// Severity of the student minus the baseline's, paired; absent when there is no baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity_student_minus_baseline: Option<Estimate>,
 }
 
 /// One network on the task: whole, and with each component removed in turn.

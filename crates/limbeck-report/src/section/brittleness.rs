@@ -1,6 +1,6 @@
 //! How hard each network leans on single components.
 
-use limbeck_results::{Audit, Brittleness};
+use limbeck_results::{Audit, Brittleness, BrittlenessOf};
 use limbeck_stats::{Estimate, SEVERITY_THRESHOLD};
 use maud::{Markup, html};
 
@@ -8,6 +8,17 @@ use super::{numbers_below, section};
 use crate::format::{self, Unit};
 use crate::network::{Network, legend};
 use crate::plot::{LinePlot, Series};
+
+/// The differences of severity, each measured on the same resampled prompts.
+fn paired(of: &BrittlenessOf) -> Markup {
+    let line = |other: &str, difference: &Estimate| {
+        html! { p { "Severity, student minus " (other) ", paired over prompts: " (format::estimate(difference, Unit::Plain)) } }
+    };
+    html! {
+        (line("teacher", &of.severity_student_minus_teacher))
+        @if let Some(difference) = &of.severity_student_minus_baseline { (line("baseline", difference)) }
+    }
+}
 
 const MEASURES: [(&str, Unit, fn(&Brittleness) -> &Estimate); 5] = [
     ("Mean damage", Unit::PointsAlready, |b| &b.mean),
@@ -53,6 +64,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
                      mean of the damage beyond 20 points as a share of 80. Gini is 0 when all components matter equally \
                      and near 1 when one carries all."
                 }
+                (paired(of))
             }
         }
     };

