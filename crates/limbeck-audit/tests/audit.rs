@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use burn::tensor::Device;
 use limbeck_audit::{
     Ablation, AlignmentInput, AttentionMaps, AuditConfig, AuditError, ResidualStreams, Subject, Sweep,
-    alignment, audit, brittleness, components, sweep,
+    alignment, audit, brittleness, components, severity_difference, sweep,
 };
 use limbeck_data::progress::Silent;
 use limbeck_eval::numerals::{
@@ -354,12 +354,12 @@ fn the_verdict_names_the_component_that_carries_most() {
     found.student.logit_difference = Estimate { value: 2.0, low: 1.5, high: 2.5 };
     found.teacher.logit_difference = found.student.logit_difference;
     found.student.components[6].drop = Estimate { value: 987.0, low: 900.0, high: 1000.0 };
-    found.brittleness.student.severity = Estimate { value: 0.5, low: 0.4, high: 0.6 };
-    found.brittleness.teacher.severity = Estimate { value: 0.2, low: 0.1, high: 0.3 };
+    found.brittleness.severity_student_minus_teacher = Estimate { value: 0.3, low: 0.2, high: 0.4 };
     let said = verdict(&scores, Some(&found));
     assert!(said.fragile.contains("leans hardest on head 1.1: without it 987.0 points"), "{}", said.fragile);
     assert!(
-        said.fragile.contains("more brittle than the teacher: severity 0.50 (0.40 to 0.60) against 0.20"),
+        said.fragile
+            .contains("more brittle than the teacher: severity 0.30 higher (95% interval 0.20 to 0.40)"),
         "{}",
         said.fragile
     );
@@ -367,9 +367,32 @@ fn the_verdict_names_the_component_that_carries_most() {
         said.facts.iter().any(|fact| fact.starts_with("Alignment of the student with the teacher: A = "))
     );
 
-    found.brittleness.teacher.severity = Estimate { value: 0.3, low: 0.1, high: 0.45 };
+    found.brittleness.severity_student_minus_teacher = Estimate { value: -0.1, low: -0.2, high: -0.05 };
+    let said = verdict(&scores, Some(&found));
+    assert!(said.fragile.contains("less brittle than the teacher: severity 0.10 lower"), "{}", said.fragile);
+
+    found.brittleness.severity_student_minus_teacher = Estimate { value: 0.1, low: -0.1, high: 0.3 };
     let said = verdict(&scores, Some(&found));
     assert!(said.fragile.contains("cannot be told from the teacher"), "{}", said.fragile);
+}
+
+#[test]
+fn the_difference_of_severities_is_paired() {
+    let bootstrap = Bootstrap::with_seed(1).with_resamples(200);
+    let task = task();
+    let (one, other) = (gpt2(2, 32, 1), gpt2(2, 32, 2));
+    let swept = |decoder: &Decoder| sweep(decoder, &task, Ablation::Mean, 8, "test", &Silent).unwrap();
+    let (one, other) = (swept(&louder(one)), swept(&louder(other)));
+    // A network against itself differs by nothing in every resample, however wide its own interval is.
+    let itself = severity_difference(&one, &one, &bootstrap).unwrap();
+    assert_eq!((itself.value, itself.low, itself.high), (0.0, 0.0, 0.0));
+    let (forth, back) = (
+        severity_difference(&one, &other, &bootstrap).unwrap(),
+        severity_difference(&other, &one, &bootstrap).unwrap(),
+    );
+    assert!((forth.value + back.value).abs() < 1e-12 && (forth.low + back.high).abs() < 1e-12);
+    let severities = |sweep: &Sweep| brittleness(sweep, &bootstrap).unwrap().severity.value;
+    assert!((forth.value - (severities(&one) - severities(&other))).abs() < 1e-12);
 }
 
 #[test]
