@@ -297,3 +297,13 @@ fn assert_alike(one: &Value, other: &Value) {
 fn the_same_results_give_the_same_page() {
     assert_eq!(render_html(&common::realistic()), render_html(&common::realistic()));
 }
+
+#[test]
+fn damage_of_a_network_that_does_not_solve_the_task_is_no_measure() {
+    let said = "no measure: the student does not solve the task";
+    let mut results = common::realistic();
+    assert!(!render_html(&results).contains(said));
+    let audit = results.audit.as_mut().unwrap();
+    audit.student.logit_difference.low = -0.1;
+    assert!(render_html(&results).contains(said));
+}

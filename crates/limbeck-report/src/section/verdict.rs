@@ -86,12 +86,12 @@ fn inside(audit: &Audit) -> Markup {
         (tile(
             "Damage by its worst component",
             format::estimate(&student.worst, Unit::PointsAlready),
-            other(Network::Teacher, &teacher.worst, Unit::PointsAlready),
+            beside_damage(audit, other(Network::Teacher, &teacher.worst, Unit::PointsAlready)),
         ))
         (tile(
             "Severity of single damages",
             format::estimate(&student.severity, Unit::Plain),
-            other(Network::Teacher, &teacher.severity, Unit::Plain),
+            beside_damage(audit, other(Network::Teacher, &teacher.severity, Unit::Plain)),
         ))
     }
 }
@@ -135,6 +135,12 @@ fn tile(name: &str, figure: Markup, beside: Markup) -> Markup {
 
 fn other(network: Network, estimate: &Estimate, unit: Unit) -> Markup {
     html! { (network.key()) (network.name()) " " (format::estimate(estimate, unit)) }
+}
+
+/// What stands beside a figure of damage: a network that does not solve the task has no score to lose a share of.
+fn beside_damage(audit: &Audit, teacher: Markup) -> Markup {
+    let solves = audit.student.logit_difference.low > 0.0;
+    html! { @if solves { (teacher) } @else { "no measure: the student does not solve the task" } }
 }
 
 /// A finding as a word with a sign.
