@@ -1,6 +1,6 @@
 //! Alignment of a student with its teacher, variant B of Haskins & Adams 2025.
 
-use limbeck_results::{Alignment, Match};
+use limbeck_results::{Alignment, Match, component_label};
 use limbeck_stats::Bootstrap;
 
 use crate::influence::component;
@@ -69,8 +69,8 @@ pub fn alignment(
         let (kind, layer, head) = component(pair.teacher, teacher.sweep.heads);
         let (_, student_layer, student_head) = component(pair.student, student.sweep.heads);
         Match {
-            teacher: label(layer, head),
-            student: label(student_layer, student_head),
+            teacher: component_label(layer, head),
+            student: component_label(student_layer, student_head),
             kind,
             similarity: pair.similarity,
             teacher_influence: parts.teacher_influence[index],
@@ -85,14 +85,6 @@ pub fn alignment(
         bound: parts.bound,
         matches: matches.collect(),
     })
-}
-
-/// As `limbeck_results::Component::label`.
-fn label(layer: usize, head: Option<usize>) -> String {
-    match head {
-        Some(head) => format!("{layer}.{head}"),
-        None => format!("MLP {layer}"),
-    }
 }
 
 /// Pairs and alignment over the chosen prompts, repetitions counting.

@@ -92,10 +92,15 @@ pub struct Component {
 impl Component {
     /// The usual short name: `7.11` for a head, `MLP 3` for an MLP.
     pub fn label(&self) -> String {
-        match self.head {
-            Some(head) => format!("{}.{}", self.layer, head),
-            None => format!("MLP {}", self.layer),
-        }
+        component_label(self.layer, self.head)
+    }
+}
+
+/// The usual short name of a component: `7.11` for a head, `MLP 3` for an MLP.
+pub fn component_label(layer: usize, head: Option<usize>) -> String {
+    match head {
+        Some(head) => format!("{layer}.{head}"),
+        None => format!("MLP {layer}"),
     }
 }
 

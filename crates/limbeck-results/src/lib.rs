@@ -11,6 +11,7 @@ mod run;
 
 pub use audit::{
     Alignment, Audit, Brittleness, BrittlenessOf, Component, ComponentKind, Match, NetworkAudit,
+    component_label,
 };
 pub use evaluation::{Comparison, Condition, Evaluation, StudentScores, TeacherScores};
 pub use limbeck_stats::{Estimate, Finding};
