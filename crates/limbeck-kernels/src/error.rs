@@ -28,8 +28,8 @@ pub enum KernelError {
         /// The empty operand.
         operand: &'static str,
     },
-    /// The part of the vocabulary asked for is larger than a model's head.
-    #[error("head losses: {used} vocabulary columns asked for, but the {model}'s head has {available}")]
+    /// The part of the vocabulary asked for is larger than a model's.
+    #[error("losses over logits: {used} vocabulary columns asked for, but the {model} has {available}")]
     Vocabulary {
         /// `student` or `teacher`.
         model: &'static str,
@@ -39,7 +39,7 @@ pub enum KernelError {
         available: usize,
     },
     /// A token id lies outside the vocabulary.
-    #[error("head losses: {role} id {id} of token {row} is outside the vocabulary of {used}")]
+    #[error("losses over logits: {role} id {id} of token {row} is outside the vocabulary of {used}")]
     TokenId {
         /// `target` or `teacher`.
         role: &'static str,
@@ -51,13 +51,22 @@ pub enum KernelError {
         used: usize,
     },
     /// A term compares with a teacher, but none was given.
-    #[error("head losses: term {term} compares with a teacher, but there is none")]
+    #[error("losses over logits: term {term} compares with a teacher, but there is none")]
     TeacherMissing {
         /// Index of the term.
         term: usize,
     },
+    /// A term compares the logits themselves, and a sparse signal has none for most outcomes.
+    #[error(
+        "losses over logits: term {term} matches logits, which needs the teacher's whole logits; \
+         a sparse signal keeps the k largest only"
+    )]
+    SparseTeacher {
+        /// Index of the term.
+        term: usize,
+    },
     /// A temperature or weight is not a usable number.
-    #[error("head losses: term {term} has {name} {value}; {rule}")]
+    #[error("losses over logits: term {term} has {name} {value}; {rule}")]
     Term {
         /// Index of the term.
         term: usize,
@@ -70,7 +79,7 @@ pub enum KernelError {
     },
     /// A sparse signal was captured at one temperature and asked for at another.
     #[error(
-        "head losses: term {term} has temperature {wanted}, but the sparse signal was captured at {captured}; \
+        "losses over logits: term {term} has temperature {wanted}, but the sparse signal was captured at {captured}; \
          a truncated distribution cannot be moved to another temperature"
     )]
     SignalTemperature {

@@ -1,6 +1,7 @@
 //! Fused operations over burn tensors, each with a default body in plain tensor operations.
 //!
 //! * [`head_losses`]: head product, distillation objectives and gradients in chunks of tokens;
+//! * [`logit_losses`]: the same objectives over logits that exist already, such as a classifier's;
 //! * [`linear`]: the affine map in the form that runs at the rate of the matrix products;
 //! * [`AdamW`] and [`sum_of_squares`]: the optimizer's passes over slices;
 //! * [`with_values`] and [`map_values`]: between tensors and slices.
@@ -23,7 +24,7 @@ pub use error::KernelError;
 pub use flex::{map_values, with_values};
 pub use head::{
     HeadLosses, HeadTerm, HeadTermKind, SparseLogits, TAIL_FLOOR, TeacherLogits, forward_kl_gap_bound,
-    head_losses, head_losses_composed,
+    head_losses, head_losses_composed, logit_losses, logit_losses_composed,
 };
 pub use linear::linear;
 pub use reduction::sum_of_squares;

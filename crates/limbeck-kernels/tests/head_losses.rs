@@ -86,6 +86,15 @@ fn all_terms(temperature: f64) -> Vec<HeadTerm> {
     ]
 }
 
+/// `all_terms`, and those that need a teacher's whole logits.
+fn terms_for(case: &Case, temperature: f64) -> Vec<HeadTerm> {
+    let mut terms = all_terms(temperature);
+    if case.sparse.is_none() {
+        terms.push(HeadTerm { kind: HeadTermKind::LogitMatching, weight: 0.2 });
+    }
+    terms
+}
+
 /// Odd sizes: one token, one column, a chunk and one more, padding.
 const SIZES: [(usize, usize, usize, usize); 7] = [
     // tokens, width, vocabulary, used
@@ -113,7 +122,7 @@ fn sparse_cases(temperature: f64) -> impl Iterator<Item = Case> {
 fn fused_equals_composed() {
     for temperature in [0.5, 1.0, 2.0, 20.0] {
         for case in dense_cases().chain(sparse_cases(temperature)) {
-            let terms = all_terms(temperature);
+            let terms = terms_for(&case, temperature);
             let fused = run(head_losses, &case, &terms, 1.0);
             let composed = run(head_losses_composed, &case, &terms, 1.0);
             for (f, c) in fused.values.iter().zip(&composed.values) {
@@ -130,7 +139,7 @@ fn fused_equals_composed() {
 fn values_and_gradients_equal_the_formulas_in_64_bits() {
     for temperature in [0.7, 1.0, 2.0] {
         for case in dense_cases().chain(sparse_cases(temperature)) {
-            let terms = all_terms(temperature);
+            let terms = terms_for(&case, temperature);
             let fused = run(head_losses, &case, &terms, 1.0);
             let reference = Reference::new(&case);
             for (found, term) in fused.values.iter().zip(&terms) {
@@ -147,9 +156,11 @@ fn gradients_equal_finite_differences() {
         HeadTermKind::CrossEntropy,
         HeadTermKind::ForwardKl { temperature: 2.0 },
         HeadTermKind::ReverseKl { temperature: 2.0 },
+        HeadTermKind::LogitMatching,
     ] {
         let terms = [HeadTerm { kind, weight: 0.8 }];
-        for case in dense_cases().take(4).chain(sparse_cases(2.0).take(4)) {
+        let sparse = if kind.temperature().is_some() { 4 } else { 0 };
+        for case in dense_cases().take(4).chain(sparse_cases(2.0).take(sparse)) {
             let fused = run(head_losses, &case, &terms, 1.0);
             let step = 1e-4;
             let largest =
@@ -375,6 +386,10 @@ fn what_does_not_fit_is_refused() {
     ));
     assert!(matches!(bad(|c| c.targets.truncate(3)), KernelError::Shape { operand: "targets", .. }));
     assert!(matches!(bad(|c| c.head.truncate(20 * 7)), KernelError::Shape { operand: "head", .. }));
+    let matching = [HeadTerm { kind: HeadTermKind::LogitMatching, weight: 1.0 }];
+    let cut = good.clone().sparse(3, 2.0);
+    assert!(matches!(refused(&cut, &matching, true), KernelError::SparseTeacher { term: 0 }));
+    assert!(matches!(refused(&good, &matching, false), KernelError::TeacherMissing { term: 0 }));
 
     let signal = |change: fn(&mut SparseLogits)| {
         let mut case = good.clone().sparse(3, 2.0);

@@ -5,7 +5,7 @@ use burn::tensor::{DType, Tensor};
 use super::terms::{HeadTerm, HeadTermKind, TeacherLogits};
 use crate::KernelError;
 
-const OPERATION: &str = "head losses";
+const OPERATION: &str = "losses over logits";
 
 /// Refuses operands that do not fit; afterwards no body can fail or index out of bounds.
 pub(super) fn check(
@@ -18,22 +18,53 @@ pub(super) fn check(
 ) -> Result<(), KernelError> {
     let [tokens, width] = hidden.dims();
     let [vocab, head_width] = head.dims();
-    for (operand, size) in
-        [("hidden", tokens), ("hidden", width), ("vocabulary", used), ("terms", terms.len())]
-    {
-        if size == 0 {
-            return Err(KernelError::Empty { operation: OPERATION, operand });
-        }
-    }
+    not_empty("hidden", width)?;
     shape("head", "width", head_width, width)?;
     float32(hidden)?;
     float32(head)?;
+    check_rows(tokens, vocab, targets, teacher, terms, used)
+}
+
+/// As [`check`], for logits that exist already; returns the number of columns used.
+pub(super) fn check_logits(
+    logits: &Tensor<2>,
+    targets: &[u32],
+    teacher: Option<&TeacherLogits>,
+    terms: &[HeadTerm],
+    used: Option<usize>,
+) -> Result<usize, KernelError> {
+    let [rows, classes] = logits.dims();
+    let used = used.unwrap_or(classes);
+    float32(logits)?;
+    check_rows(rows, classes, targets, teacher, terms, used)?;
+    Ok(used)
+}
+
+/// What does not depend on where the student's logits `[tokens, vocab]` come from.
+fn check_rows(
+    tokens: usize,
+    vocab: usize,
+    targets: &[u32],
+    teacher: Option<&TeacherLogits>,
+    terms: &[HeadTerm],
+    used: usize,
+) -> Result<(), KernelError> {
+    not_empty("hidden or logits", tokens)?;
+    not_empty("vocabulary", used)?;
+    not_empty("terms", terms.len())?;
     vocabulary("student", used, vocab)?;
     check_terms(terms, teacher)?;
     check_targets(targets, terms, tokens, used)?;
     match teacher {
         Some(teacher) => check_teacher(teacher, tokens, used),
         None => Ok(()),
+    }
+}
+
+fn not_empty(operand: &'static str, size: usize) -> Result<(), KernelError> {
+    match size {
+        0 => Err(KernelError::Empty { operation: OPERATION, operand }),
+        _ => Ok(()),
     }
 }
 
@@ -66,9 +97,9 @@ fn vocabulary(model: &'static str, used: usize, available: usize) -> Result<(), 
 fn check_terms(terms: &[HeadTerm], teacher: Option<&TeacherLogits>) -> Result<(), KernelError> {
     for (index, term) in terms.iter().enumerate() {
         let temperature = term.kind.temperature();
-        if !(temperature.is_finite() && temperature > 0.0) {
+        if let Some(value) = temperature.filter(|value| !(value.is_finite() && *value > 0.0)) {
             let rule = "it must be finite and above 0";
-            return Err(KernelError::Term { term: index, name: "temperature", value: temperature, rule });
+            return Err(KernelError::Term { term: index, name: "temperature", value, rule });
         }
         if !term.weight.is_finite() {
             let rule = "it must be finite";
@@ -79,13 +110,14 @@ fn check_terms(terms: &[HeadTerm], teacher: Option<&TeacherLogits>) -> Result<()
         }
         match teacher {
             None => return Err(KernelError::TeacherMissing { term: index }),
-            Some(TeacherLogits::Sparse(signal)) if signal.temperature != temperature => {
-                return Err(KernelError::SignalTemperature {
-                    term: index,
-                    wanted: temperature,
-                    captured: signal.temperature,
-                });
-            }
+            Some(TeacherLogits::Sparse(signal)) => match temperature {
+                None => return Err(KernelError::SparseTeacher { term: index }),
+                Some(wanted) if signal.temperature != wanted => {
+                    let captured = signal.temperature;
+                    return Err(KernelError::SignalTemperature { term: index, wanted, captured });
+                }
+                Some(_) => {}
+            },
             Some(_) => {}
         }
     }

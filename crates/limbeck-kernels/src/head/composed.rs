@@ -1,5 +1,5 @@
-//! The head losses in plain tensor operations: the body of every backend without a fused one, and
-//! the reference that the fused one is tested against. It holds whole `[n, vocab]` logits.
+//! The losses in plain tensor operations: the body of every backend without a fused one, and the
+//! reference that the fused one is tested against. It holds whole `[n, vocab]` logits.
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
@@ -37,19 +37,35 @@ pub(super) fn compose(
     terms: &[HeadTerm],
     used: usize,
 ) -> Result<HeadLosses, KernelError> {
-    let [tokens, width] = hidden.dims();
+    let width = hidden.dims()[1];
     let logits = hidden.matmul(head.slice([0..used, 0..width]).transpose());
+    compose_logits(logits, targets, teacher, terms, used)
+}
+
+/// The body over logits `[n, used or more]`, for operands that were checked.
+pub(super) fn compose_logits(
+    logits: Tensor<2>,
+    targets: &[u32],
+    teacher: Option<&TeacherLogits>,
+    terms: &[HeadTerm],
+    used: usize,
+) -> Result<HeadLosses, KernelError> {
+    let tokens = logits.dims()[0];
+    let logits = logits.slice([0..tokens, 0..used]);
     let dense = dense_teacher(teacher, tokens, used);
     let mut total: Option<Tensor<1>> = None;
     let mut values = Vec::with_capacity(terms.len());
     for term in terms {
-        let sum = match (term.kind, teacher) {
-            (HeadTermKind::CrossEntropy, _) => cross_entropy(logits.clone(), targets),
-            (kind, Some(TeacherLogits::Sparse(signal))) => sparse_divergence(logits.clone(), signal, kind),
-            (kind, _) => match &dense {
-                Some(teacher) => dense_divergence(logits.clone(), teacher.clone(), kind),
-                None => return Err(KernelError::TeacherMissing { term: values.len() }),
-            },
+        let sum = match (term.kind.temperature(), teacher, &dense) {
+            _ if term.kind == HeadTermKind::CrossEntropy => cross_entropy(logits.clone(), targets),
+            (Some(temperature), Some(TeacherLogits::Sparse(signal)), _) => {
+                sparse_divergence(logits.clone(), signal, term.kind, temperature)
+            }
+            (Some(temperature), _, Some(teacher)) => {
+                dense_divergence(logits.clone(), teacher.clone(), term.kind, temperature)
+            }
+            (None, _, Some(teacher)) => logit_matching(logits.clone(), teacher.clone()),
+            (_, _, None) => return Err(KernelError::TeacherMissing { term: values.len() }),
         };
         let value = sum.div_scalar(tokens as f64);
         values.push(value.clone().inner().into_scalar::<f64>());
@@ -59,7 +75,7 @@ pub(super) fn compose(
             None => weighted,
         });
     }
-    let total = total.ok_or(KernelError::Empty { operation: "head losses", operand: "terms" })?;
+    let total = total.ok_or(KernelError::Empty { operation: "losses over logits", operand: "terms" })?;
     Ok(HeadLosses { total, values })
 }
 
@@ -83,28 +99,39 @@ fn cross_entropy(logits: Tensor<2>, targets: &[u32]) -> Tensor<1> {
 }
 
 /// Sum over the tokens of `T^2 KL` over the whole vocabulary.
-fn dense_divergence(student: Tensor<2>, teacher: Tensor<2>, kind: HeadTermKind) -> Tensor<1> {
-    let temperature = kind.temperature();
+fn dense_divergence(
+    student: Tensor<2>,
+    teacher: Tensor<2>,
+    kind: HeadTermKind,
+    temperature: f64,
+) -> Tensor<1> {
     let log_q = log_softmax(student.div_scalar(temperature), 1);
     let log_p = lift(log_softmax(teacher.div_scalar(temperature), 1), &log_q);
-    divergence(log_p, log_q, kind)
+    divergence(log_p, log_q, kind).mul_scalar(temperature * temperature)
 }
 
 /// Sum over the tokens of `T^2 KL` over the kept ids and the tail bucket.
-fn sparse_divergence(student: Tensor<2>, signal: &SparseLogits, kind: HeadTermKind) -> Tensor<1> {
+fn sparse_divergence(
+    student: Tensor<2>,
+    signal: &SparseLogits,
+    kind: HeadTermKind,
+    temperature: f64,
+) -> Tensor<1> {
     let [tokens, used] = student.dims();
-    let scaled = student.div_scalar(kind.temperature());
+    let square = temperature * temperature;
+    let scaled = student.div_scalar(temperature);
     let ids = ids_tensor(&signal.ids, [tokens, signal.k], &scaled);
     let log_q = log_softmax(scaled.clone(), 1);
     let kept_q = log_q.clone().gather(1, ids.clone());
     let log_p = floats(signal.log_probs.clone(), [tokens, signal.k], &scaled);
     if signal.k == used {
-        return divergence(log_p, kept_q, kind);
+        return divergence(log_p, kept_q, kind).mul_scalar(square);
     }
     let tail_q = log_sum_exp(log_q.mask_fill(kept_mask(&ids, used), LOG_OF_ZERO));
     let tail_p = signal.tail_mass.iter().map(|&mass| tail_log(f64::from(mass), kind) as f32).collect();
     let tail_p = floats(tail_p, [tokens, 1], &scaled);
     divergence(Tensor::cat(vec![log_p, tail_p], 1), Tensor::cat(vec![kept_q, tail_q], 1), kind)
+        .mul_scalar(square)
 }
 
 /// The logarithm of the teacher's tail mass, as far as the direction needs one.
@@ -116,13 +143,21 @@ fn tail_log(mass: f64, kind: HeadTermKind) -> f64 {
     }
 }
 
+/// Sum over the tokens of the divergence of two reduced or whole distributions.
 fn divergence(log_p: Tensor<2>, log_q: Tensor<2>, kind: HeadTermKind) -> Tensor<1> {
-    let square = kind.temperature() * kind.temperature();
     let (first, second) = match kind {
         HeadTermKind::ReverseKl { .. } => (log_q, log_p),
         _ => (log_p, log_q),
     };
-    (first.clone().exp() * (first - second)).sum().mul_scalar(square)
+    (first.clone().exp() * (first - second)).sum()
+}
+
+/// Sum over the tokens of half the variance of the logits' differences.
+fn logit_matching(student: Tensor<2>, teacher: Tensor<2>) -> Tensor<1> {
+    let used = student.dims()[1];
+    let difference = student.clone() - lift(teacher, &student);
+    let centred = difference.clone() - difference.mean_dim(1);
+    (centred.clone() * centred).sum().div_scalar(2.0 * used as f64)
 }
 
 /// `log sum exp` along the columns, `[n, 1]`.

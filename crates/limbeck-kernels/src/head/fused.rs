@@ -1,18 +1,15 @@
 //! The fused head losses over plain slices: chunks of tokens, each with its products, its losses
 //! and its share of the gradients.
 
-use rayon::prelude::*;
-
-use super::plan::{Slot, slots};
-use super::row::{Row, TeacherRow};
+use super::plan::Plan;
+use super::rows::Rows;
 use super::sparse::SparseLogits;
-use super::terms::{HeadTerm, HeadTermKind};
+use super::terms::HeadTerm;
 use crate::product::{View, multiply};
-use crate::vector::dispatch;
 
 /// Tokens per chunk. The logits of a chunk of the student and of the teacher are all that exists
 /// of them at a time: for a vocabulary of 50,257 two times 26 MB.
-const CHUNK: usize = 128;
+pub(super) const CHUNK: usize = 128;
 
 /// Logits rows start at multiples of this many floats (one cache line).
 const ALIGNMENT: usize = 16;
@@ -44,6 +41,25 @@ pub(super) enum Teacher<'a> {
     Sparse(&'a SparseLogits),
 }
 
+impl Teacher<'_> {
+    /// The logits of a chunk of tokens, rows of `stride` floats, if they are a product; the vector
+    /// grows at the first chunk.
+    pub(super) fn multiply(
+        &self,
+        start: usize,
+        rows: usize,
+        used: usize,
+        stride: usize,
+        logits: &mut Vec<f32>,
+    ) {
+        if let Teacher::Head { hidden, head } = self {
+            logits.resize(logits.len().max(rows * stride), 0.0);
+            let head = head.first_rows(used).transposed();
+            multiply(logits, stride, hidden.row_range(start, rows), head, false);
+        }
+    }
+}
+
 /// Operands, checked before.
 pub(super) struct Problem<'a> {
     pub(super) hidden: Matrix<'a>,
@@ -67,34 +83,25 @@ pub(super) struct Solution {
 pub(super) fn solve(problem: &Problem<'_>) -> Solution {
     let tokens = problem.hidden.rows;
     let width = problem.hidden.columns;
-    let slots = slots(problem.terms);
-    let stride = problem.used.next_multiple_of(ALIGNMENT);
-    let rows = CHUNK.min(tokens);
-    let mut student = vec![0.0_f32; rows * stride];
-    let mut teacher = match problem.teacher {
-        Teacher::Head { .. } => vec![0.0_f32; rows * stride],
-        _ => Vec::new(),
-    };
+    let plan = Plan::new(problem.terms);
+    let share = (problem.wants_hidden || problem.wants_head).then(|| 1.0 / tokens as f64);
+    let Problem { targets, teacher: teacher_side, used, .. } = *problem;
+    let losses = Rows { plan: &plan, targets, teacher: teacher_side, used, share };
+    let stride = used.next_multiple_of(ALIGNMENT);
+    let mut student = vec![0.0_f32; CHUNK.min(tokens) * stride];
+    let mut teacher = Vec::new();
     let mut hidden_gradient = problem.wants_hidden.then(|| vec![0.0_f32; tokens * width]);
     let mut head_gradient = problem.wants_head.then(|| vec![0.0_f32; problem.head.rows * width]);
-    let mut row_values = vec![0.0_f64; rows * problem.terms.len()];
     let mut values = vec![0.0_f64; problem.terms.len()];
-    let used_head = problem.head.first_rows(problem.used);
+    let used_head = problem.head.first_rows(used);
 
     for start in (0..tokens).step_by(CHUNK) {
         let rows = CHUNK.min(tokens - start);
         let hidden = problem.hidden.row_range(start, rows);
         multiply(&mut student, stride, hidden, used_head.transposed(), false);
-        if let Teacher::Head { hidden, head } = problem.teacher {
-            let head = head.first_rows(problem.used).transposed();
-            multiply(&mut teacher, stride, hidden.row_range(start, rows), head, false);
-        }
-        let row_values = &mut row_values[..rows * problem.terms.len()];
-        measure_rows(problem, &slots, start, stride, &mut student[..rows * stride], &teacher, row_values);
-        for row in row_values.chunks_exact(problem.terms.len()) {
-            values.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-        }
-        let gradient = View::rows(&student, rows, problem.used, stride);
+        teacher_side.multiply(start, rows, used, stride, &mut teacher);
+        losses.measure(start, stride, &mut student[..rows * stride], &teacher, &mut values);
+        let gradient = View::rows(&student, rows, used, stride);
         if let Some(out) = &mut hidden_gradient {
             multiply(&mut out[start * width..], width, gradient, used_head, false);
         }
@@ -104,37 +111,4 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
     }
     values.iter_mut().for_each(|value| *value /= tokens as f64);
     Solution { values, hidden: hidden_gradient, head: head_gradient }
-}
-
-/// Values of a chunk's rows, and in the place of its logits their gradient.
-fn measure_rows(
-    problem: &Problem<'_>,
-    slots: &[Slot],
-    start: usize,
-    stride: usize,
-    student: &mut [f32],
-    teacher: &[f32],
-    values: &mut [f64],
-) {
-    let share = (problem.wants_hidden || problem.wants_head).then(|| 1.0 / problem.hidden.rows as f64);
-    let hard = problem.terms.iter().any(|term| term.kind == HeadTermKind::CrossEntropy);
-    let work = student.par_chunks_mut(stride).zip(values.par_chunks_mut(problem.terms.len()));
-    work.enumerate().for_each(|(row, (logits, values))| {
-        let token = start + row;
-        dispatch(Row {
-            logits: &mut logits[..problem.used],
-            teacher: match problem.teacher {
-                Teacher::None => TeacherRow::None,
-                Teacher::Head { .. } => TeacherRow::Dense(&teacher[row * stride..][..problem.used]),
-                Teacher::Dense(logits) => {
-                    TeacherRow::Dense(&logits.data[token * logits.columns..][..problem.used])
-                }
-                Teacher::Sparse(signal) => TeacherRow::Sparse(signal.row(token)),
-            },
-            target: hard.then(|| problem.targets[token] as usize),
-            slots,
-            share,
-            values,
-        });
-    });
 }

@@ -9,19 +9,24 @@
 //! in the forward call and only scaled by the upstream scalar later.
 //!
 //! [`head_losses_composed`] is the same in plain tensor operations: it runs on every burn backend,
-//! and the tests hold the fused body against it.
+//! and the tests hold the fused body against it. [`logit_losses`] is the same for logits that exist
+//! already.
 
 mod check;
 mod composed;
 mod fused;
+mod logits;
 mod node;
 mod plan;
 mod row;
+mod row_matching;
 mod row_sparse;
+mod rows;
 mod sparse;
 mod terms;
 
 pub use composed::head_losses_composed;
+pub use logits::{logit_losses, logit_losses_composed};
 pub use sparse::{SparseLogits, TAIL_FLOOR, forward_kl_gap_bound};
 pub use terms::{HeadLosses, HeadTerm, HeadTermKind, TeacherLogits};
 
@@ -34,7 +39,7 @@ use crate::KernelError;
 /// * `hidden`: `[n, d]`, the student's scored hidden states after the final norm;
 /// * `head`: `[vocab, d]`, the student's unembedding weight;
 /// * `targets`: `[n]` ids below `vocab_used`; may be empty if no term is a cross-entropy;
-/// * `teacher`: needed by the KL terms;
+/// * `teacher`: needed by all terms but cross-entropy;
 /// * `vocab_used`: every softmax, of student and teacher, runs over the columns `0..vocab_used`.
 ///   Rows of `head` past it (padding) get a gradient of exactly zero.
 ///
@@ -52,7 +57,7 @@ pub fn head_losses(
     vocab_used: usize,
 ) -> Result<HeadLosses, KernelError> {
     check::check(&hidden, &head, targets, teacher, terms, vocab_used)?;
-    match node::try_fused(&hidden, &head, targets, teacher, terms, vocab_used) {
+    match node::try_fused_head(&hidden, &head, targets, teacher, terms, vocab_used) {
         Some(losses) => Ok(losses),
         None => composed::compose(hidden, head, targets, teacher, terms, vocab_used),
     }

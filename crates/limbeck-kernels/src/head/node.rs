@@ -1,4 +1,4 @@
-//! The fused head losses as one operation of the autodiff graph over the flex backend.
+//! The fused losses as one operation of the autodiff graph over the flex backend.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::{
@@ -11,12 +11,25 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, DispatchKindConversion, DispatchTensor, Flex};
 use burn::tensor::{Tensor, TensorData};
 
-use super::fused::{Matrix, Problem, Solution, Teacher, solve};
+use super::fused::{self, Matrix, Problem, Teacher};
+use super::logits::{self, LogitProblem};
 use super::terms::{HeadLosses, HeadTerm, TeacherLogits};
 use crate::flex::{contiguous, floats, from_floats};
 
-/// Runs the fused body if all operands live on the flex backend. The operands must be checked.
-pub(super) fn try_fused(
+/// A call without its differentiable operands.
+struct Call<'a> {
+    teacher: TeacherValues<'a>,
+    terms: &'a [HeadTerm],
+}
+
+/// Values of the terms, and the gradient of each operand that asked for one.
+struct Solved<const N: usize> {
+    values: Vec<f64>,
+    gradients: [Option<Vec<f32>>; N],
+}
+
+/// Runs the fused head losses if all operands live on the flex backend. The operands must be checked.
+pub(super) fn try_fused_head(
     hidden: &Tensor<2>,
     head: &Tensor<2>,
     targets: &[u32],
@@ -24,23 +37,30 @@ pub(super) fn try_fused(
     terms: &[HeadTerm],
     used: usize,
 ) -> Option<HeadLosses> {
-    let call = Call { targets, teacher: TeacherValues::of(teacher)?, terms, used };
-    if !hidden.is_autodiff() && !head.is_autodiff() {
-        return call.plain(hidden, head);
-    }
-    // One of them may be a constant outside autodiff; lifted, it is an untracked leaf.
-    let hidden = hidden.clone().autodiff();
-    let head = head.clone().autodiff();
-    call.tracked::<NoCheckpointing>(&hidden, &head)
-        .or_else(|| call.tracked::<BalancedCheckpointing>(&hidden, &head))
+    let call = Call { teacher: TeacherValues::of(teacher)?, terms };
+    call.run([hidden, head], |[hidden, head], [wants_hidden, wants_head]| {
+        let teacher = call.teacher.view();
+        let solution =
+            fused::solve(&Problem { hidden, head, targets, teacher, terms, used, wants_hidden, wants_head });
+        Solved { values: solution.values, gradients: [solution.hidden, solution.head] }
+    })
 }
 
-/// A call without its differentiable operands.
-struct Call<'a> {
-    targets: &'a [u32],
-    teacher: TeacherValues<'a>,
-    terms: &'a [HeadTerm],
+/// Runs the fused losses over logits if all operands live on the flex backend. The operands must be checked.
+pub(super) fn try_fused_logits(
+    logits: &Tensor<2>,
+    targets: &[u32],
+    teacher: Option<&TeacherLogits>,
+    terms: &[HeadTerm],
     used: usize,
+) -> Option<HeadLosses> {
+    let call = Call { teacher: TeacherValues::of(teacher)?, terms };
+    call.run([logits], |[logits], [wants_gradient]| {
+        let teacher = call.teacher.view();
+        let (values, gradient) =
+            logits::solve(&LogitProblem { logits, targets, teacher, terms, used, wants_gradient });
+        Solved { values, gradients: [gradient] }
+    })
 }
 
 /// The teacher's tensors, contiguous in memory.
@@ -76,17 +96,19 @@ impl<'a> TeacherValues<'a> {
 }
 
 impl Call<'_> {
-    fn solve(&self, hidden: &FloatTensor<Flex>, head: &FloatTensor<Flex>, wants: [bool; 2]) -> Solution {
-        solve(&Problem {
-            hidden: matrix(hidden),
-            head: matrix(head),
-            targets: self.targets,
-            teacher: self.teacher.view(),
-            terms: self.terms,
-            used: self.used,
-            wants_hidden: wants[0],
-            wants_head: wants[1],
-        })
+    /// Runs `solve` over the operands' values, under autodiff if one of them is.
+    fn run<const N: usize>(
+        &self,
+        operands: [&Tensor<2>; N],
+        solve: impl Fn([Matrix<'_>; N], [bool; N]) -> Solved<N>,
+    ) -> Option<HeadLosses> {
+        if !operands.iter().any(|operand| operand.is_autodiff()) {
+            return self.plain(operands, solve);
+        }
+        // One of them may be a constant outside autodiff; lifted, it is an untracked leaf.
+        let operands = operands.map(|operand| operand.clone().autodiff());
+        self.tracked::<NoCheckpointing, N>(&operands, &solve)
+            .or_else(|| self.tracked::<BalancedCheckpointing, N>(&operands, &solve))
     }
 
     fn total(&self, values: &[f64]) -> f64 {
@@ -94,41 +116,50 @@ impl Call<'_> {
     }
 
     /// Values only.
-    fn plain(&self, hidden: &Tensor<2>, head: &Tensor<2>) -> Option<HeadLosses> {
-        let device = hidden.device();
-        let hidden = contiguous(hidden.clone())?;
-        let head = contiguous(head.clone())?;
-        let values = self.solve(&hidden, &head, [false; 2]).values;
+    fn plain<const N: usize>(
+        &self,
+        operands: [&Tensor<2>; N],
+        solve: impl Fn([Matrix<'_>; N], [bool; N]) -> Solved<N>,
+    ) -> Option<HeadLosses> {
+        let device = operands.first()?.device();
+        let held: Vec<FloatTensor<Flex>> =
+            operands.into_iter().map(|operand| contiguous(operand.clone())).collect::<Option<_>>()?;
+        let values = solve(std::array::from_fn(|at| matrix(&held[at])), [false; N]).values;
         let total = self.total(&values) as f32;
         Some(HeadLosses { total: Tensor::from_data(TensorData::from([total]), &device), values })
     }
 
     /// Values, and the gradients of the operands that are tracked.
-    fn tracked<C: CheckpointStrategy>(&self, hidden: &Tensor<2>, head: &Tensor<2>) -> Option<HeadLosses>
+    fn tracked<C: CheckpointStrategy, const N: usize>(
+        &self,
+        operands: &[Tensor<2>; N],
+        solve: &impl Fn([Matrix<'_>; N], [bool; N]) -> Solved<N>,
+    ) -> Option<HeadLosses>
     where
         DispatchTensor: DispatchKindConversion<Autodiff<Flex, C>>,
     {
-        let hidden = hidden.clone().try_into_primitive::<Autodiff<Flex, C>>().ok()?;
-        let head = head.clone().try_into_primitive::<Autodiff<Flex, C>>().ok()?;
-        let wants = [hidden.is_tracked(), head.is_tracked()];
-        let shapes = [&hidden, &head].map(|tensor| tensor.primitive().layout().shape().clone());
-        let (hidden, hidden_node) = hidden.into_parts();
-        let (head, head_node) = head.into_parts();
-        let solution = self.solve(&hidden.to_contiguous(), &head.to_contiguous(), wants);
-        let [hidden_shape, head_shape] = shapes;
-        let state = Gradient {
-            hidden: solution.hidden.map(|values| from_floats(values, hidden_shape)),
-            head: solution.head.map(|values| from_floats(values, head_shape)),
-        };
-        let output = from_floats(vec![self.total(&solution.values) as f32], [1].into());
-        let output = match Step.prepare::<C>([hidden_node, head_node]).compute_bound().stateful() {
+        let mut held = Vec::with_capacity(N);
+        let mut nodes = Vec::with_capacity(N);
+        let mut wants = [false; N];
+        for (operand, wants) in operands.iter().zip(&mut wants) {
+            let primitive = operand.clone().try_into_primitive::<Autodiff<Flex, C>>().ok()?;
+            *wants = primitive.is_tracked();
+            let (values, node) = primitive.into_parts();
+            held.push(values.to_contiguous());
+            nodes.push(node);
+        }
+        let nodes: [_; N] = nodes.try_into().ok()?;
+        let Solved { values, gradients } = solve(std::array::from_fn(|at| matrix(&held[at])), wants);
+        let mut state: Gradient<N> = std::array::from_fn(|_| None);
+        for ((state, gradient), held) in state.iter_mut().zip(gradients).zip(&held) {
+            *state = gradient.map(|values| from_floats(values, held.layout().shape().clone()));
+        }
+        let output = from_floats(vec![self.total(&values) as f32], [1].into());
+        let output = match Step.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(state, output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         };
-        Some(HeadLosses {
-            total: Tensor::from_primitive::<Autodiff<Flex, C>>(output),
-            values: solution.values,
-        })
+        Some(HeadLosses { total: Tensor::from_primitive::<Autodiff<Flex, C>>(output), values })
     }
 }
 
@@ -142,19 +173,14 @@ fn matrix(tensor: &FloatTensor<Flex>) -> Matrix<'_> {
 struct Step;
 
 /// Gradients of the total with respect to the tracked operands.
-#[derive(Debug, Clone)]
-struct Gradient {
-    hidden: Option<FloatTensor<Flex>>,
-    head: Option<FloatTensor<Flex>>,
-}
+type Gradient<const N: usize> = [Option<FloatTensor<Flex>>; N];
 
-impl Backward<Flex, 2> for Step {
-    type State = Gradient;
+impl<const N: usize> Backward<Flex, N> for Step {
+    type State = Gradient<N>;
 
-    fn backward(self, ops: Ops<Gradient, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(self, ops: Ops<Gradient<N>, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let upstream = floats(&gradients.consume::<Flex>(&ops.node))[0];
-        let Gradient { hidden, head } = ops.state;
-        for (parent, gradient) in ops.parents.into_iter().zip([hidden, head]) {
+        for (parent, gradient) in ops.parents.into_iter().zip(ops.state) {
             let (Some(parent), Some(gradient)) = (parent, gradient) else {
                 continue;
             };

@@ -1,6 +1,17 @@
-//! The terms of a head loss, sorted by the softmax they look at.
+//! The terms of a loss, sorted by what they look at.
 
 use super::terms::{HeadTerm, HeadTermKind};
+
+/// All terms of a call.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    /// The terms that look at softmaxes, in the order in which their temperatures first occur.
+    pub(super) slots: Vec<Slot>,
+    /// The terms that compare the logits themselves.
+    pub(super) matching: Vec<(usize, f64)>,
+    /// Whether a term asks for the right outcome.
+    pub(super) hard: bool,
+}
 
 /// All terms that share one temperature, so that each exponential is taken once.
 #[derive(Debug, Clone)]
@@ -16,6 +27,16 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    fn new(temperature: f64) -> Self {
+        Self {
+            inverse: (1.0 / temperature) as f32,
+            temperature,
+            cross_entropy: Vec::new(),
+            forward: Vec::new(),
+            reverse: Vec::new(),
+        }
+    }
+
     pub(super) fn compares(&self) -> bool {
         !(self.forward.is_empty() && self.reverse.is_empty())
     }
@@ -26,30 +47,30 @@ pub(super) fn weight(terms: &[(usize, f64)]) -> f64 {
     terms.iter().map(|(_, weight)| weight).sum()
 }
 
-/// The slots in the order in which their temperatures first occur.
-pub(super) fn slots(terms: &[HeadTerm]) -> Vec<Slot> {
-    let mut slots: Vec<Slot> = Vec::new();
-    for (index, term) in terms.iter().enumerate() {
-        let temperature = term.kind.temperature();
-        let at = match slots.iter().position(|slot| slot.temperature == temperature) {
-            Some(at) => at,
-            None => {
-                slots.push(Slot {
-                    inverse: (1.0 / temperature) as f32,
-                    temperature,
-                    cross_entropy: Vec::new(),
-                    forward: Vec::new(),
-                    reverse: Vec::new(),
-                });
-                slots.len() - 1
+impl Plan {
+    pub(super) fn new(terms: &[HeadTerm]) -> Self {
+        let mut plan = Self { slots: Vec::new(), matching: Vec::new(), hard: false };
+        for (index, term) in terms.iter().enumerate() {
+            let entry = (index, term.weight);
+            match term.kind {
+                HeadTermKind::CrossEntropy => {
+                    plan.hard = true;
+                    plan.slot(1.0).cross_entropy.push(entry);
+                }
+                HeadTermKind::ForwardKl { temperature } => plan.slot(temperature).forward.push(entry),
+                HeadTermKind::ReverseKl { temperature } => plan.slot(temperature).reverse.push(entry),
+                HeadTermKind::LogitMatching => plan.matching.push(entry),
             }
-        };
-        let list = match term.kind {
-            HeadTermKind::CrossEntropy => &mut slots[at].cross_entropy,
-            HeadTermKind::ForwardKl { .. } => &mut slots[at].forward,
-            HeadTermKind::ReverseKl { .. } => &mut slots[at].reverse,
-        };
-        list.push((index, term.weight));
+        }
+        plan
     }
-    slots
+
+    /// The slot of a temperature.
+    fn slot(&mut self, temperature: f64) -> &mut Slot {
+        let at = self.slots.iter().position(|slot| slot.temperature == temperature).unwrap_or_else(|| {
+            self.slots.push(Slot::new(temperature));
+            self.slots.len() - 1
+        });
+        &mut self.slots[at]
+    }
 }

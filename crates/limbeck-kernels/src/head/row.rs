@@ -11,7 +11,8 @@
 //! slot of one temperature with weights `a` (cross-entropy), `w` (forward) and `v` (reverse):
 //! `a (q_j - [j = target]) + T w (q_j - p_j) + T v q_j (log Y - log Z - delta_j - R)`.
 
-use super::plan::{Slot, weight};
+use super::plan::{Plan, Slot, weight};
+use super::row_matching::Matching;
 use super::row_sparse::{SparseSlot, sparse_sums};
 use super::sparse::SparseRow;
 use crate::vector::{Kernel, dot, exp, largest, sum};
@@ -34,7 +35,7 @@ pub(super) struct Row<'a> {
     pub(super) teacher: TeacherRow<'a>,
     /// The right outcome, where a term asks for it.
     pub(super) target: Option<usize>,
-    pub(super) slots: &'a [Slot],
+    pub(super) plan: &'a Plan,
     /// Factor of the gradient, 1 / n; `None` when no gradient is wanted.
     pub(super) share: Option<f64>,
     /// Receives the value of each term.
@@ -60,9 +61,9 @@ struct Coefficients {
 
 /// Maxima of the two rows, subtracted before every exponential.
 #[derive(Debug, Clone, Copy)]
-struct Maxima {
-    student: f32,
-    teacher: f32,
+pub(super) struct Maxima {
+    pub(super) student: f32,
+    pub(super) teacher: f32,
 }
 
 struct Buffers {
@@ -83,9 +84,9 @@ impl Kernel for Row<'_> {
         let maxima = Maxima { student: largest(self.logits), teacher: largest(dense) };
         let target_logit = self.target.map(|target| f64::from(self.logits[target] - maxima.student));
         let mut buffers = Buffers { student: [0.0; BLOCK], teacher: [0.0; BLOCK], delta: [0.0; BLOCK] };
-        let mut coefficients = Vec::with_capacity(self.slots.len());
+        let mut coefficients = Vec::with_capacity(self.plan.slots.len());
         let mut sparse = Vec::new();
-        for slot in self.slots {
+        for slot in &self.plan.slots {
             let mut factors = Coefficients::default();
             let normaliser = match self.teacher {
                 TeacherRow::Sparse(row) if slot.compares() => {
@@ -108,16 +109,30 @@ impl Kernel for Row<'_> {
             factors.student += (hard / normaliser) as f32;
             coefficients.push(factors);
         }
+        let matching = (!self.plan.matching.is_empty()).then(|| Matching::new(self.logits, dense, maxima));
+        if let Some(matching) = &matching {
+            let value = matching.value::<FMA>(self.logits);
+            self.plan.matching.iter().for_each(|(term, _)| self.values[*term] = value);
+        }
         let Some(share) = self.share else { return };
         let kept: Vec<f32> = match self.teacher {
             TeacherRow::Sparse(row) => row.ids.iter().map(|&id| self.logits[id as usize]).collect(),
             _ => Vec::new(),
         };
-        gradient::<FMA>(self.logits, dense, maxima, self.slots, &coefficients, &sparse, share, &mut buffers);
+        let gradient = Gradient {
+            teacher: dense,
+            maxima,
+            plan: self.plan,
+            coefficients: &coefficients,
+            sparse: &sparse,
+            matching,
+            share,
+        };
+        gradient.write::<FMA>(self.logits, &mut buffers);
         if let TeacherRow::Sparse(row) = self.teacher {
             for ((position, &id), &logit) in row.ids.iter().enumerate().zip(&kept) {
                 let mut value = 0.0;
-                for (slot, factors) in self.slots.iter().zip(&coefficients) {
+                for (slot, factors) in self.plan.slots.iter().zip(&coefficients) {
                     let scaled = f64::from((logit - maxima.student) * slot.inverse);
                     value += f64::from(factors.student) * scaled.exp();
                 }
@@ -128,7 +143,7 @@ impl Kernel for Row<'_> {
             }
         }
         if let Some(target) = self.target {
-            let hard: f64 = self.slots.iter().map(|slot| weight(&slot.cross_entropy)).sum();
+            let hard: f64 = self.plan.slots.iter().map(|slot| weight(&slot.cross_entropy)).sum();
             self.logits[target] -= (hard * share) as f32;
         }
     }
@@ -188,55 +203,77 @@ fn dense_values(slot: &Slot, sums: Sums, share: f64, values: &mut [f64]) -> Coef
     }
 }
 
-/// Second pass: overwrites the student's logits with the gradient of the weighted sum.
-#[inline(always)]
-fn gradient<const FMA: bool>(
-    student: &mut [f32],
-    teacher: &[f32],
+/// What the second pass needs to know of a row.
+struct Gradient<'a> {
+    teacher: &'a [f32],
     maxima: Maxima,
-    slots: &[Slot],
-    coefficients: &[Coefficients],
-    sparse: &[SparseSlot],
+    plan: &'a Plan,
+    coefficients: &'a [Coefficients],
+    sparse: &'a [SparseSlot],
+    matching: Option<Matching<'a>>,
     share: f64,
-    buffers: &mut Buffers,
-) {
-    let length = student.len();
-    let mut gradient = [0.0_f32; BLOCK];
-    for start in (0..length).step_by(BLOCK) {
-        let end = (start + BLOCK).min(length);
-        let z = &mut student[start..end];
-        let gradient = &mut gradient[..z.len()];
-        gradient.fill(0.0);
-        for (slot, factors) in slots.iter().zip(coefficients) {
-            let from_student = &mut buffers.student[..z.len()];
-            if factors.student != 0.0 || factors.student_delta != 0.0 {
-                exponentials::<FMA>(z, maxima.student, slot.inverse, from_student);
-                add_scaled(gradient, from_student, factors.student);
+}
+
+impl Gradient<'_> {
+    /// Second pass: overwrites the student's logits with the gradient of the weighted sum.
+    #[inline(always)]
+    fn write<const FMA: bool>(&self, student: &mut [f32], buffers: &mut Buffers) {
+        let length = student.len();
+        let matching_factor = (weight(&self.plan.matching) * self.share / length as f64) as f32;
+        let mut gradient = [0.0_f32; BLOCK];
+        for start in (0..length).step_by(BLOCK) {
+            let end = (start + BLOCK).min(length);
+            let z = &mut student[start..end];
+            let gradient = &mut gradient[..z.len()];
+            gradient.fill(0.0);
+            for (slot, factors) in self.plan.slots.iter().zip(self.coefficients) {
+                let teacher = if slot.compares() { self.teacher.get(start..end) } else { None };
+                self.add_slot::<FMA>(z, teacher.unwrap_or(&[]), slot, factors, gradient, buffers);
             }
-            if teacher.is_empty() || !slot.compares() {
-                continue;
+            for tail in self.sparse {
+                let share = tail.tail_coefficient() * self.share;
+                if share != 0.0 {
+                    let from_student = &mut buffers.student[..z.len()];
+                    exponentials::<FMA>(z, tail.tail_maximum, tail.inverse, from_student);
+                    add_scaled(gradient, from_student, share as f32);
+                }
             }
-            let t = &teacher[start..end];
-            if factors.student_delta != 0.0 {
-                let delta = &mut buffers.delta[..z.len()];
-                differences(z, t, maxima, slot.inverse, delta);
-                add_product(gradient, from_student, delta, factors.student_delta);
+            if let Some(matching) = &self.matching {
+                matching.add(start, z, matching_factor, gradient);
             }
-            if factors.teacher != 0.0 {
-                let from_teacher = &mut buffers.teacher[..z.len()];
-                exponentials::<FMA>(t, maxima.teacher, slot.inverse, from_teacher);
-                add_scaled(gradient, from_teacher, factors.teacher);
-            }
+            z.copy_from_slice(gradient);
         }
-        for tail in sparse {
-            let share = tail.tail_coefficient() * share;
-            if share != 0.0 {
-                let from_student = &mut buffers.student[..z.len()];
-                exponentials::<FMA>(z, tail.tail_maximum, tail.inverse, from_student);
-                add_scaled(gradient, from_student, share as f32);
-            }
+    }
+
+    /// Adds the dense terms of one temperature to a block's gradient.
+    #[inline(always)]
+    fn add_slot<const FMA: bool>(
+        &self,
+        z: &[f32],
+        t: &[f32],
+        slot: &Slot,
+        factors: &Coefficients,
+        gradient: &mut [f32],
+        buffers: &mut Buffers,
+    ) {
+        let from_student = &mut buffers.student[..z.len()];
+        if factors.student != 0.0 || factors.student_delta != 0.0 {
+            exponentials::<FMA>(z, self.maxima.student, slot.inverse, from_student);
+            add_scaled(gradient, from_student, factors.student);
         }
-        z.copy_from_slice(gradient);
+        if t.is_empty() {
+            return;
+        }
+        if factors.student_delta != 0.0 {
+            let delta = &mut buffers.delta[..z.len()];
+            differences(z, t, self.maxima, slot.inverse, delta);
+            add_product(gradient, from_student, delta, factors.student_delta);
+        }
+        if factors.teacher != 0.0 {
+            let from_teacher = &mut buffers.teacher[..z.len()];
+            exponentials::<FMA>(t, self.maxima.teacher, slot.inverse, from_teacher);
+            add_scaled(gradient, from_teacher, factors.teacher);
+        }
     }
 }
 

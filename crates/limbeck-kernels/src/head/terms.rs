@@ -23,14 +23,21 @@ pub enum HeadTermKind {
         /// Softmax temperature T, finite and above 0.
         temperature: f64,
     },
+    /// `1/(2N) * sum_j ((z_j - mean z) - (t_j - mean t))^2` over the N used columns: what
+    /// `T^2 KL(p || q)` becomes for T far above the logits (Hinton, Vinyals, Dean 2015, section 2.1;
+    /// there the logits are taken to have mean zero, here the means are taken off, since a softmax
+    /// does not see them). Its gradient with respect to `z_j` is
+    /// `((z_j - mean z) - (t_j - mean t)) / N`. Needs a teacher's whole logits.
+    LogitMatching,
 }
 
 impl HeadTermKind {
-    /// The temperature of the softmax it looks at.
-    pub fn temperature(&self) -> f64 {
+    /// The temperature of the softmax it looks at; `None` where it looks at the logits themselves.
+    pub fn temperature(&self) -> Option<f64> {
         match self {
-            Self::CrossEntropy => 1.0,
-            Self::ForwardKl { temperature } | Self::ReverseKl { temperature } => *temperature,
+            Self::CrossEntropy => Some(1.0),
+            Self::ForwardKl { temperature } | Self::ReverseKl { temperature } => Some(*temperature),
+            Self::LogitMatching => None,
         }
     }
 
@@ -70,7 +77,7 @@ pub enum TeacherLogits {
 /// Values of the objectives and their differentiable weighted sum.
 #[derive(Debug)]
 pub struct HeadLosses {
-    /// `sum_i weight_i * value_i`, shape `[1]`, differentiable in `hidden` and `head`.
+    /// `sum_i weight_i * value_i`, shape `[1]`, differentiable in the student's operands.
     pub total: Tensor<1>,
     /// The unweighted value of each term, in the order of the terms.
     pub values: Vec<f64>,

@@ -1,4 +1,5 @@
 //! Random operands, and the head losses written down in 64 bits from their definitions.
+#![allow(dead_code, reason = "not every test file asks for everything")]
 
 use limbeck_kernels::{HeadTerm, HeadTermKind, SparseLogits, TAIL_FLOOR, forward_kl_gap_bound};
 use rand::{Rng, SeedableRng};
@@ -42,6 +43,14 @@ impl Case {
             teacher_head,
             sparse: None,
         }
+    }
+
+    /// A classifier's logits: the hidden states are the logits, and the head is the identity.
+    pub(crate) fn classifier(seed: u64, rows: usize, classes: usize, used: usize) -> Self {
+        let mut case = Self::random(seed, rows, classes, classes, used);
+        case.head = (0..classes * classes).map(|at| f32::from(u8::from(at % (classes + 1) == 0))).collect();
+        case.hidden.iter_mut().for_each(|logit| *logit *= 2.0);
+        case
     }
 
     /// The same with the teacher cut to its k most probable outcomes.
@@ -102,6 +111,13 @@ impl<'a> Reference<'a> {
             HeadTermKind::ReverseKl { temperature } => {
                 let [p, q] = self.outcomes(row, temperature, TAIL_FLOOR);
                 temperature * temperature * kl(&q, &p)
+            }
+            HeadTermKind::LogitMatching => {
+                let pairs = self.student[row].iter().zip(&self.teacher[row]);
+                let differences: Vec<f64> = pairs.map(|(z, t)| z - t).collect();
+                let count = differences.len() as f64;
+                let mean = differences.iter().sum::<f64>() / count;
+                differences.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / (2.0 * count)
             }
         });
         rows.sum::<f64>() / self.case.tokens as f64
