@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         d_mlp: 128,
         max_positions: 64,
     };
-    let teacher = Decoder::init(&DecoderConfig::gpt2(sizes), 1, &Device::default())?;
+    let teacher = Decoder::init(&DecoderConfig::gpt2(sizes), 1, &Device::flex())?;
     let student = LayersStudent { select: LayerSelection::Even, layers: None }.build(&teacher)?;
 
     let config = AuditConfig {

@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         d_mlp: 128,
         max_positions: 64,
     };
-    let teacher = Decoder::init(&DecoderConfig::gpt2(sizes), 1, &Device::default())?;
+    let teacher = Decoder::init(&DecoderConfig::gpt2(sizes), 1, &Device::flex())?;
     let student = LayersStudent { select: LayerSelection::Even, layers: None }.build(&teacher)?;
     let options = TrainingOptions { examples: 64, held_out: 8, shifted: 8, ..TrainingOptions::default() };
     let examples = training_sets(&tokenizer, &options)?.training;

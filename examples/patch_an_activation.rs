@@ -11,7 +11,7 @@ use limbeck::model::{Action, Capture, Decoder, DecoderConfig, Intervention, Inte
 use limbeck::model::{NoTap, Site, SiteKind, Tap, TokenBatch, Tokenizer, config::Sizes};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let device = Device::default();
+    let device = Device::flex();
     let tokenizer = Tokenizer::closed(&closed_vocabulary(), &ClosedSpecials::default())?;
     let sizes = Sizes {
         vocab_size: tokenizer.vocab_size(),

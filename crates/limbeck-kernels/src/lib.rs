@@ -4,6 +4,8 @@
 //! * [`logit_losses`]: the same objectives over logits that exist already, such as a classifier's;
 //! * [`linear`]: the affine map in the form that runs at the rate of the matrix products;
 //! * [`AdamW`] and [`sum_of_squares`]: the optimizer's passes over slices;
+//! * [`gemm_rate`]: the machine's own rate of products, the ceiling;
+//! * [`DeviceName`]: the processor, chosen by name;
 //! * [`with_values`] and [`map_values`]: between tensors and slices.
 //!
 //! Operations find their fused body at run time by the tensor's backend (flex, plain or under
@@ -11,15 +13,18 @@
 //! bits on one machine, whatever the threads do.
 
 mod adamw;
+mod device;
 mod error;
 mod flex;
 mod head;
 mod linear;
 mod product;
+mod rate;
 mod reduction;
 mod vector;
 
 pub use adamw::{AdamW, AdamWSlot};
+pub use device::{DeviceError, DeviceName};
 pub use error::KernelError;
 pub use flex::{map_values, with_values};
 pub use head::{
@@ -27,4 +32,5 @@ pub use head::{
     head_losses, head_losses_composed, logit_losses, logit_losses_composed,
 };
 pub use linear::linear;
+pub use rate::gemm_rate;
 pub use reduction::sum_of_squares;

@@ -45,7 +45,7 @@ fn logits_from_safetensors() {
         let folder = fixture("tiny").join(family);
         let config = DecoderConfig::from_hf_json(&config(&folder)).unwrap();
         let mut source = SafetensorsSource::open(&folder).unwrap();
-        let decoder = Decoder::from_weights(&config, &mut source, &Device::default()).unwrap();
+        let decoder = Decoder::from_weights(&config, &mut source, &Device::flex()).unwrap();
         let difference = largest_difference(&decoder, &folder);
         assert!(difference < 1e-4, "{family}: {difference}");
         let again = DecoderConfig::from_hf_json(&config.to_hf_json()).unwrap();
@@ -87,7 +87,7 @@ fn logits_from_gguf() {
         let file = GgufFile::open(&path).unwrap();
         let config = DecoderConfig::from_hf_json(&hf_config(&file).unwrap()).unwrap();
         let decoder =
-            Decoder::from_weights(&config, &mut GgufSource::new(file).unwrap(), &Device::default()).unwrap();
+            Decoder::from_weights(&config, &mut GgufSource::new(file).unwrap(), &Device::flex()).unwrap();
         let (rows, expected) = golden(&folder);
         let batch = TokenBatch::new(&rows, &decoder.device()).unwrap();
         let found: Vec<f32> = decoder.logits(&batch, &mut NoTap).into_data().try_to_vec().unwrap();

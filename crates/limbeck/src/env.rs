@@ -5,9 +5,13 @@
 /// value is read as TOML; what is no TOML value is taken as a string.
 pub const OVERRIDE_PREFIX: &str = "LIMBECK__";
 
+/// The device when `--device` does not say.
+pub const DEVICE: &str = "LIMBECK_DEVICE";
+
 /// Name and meaning of every variable, for the documentation and `--help`.
 pub const VARIABLES: &[(&str, &str)] = &[
     ("LIMBECK__SECTION__KEY", "overrides a key of the recipe, e.g. LIMBECK__TRAINING__STEPS=10"),
+    (DEVICE, "where tensors live, as --device: cpu, cuda[:N], wgpu[:N]"),
     ("LIMBECK_CACHE", "folder where fetched models and data are kept"),
     ("HF_HOME", "folder of the Hugging Face cache, for hf: locators"),
     ("HF_ENDPOINT", "address of the Hugging Face hub, for hf: locators"),

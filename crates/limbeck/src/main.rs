@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         }
     };
     let output = Output { json: cli.json };
-    let desk = Desk { output, progress: Reporter::new(cli.quiet) };
+    let desk = Desk { output, progress: Reporter::new(cli.quiet), device: cli.device };
     let done = interrupt::listen().map_err(Failure::broke).and_then(|()| cli.verb.perform(&desk));
     match done {
         Ok(exit) => exit,

@@ -65,8 +65,8 @@ impl Network {
         let decoder = self.decoder.map(change);
         let mut projections = self.projections;
         for projection in &mut projections {
-            let weight =
-                std::mem::replace(&mut projection.weight, Tensor::zeros([1, 1], &Default::default()));
+            let nothing = Tensor::zeros([1, 1], &projection.weight.device().inner());
+            let weight = std::mem::replace(&mut projection.weight, nothing);
             projection.weight = match change(&projection.name, Parameter::Matrix(weight)) {
                 Parameter::Matrix(weight) => weight,
                 Parameter::Vector(flat) => flat.unsqueeze_dim(0),

@@ -77,11 +77,11 @@ impl std::fmt::Debug for Pipeline<'_> {
 }
 
 impl<'a> Pipeline<'a> {
-    /// Opens and locks the recipe's run folder and writes the resolved recipe into it.
+    /// Opens and locks the recipe's run folder and writes the resolved recipe into it. Networks will live on `device`.
     ///
     /// # Errors
     /// When another process holds the folder, or it cannot be written.
-    pub fn open(loaded: Loaded, progress: &'a dyn Progress) -> Result<Self, PipelineError> {
+    pub fn open(loaded: Loaded, device: Device, progress: &'a dyn Progress) -> Result<Self, PipelineError> {
         let Loaded { recipe, resolved } = loaded;
         let folder = RunFolder::open(&recipe.output_dir)?;
         write_atomic(&folder.at("recipe.toml"), resolved.as_bytes())?;
@@ -94,7 +94,7 @@ impl<'a> Pipeline<'a> {
             resolved,
             folder,
             manifest,
-            device: Device::default(),
+            device,
             progress,
             located: BTreeMap::new(),
             teacher: None,

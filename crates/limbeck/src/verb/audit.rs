@@ -65,8 +65,8 @@ impl Audit {
     }
 
     fn of_models(&self, teacher: &str, student: &str, desk: &Desk) -> Result<results::Audit, Failure> {
+        let device = desk.open_device()?;
         let load = |locator: &str| {
-            let device = Default::default();
             networks::load(locator, &device, &desk.progress).map_err(|error| stage(error.into()))
         };
         let teacher = load(teacher)?;

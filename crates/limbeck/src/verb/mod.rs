@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod audit;
+mod bench;
 mod capture;
 mod completions;
 mod evaluate;
@@ -15,8 +16,10 @@ mod validate;
 
 use std::path::PathBuf;
 
+use burn::tensor::Device;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use limbeck::kernels::DeviceName;
 use limbeck::pipeline::Pipeline;
 use limbeck::recipe::{self, Loaded, Override};
 
@@ -35,6 +38,9 @@ pub(crate) struct Cli {
     /// No progress and no notes on stderr
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+    /// Where tensors live: cpu, cuda[:N] or wgpu[:N]; the last two in programs built with that Cargo feature
+    #[arg(long, global = true, value_name = "DEVICE", env = limbeck::env::DEVICE, default_value_t)]
+    pub(crate) device: DeviceName,
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
@@ -64,6 +70,9 @@ pub(crate) enum Verb {
     /// The recipes built in
     #[command(subcommand)]
     Recipes(recipes::Recipes),
+    /// Measure speed and memory on this machine
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Completions for a shell
     Completions(completions::Completions),
     /// JSON schemas of recipes and results
@@ -76,6 +85,14 @@ pub(crate) enum Verb {
 pub(crate) struct Desk {
     pub(crate) output: Output,
     pub(crate) progress: Reporter,
+    pub(crate) device: DeviceName,
+}
+
+impl Desk {
+    /// Opens the device asked for.
+    pub(crate) fn open_device(&self) -> Result<Device, Failure> {
+        self.device.open().map_err(Failure::input)
+    }
 }
 
 impl Verb {
@@ -92,6 +109,7 @@ impl Verb {
             Self::Report(verb) => verb.perform(desk),
             Self::Model(verb) => verb.perform(desk),
             Self::Recipes(verb) => verb.perform(desk),
+            Self::Bench(verb) => verb.perform(desk),
             Self::Completions(verb) => verb.perform(desk),
             Self::Schema(verb) => verb.perform(desk),
         }
@@ -146,7 +164,7 @@ impl RecipeArgs {
 
     /// Opens the recipe's run folder.
     pub(crate) fn open<'a>(&self, desk: &'a Desk) -> Result<Pipeline<'a>, Failure> {
-        Ok(Pipeline::open(self.load()?, &desk.progress)?)
+        Ok(Pipeline::open(self.load()?, desk.open_device()?, &desk.progress)?)
     }
 }
 

@@ -28,7 +28,7 @@ impl Quickstart {
         }
         let text = recipe::builtin("quickstart")?.text;
         let loaded = recipe::load_text(text, Path::new("<built-in quickstart>"), &overrides)?;
-        let mut pipeline = Pipeline::open(loaded, &desk.progress)?;
+        let mut pipeline = Pipeline::open(loaded, desk.open_device()?, &desk.progress)?;
         let results = pipeline.run()?;
         super::run::conclude(desk, &pipeline, &results)
     }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use burn::tensor::Device;
 use clap::Args;
 use limbeck::data::atomic::write_atomic;
 use limbeck::model::{ModelError, NoTap, TokenBatch};
@@ -36,7 +35,7 @@ impl Logits {
         }
         let rows = [ids.clone()];
         model.decoder.check(&rows).map_err(fail)?;
-        let batch = TokenBatch::new(&rows, &Device::default()).map_err(fail)?;
+        let batch = TokenBatch::new(&rows, &model.decoder.device()).map_err(fail)?;
         let logits = model.decoder.logits(&batch, &mut NoTap);
         let [_, n, vocab] = logits.dims();
         let values =

@@ -5,7 +5,6 @@ mod generate;
 mod logits;
 mod show;
 
-use burn::tensor::Device;
 use clap::Subcommand;
 use limbeck::model::LoadedModel;
 use limbeck::networks;
@@ -41,7 +40,8 @@ impl Model {
 
 /// Loads the model a locator names.
 fn load(locator: &str, desk: &Desk) -> Result<LoadedModel, Failure> {
-    networks::load(locator, &Device::default(), &desk.progress).map_err(|error| fail(StageError::from(error)))
+    networks::load(locator, &desk.open_device()?, &desk.progress)
+        .map_err(|error| fail(StageError::from(error)))
 }
 
 /// The failure of something done with a model.
