@@ -4,12 +4,13 @@
 use burn::tensor::Device;
 use limbeck_data::examples::TokenExample;
 use limbeck_distill::objective::{
-    CrossEntropy, ForwardKl, HiddenMse, LayerMapping, MicroBatch, ObjectiveConfig, ReverseKl, Terms,
+    CrossEntropy, ForwardKl, HiddenMse, JensenShannon, LayerMapping, LogitMatching, MicroBatch,
+    ObjectiveConfig, ReverseKl, SkewForwardKl, SkewReverseKl, Terms, check,
 };
 use limbeck_distill::optimizer::GradientSum;
 use limbeck_distill::trainer::Network;
 use limbeck_model::{Decoder, DecoderConfig, Parameter};
-use limbeck_teach::{LocalTeacher, Teacher, TeacherIdentity};
+use limbeck_teach::{Capabilities, LocalTeacher, Teacher, TeacherIdentity};
 use limbeck_testkit::{TINY_VOCAB, counting_examples, deeper, tiny_gpt2, tiny_llama};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
@@ -105,6 +106,16 @@ fn reverse(weight: f64, temperature: f64) -> ObjectiveConfig {
     ObjectiveConfig::ReverseKl(ReverseKl { weight, temperature })
 }
 
+/// The divergences from a mixture, and matching of logits.
+fn others(temperature: f64) -> [ObjectiveConfig; 4] {
+    [
+        ObjectiveConfig::JensenShannon(JensenShannon { weight: 1.0, beta: 0.3, temperature }),
+        ObjectiveConfig::SkewForwardKl(SkewForwardKl { weight: 1.0, alpha: 0.1, temperature }),
+        ObjectiveConfig::SkewReverseKl(SkewReverseKl { weight: 1.0, alpha: 0.2, temperature }),
+        ObjectiveConfig::LogitMatching(LogitMatching { weight: 1.0 }),
+    ]
+}
+
 fn cross_entropy(weight: f64) -> ObjectiveConfig {
     ObjectiveConfig::CrossEntropy(CrossEntropy { weight })
 }
@@ -120,7 +131,8 @@ fn pair(config: &DecoderConfig) -> (Decoder, Decoder) {
 #[test]
 fn every_objective_agrees_with_finite_differences() {
     for config in [tiny_gpt2(), tiny_llama()] {
-        for objective in [forward(1.0, 2.0), reverse(1.0, 1.5), cross_entropy(1.0), hidden(1.0)] {
+        let first = [forward(1.0, 2.0), reverse(1.0, 1.5), cross_entropy(1.0), hidden(1.0)];
+        for objective in first.into_iter().chain(others(2.0)) {
             let (student, teacher) = pair(&config);
             setting(vec![objective], student, teacher).assert_gradient();
         }
@@ -145,7 +157,8 @@ fn all_objectives_together_agree_with_finite_differences() {
 #[test]
 fn cross_entropy_and_divergences_equal_their_formulas() {
     let (student, teacher_decoder) = pair(&tiny_gpt2());
-    let all = vec![forward(1.0, 2.0), reverse(1.0, 2.0), cross_entropy(1.0)];
+    let mut all = vec![forward(1.0, 2.0), reverse(1.0, 2.0), cross_entropy(1.0)];
+    all.extend(others(2.0));
     let examples = counting_examples(3, 9, TINY_VOCAB, 11);
     // Plain f64 arithmetic over plain logits.
     let logits = |decoder: &Decoder| -> Vec<Vec<f64>> {
@@ -168,12 +181,23 @@ fn cross_entropy_and_divergences_equal_their_formulas() {
     let (ours, theirs) = (logits(&student), logits(&teacher_decoder));
     let targets: Vec<u32> = examples.iter().flat_map(|e| e.scored_positions().map(|at| e.ids[at])).collect();
     let count = targets.len() as f64;
-    let mut expected = [0.0; 3];
+    let mut expected = [0.0; 7];
     for ((q, p), target) in ours.iter().zip(&theirs).zip(&targets) {
         let (lq, lp) = (log_softmax(q, 2.0), log_softmax(p, 2.0));
         expected[0] += 4.0 * lp.iter().zip(&lq).map(|(p, q)| p.exp() * (p - q)).sum::<f64>() / count;
         expected[1] += 4.0 * lp.iter().zip(&lq).map(|(p, q)| q.exp() * (q - p)).sum::<f64>() / count;
         expected[2] -= log_softmax(q, 1.0)[*target as usize] / count;
+        // KL of teacher or student from the mixture with this share of the teacher.
+        let from_mixture = |first: &[f64], share: f64| -> f64 {
+            let mixed = lp.iter().zip(&lq).map(|(p, q)| (share * p.exp() + (1.0 - share) * q.exp()).ln());
+            4.0 * first.iter().zip(mixed).map(|(a, m)| a.exp() * (a - m)).sum::<f64>() / count
+        };
+        expected[3] += 0.3 * from_mixture(&lp, 0.3) + 0.7 * from_mixture(&lq, 0.3);
+        expected[4] += from_mixture(&lp, 0.1);
+        expected[5] += from_mixture(&lq, 0.8);
+        let mean = |row: &[f64]| row.iter().sum::<f64>() / row.len() as f64;
+        let squares = q.iter().zip(p).map(|(z, t)| ((z - mean(q)) - (t - mean(p))).powi(2));
+        expected[6] += squares.sum::<f64>() / (2.0 * q.len() as f64) / count;
     }
     let setting = setting(all, student, teacher_decoder);
     let (_, values) = setting.terms.evaluate(&setting.network, &setting.batch, None).unwrap();
@@ -214,12 +238,39 @@ fn hidden_error_equals_its_formula() {
 #[test]
 fn a_student_that_is_its_teacher_has_no_divergence_and_no_gradient() {
     let decoder = sharpened(deeper(&tiny_gpt2(), 2, 7), 6.0);
-    for objective in [forward(1.0, 2.0), reverse(1.0, 2.0), hidden(1.0)] {
+    for objective in [forward(1.0, 2.0), reverse(1.0, 2.0), hidden(1.0)].into_iter().chain(others(2.0)) {
         let setting = setting(vec![objective.clone()], decoder.clone(), decoder.clone());
         let value = setting.value(&setting.network);
         assert!(value.abs() < 1e-6, "{}: {value}", objective.name());
         let norm = setting.gradient(None).0.norm();
         assert!(norm < 1e-4, "{}: gradient {norm}", objective.name());
+    }
+}
+
+#[test]
+fn logit_matching_needs_whole_logits() {
+    let objectives = [ObjectiveConfig::LogitMatching(LogitMatching::default())];
+    assert!(check(&objectives, Some(&Capabilities::local()), None).is_ok());
+    let error = check(&objectives, Some(&Capabilities::replay(8, vec![1.0])), None).unwrap_err().to_string();
+    assert!(error.contains("`logit_matching` needs the teacher's whole logits"), "{error}");
+    assert!(error.contains("this teacher gives the top 8 tokens"), "{error}");
+    assert!(check(&objectives, None, None).unwrap_err().to_string().contains("no teacher"));
+}
+
+#[test]
+fn a_share_outside_its_range_is_refused() {
+    for share in [0.0, 1.0, -0.5, f64::NAN] {
+        for (objective, key) in [
+            (ObjectiveConfig::JensenShannon(JensenShannon { beta: share, ..Default::default() }), "beta"),
+            (ObjectiveConfig::SkewForwardKl(SkewForwardKl { alpha: share, ..Default::default() }), "alpha"),
+            (ObjectiveConfig::SkewReverseKl(SkewReverseKl { alpha: share, ..Default::default() }), "alpha"),
+        ] {
+            let error = check(&[objective], Some(&Capabilities::local()), None).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("{key} = {share}, which should be above 0 and below 1")),
+                "{error}"
+            );
+        }
     }
 }
 

@@ -65,12 +65,12 @@ pub enum KernelError {
         /// Index of the term.
         term: usize,
     },
-    /// A temperature or weight is not a usable number.
+    /// A temperature, share or weight is not a usable number.
     #[error("losses over logits: term {term} has {name} {value}; {rule}")]
     Term {
         /// Index of the term.
         term: usize,
-        /// `temperature` or `weight`.
+        /// `temperature`, `alpha`, `beta` or `weight`.
         name: &'static str,
         /// The value found.
         value: f64,

@@ -103,6 +103,37 @@ pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {
     if x < LOWEST { 0.0 } else { value }
 }
 
+/// `ln x` for normal positive `x`, to two units in the last place; exactly 0 at 1.
+///
+/// `x = 2^n m` with m between `sqrt(1/2)` and `sqrt(2)`; `ln m` by the minimax polynomial of degree 9
+/// of the Cephes library.
+#[inline(always)]
+pub(crate) fn ln<const FMA: bool>(x: f32) -> f32 {
+    const SQRT_HALF: u32 = 0x3f35_04f3;
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    let offset = x.to_bits().wrapping_sub(SQRT_HALF);
+    let power = ((offset as i32) >> 23) as f32;
+    let r = f32::from_bits((offset & 0x007f_ffff).wrapping_add(SQRT_HALF)) - 1.0;
+    let mut series = 7.037_683_6e-2;
+    for coefficient in [
+        -1.151_461e-1,
+        1.167_699_9e-1,
+        -1.242_014_1e-1,
+        1.424_932_3e-1,
+        -1.666_805_8e-1,
+        2.000_071_5e-1,
+        -2.499_999_4e-1,
+        3.333_333e-1,
+    ] {
+        series = multiply_add::<FMA>(series, r, coefficient);
+    }
+    let square = r * r;
+    let low = multiply_add::<FMA>(power, LN2_LOW, series * r * square);
+    let near = multiply_add::<FMA>(-0.5, square, low) + r;
+    multiply_add::<FMA>(power, LN2_HIGH, near)
+}
+
 /// Sum of a block of at most a few thousand values, in a fixed order.
 #[inline(always)]
 pub(crate) fn sum(values: &[f32]) -> f32 {
@@ -204,6 +235,38 @@ mod tests {
             assert_eq!(exp::<false>(x), y, "{x}");
         }
         assert!(exp::<true>(f32::NAN).is_nan());
+    }
+
+    struct Logs<'a>(&'a mut [f32]);
+    impl Kernel for Logs<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn run<const FMA: bool>(self) {
+            self.0.iter_mut().for_each(|x| *x = ln::<FMA>(*x));
+        }
+    }
+
+    #[test]
+    fn ln_is_accurate_with_every_instruction_set() {
+        let inputs: Vec<f32> = (0..400_000)
+            .flat_map(|i| {
+                [f32::from_bits(0x0080_0000 + i * 5_000), 1.0 + i as f32 * 1e-7, 1.0 - i as f32 * 1e-7]
+            })
+            .filter(|x| *x > 0.0)
+            .collect();
+        for plain in [false, true] {
+            let mut outputs = inputs.clone();
+            if plain {
+                Logs(&mut outputs).run::<false>()
+            } else {
+                dispatch(Logs(&mut outputs))
+            }
+            for (x, y) in inputs.iter().zip(&outputs) {
+                let exact = f64::from(*x).ln();
+                assert!((f64::from(*y) - exact).abs() <= 2e-7 * exact.abs(), "{x}: {y} is not {exact}");
+            }
+        }
+        assert_eq!(ln::<true>(1.0), 0.0);
     }
 
     #[test]

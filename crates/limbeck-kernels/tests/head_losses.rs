@@ -83,6 +83,9 @@ fn all_terms(temperature: f64) -> Vec<HeadTerm> {
         HeadTerm { kind: HeadTermKind::CrossEntropy, weight: 0.5 },
         HeadTerm { kind: HeadTermKind::ForwardKl { temperature }, weight: 0.7 },
         HeadTerm { kind: HeadTermKind::ReverseKl { temperature }, weight: -0.3 },
+        HeadTerm { kind: HeadTermKind::JensenShannon { beta: 0.3, temperature }, weight: 0.9 },
+        HeadTerm { kind: HeadTermKind::SkewForwardKl { alpha: 0.1, temperature }, weight: 0.6 },
+        HeadTerm { kind: HeadTermKind::SkewReverseKl { alpha: 0.2, temperature }, weight: 0.4 },
     ]
 }
 
@@ -156,6 +159,9 @@ fn gradients_equal_finite_differences() {
         HeadTermKind::CrossEntropy,
         HeadTermKind::ForwardKl { temperature: 2.0 },
         HeadTermKind::ReverseKl { temperature: 2.0 },
+        HeadTermKind::JensenShannon { beta: 0.3, temperature: 2.0 },
+        HeadTermKind::SkewForwardKl { alpha: 0.1, temperature: 2.0 },
+        HeadTermKind::SkewReverseKl { alpha: 0.1, temperature: 2.0 },
         HeadTermKind::LogitMatching,
     ] {
         let terms = [HeadTerm { kind, weight: 0.8 }];
@@ -165,9 +171,11 @@ fn gradients_equal_finite_differences() {
             let step = 1e-4;
             let largest =
                 fused.hidden.iter().chain(&fused.head).fold(0.0_f64, |m, g| m.max(f64::from(*g).abs()));
+            // A single outcome has no gradient but the rounding of the parts that cancel.
+            let floor = if case.used == 1 { 1e-7 } else { 1e-9 };
             let check = |found: f32, moved: [Reference; 2], what: &str| {
                 let [up, down] = moved.map(|reference| reference.total(&terms));
-                close(f64::from(found), (up - down) / (2.0 * step), 1e-5, 1e-6 * largest + 1e-9, what);
+                close(f64::from(found), (up - down) / (2.0 * step), 1e-5, 1e-6 * largest + floor, what);
             };
             for at in (0..case.hidden.len()).step_by(case.hidden.len() / 6 + 1) {
                 let moved = [step, -step].map(|by| Reference::moved(&case, Some((at, by)), None));
@@ -239,7 +247,7 @@ fn equal_models_have_no_divergence() {
         case.teacher_vocab = v;
         let terms = &all_terms(2.0)[1..];
         let fused = run(head_losses, &case, terms, 1.0);
-        assert_eq!(fused.values, [0.0, 0.0]);
+        assert!(fused.values.iter().all(|value| *value == 0.0), "{:?}", fused.values);
         assert!(fused.hidden.iter().all(|gradient| gradient.abs() < 1e-7));
     }
 }

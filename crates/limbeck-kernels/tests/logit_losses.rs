@@ -43,6 +43,7 @@ fn terms(case: &Case) -> Vec<HeadTerm> {
         HeadTerm { kind: HeadTermKind::CrossEntropy, weight: 0.5 },
         HeadTerm { kind: HeadTermKind::ForwardKl { temperature: 2.0 }, weight: 0.7 },
         HeadTerm { kind: HeadTermKind::ReverseKl { temperature: 2.0 }, weight: -0.3 },
+        HeadTerm { kind: HeadTermKind::JensenShannon { beta: 0.7, temperature: 2.0 }, weight: 0.4 },
     ];
     if case.sparse.is_none() {
         terms.push(HeadTerm { kind: HeadTermKind::LogitMatching, weight: 0.2 });

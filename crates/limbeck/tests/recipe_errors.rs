@@ -69,6 +69,10 @@ fn objectives_that_ask_too_much_are_refused() {
     let hidden =
         "[capture]\ntop_k = 4\n\n[[objectives]]\nkind = \"hidden_mse\"\nweight = 1.0\n\n[[objectives]]";
     insta::assert_snapshot!("capability", with("[[objectives]]", hidden));
+    let matching = hidden.replace("hidden_mse", "logit_matching");
+    insta::assert_snapshot!("logit_capability", with("[[objectives]]", &matching));
+    let share = "[[objectives]]\nkind = \"jensen_shannon\"\nbeta = 1.0\n\n[[objectives]]";
+    insta::assert_snapshot!("share", with("[[objectives]]", share));
     let layers = "[[objectives]]\nkind = \"hidden_mse\"\nlayers = [[0, 7]]\n\n[[objectives]]";
     insta::assert_snapshot!("layer_pair", with("[[objectives]]", layers));
     insta::assert_snapshot!("layer_choice", with("select = \"even\"", "select = [0, 9]"));

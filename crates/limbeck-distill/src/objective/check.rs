@@ -55,6 +55,12 @@ fn check_settings(objective: &ObjectiveConfig, name: &str) -> Result<(), Distill
             right: "a number of at least 0",
         });
     }
+    match objective {
+        ObjectiveConfig::JensenShannon(it) => it.check(name)?,
+        ObjectiveConfig::SkewForwardKl(it) => it.check(name)?,
+        ObjectiveConfig::SkewReverseKl(it) => it.check(name)?,
+        _ => {}
+    }
     match objective.requires().distribution {
         Some(temperature) if !(temperature.is_finite() && temperature > 0.0) => Err(DistillError::Setting {
             objective: name.to_string(),
@@ -64,6 +70,19 @@ fn check_settings(objective: &ObjectiveConfig, name: &str) -> Result<(), Distill
         }),
         _ => Ok(()),
     }
+}
+
+/// Refuses a share in a mixture that is not strictly between its ends.
+pub(super) fn between_zero_and_one(
+    name: &str,
+    key: &'static str,
+    found: f64,
+    right: &'static str,
+) -> Result<(), DistillError> {
+    if found > 0.0 && found < 1.0 {
+        return Ok(());
+    }
+    Err(DistillError::Setting { objective: name.to_string(), key, found: found.to_string(), right })
 }
 
 fn check_capabilities(
@@ -85,6 +104,14 @@ fn check_capabilities(
             Some(gives) if !gives.has_temperature(temperature) => {
                 return refuse(needs, format!("this teacher gives {gives}"));
             }
+            Some(_) => {}
+        }
+    }
+    if requirement.logits {
+        let needs = "the teacher's whole logits".to_string();
+        match teacher {
+            None => return refuse(needs, "this training has no teacher".to_string()),
+            Some(gives) if !gives.logits => return refuse(needs, format!("this teacher gives {gives}")),
             Some(_) => {}
         }
     }

@@ -32,7 +32,7 @@ impl Default for ForwardKl {
 impl ForwardKl {
     /// The teacher's distribution at T.
     pub fn requires(&self) -> Requirement {
-        Requirement { distribution: Some(self.temperature), hidden: false }
+        Requirement { distribution: Some(self.temperature), ..Requirement::default() }
     }
 
     /// Its term in the fused head operation.

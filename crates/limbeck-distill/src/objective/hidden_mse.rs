@@ -79,7 +79,7 @@ impl LayerMapping {
 impl HiddenMse {
     /// The teacher's hidden states.
     pub fn requires(&self) -> Requirement {
-        Requirement { distribution: None, hidden: true }
+        Requirement { hidden: true, ..Requirement::default() }
     }
 
     /// Refuses pairs that do not exist.

@@ -7,7 +7,11 @@ pub mod check;
 pub mod cross_entropy;
 pub mod forward_kl;
 pub mod hidden_mse;
+pub mod jensen_shannon;
+pub mod logit_matching;
 pub mod reverse_kl;
+pub mod skew_forward_kl;
+pub mod skew_reverse_kl;
 pub mod terms;
 
 use limbeck_kernels::HeadTermKind;
@@ -18,7 +22,11 @@ pub use check::{Layers, check};
 pub use cross_entropy::CrossEntropy;
 pub use forward_kl::ForwardKl;
 pub use hidden_mse::{HiddenMse, LayerMapping, Projection};
+pub use jensen_shannon::JensenShannon;
+pub use logit_matching::LogitMatching;
 pub use reverse_kl::ReverseKl;
+pub use skew_forward_kl::SkewForwardKl;
+pub use skew_reverse_kl::SkewReverseKl;
 pub use terms::{MicroBatch, Terms};
 
 /// One objective of the weighted sum, as a recipe writes it: `{ kind = "forward_kl", weight = 0.5, temperature = 2 }`.
@@ -29,6 +37,14 @@ pub enum ObjectiveConfig {
     ForwardKl(ForwardKl),
     /// T^2 KL(student || teacher): seeks what the teacher finds most likely.
     ReverseKl(ReverseKl),
+    /// T^2 JSD(teacher, student) with a share beta of the teacher in the mixture.
+    JensenShannon(JensenShannon),
+    /// T^2 KL(teacher || mixture with a share alpha of the teacher).
+    SkewForwardKl(SkewForwardKl),
+    /// T^2 KL(student || mixture with a share alpha of the student).
+    SkewReverseKl(SkewReverseKl),
+    /// Half the mean squared difference of zero-meaned logits: the soft term at a high temperature.
+    LogitMatching(LogitMatching),
     /// -log p(token) on the data.
     CrossEntropy(CrossEntropy),
     /// Mean squared error between hidden states, through a learned projection.
@@ -40,6 +56,8 @@ pub enum ObjectiveConfig {
 pub struct Requirement {
     /// The teacher's distribution at this temperature.
     pub distribution: Option<f64>,
+    /// The teacher's whole logits, at no temperature.
+    pub logits: bool,
     /// The teacher's hidden states.
     pub hidden: bool,
 }
@@ -50,6 +68,10 @@ impl ObjectiveConfig {
         match self {
             Self::ForwardKl(_) => "forward_kl",
             Self::ReverseKl(_) => "reverse_kl",
+            Self::JensenShannon(_) => "jensen_shannon",
+            Self::SkewForwardKl(_) => "skew_forward_kl",
+            Self::SkewReverseKl(_) => "skew_reverse_kl",
+            Self::LogitMatching(_) => "logit_matching",
             Self::CrossEntropy(_) => "cross_entropy",
             Self::HiddenMse(_) => "hidden_mse",
         }
@@ -60,6 +82,10 @@ impl ObjectiveConfig {
         match self {
             Self::ForwardKl(it) => it.weight,
             Self::ReverseKl(it) => it.weight,
+            Self::JensenShannon(it) => it.weight,
+            Self::SkewForwardKl(it) => it.weight,
+            Self::SkewReverseKl(it) => it.weight,
+            Self::LogitMatching(it) => it.weight,
             Self::CrossEntropy(it) => it.weight,
             Self::HiddenMse(it) => it.weight,
         }
@@ -70,6 +96,10 @@ impl ObjectiveConfig {
         match self {
             Self::ForwardKl(it) => it.requires(),
             Self::ReverseKl(it) => it.requires(),
+            Self::JensenShannon(it) => it.requires(),
+            Self::SkewForwardKl(it) => it.requires(),
+            Self::SkewReverseKl(it) => it.requires(),
+            Self::LogitMatching(it) => it.requires(),
             Self::CrossEntropy(_) => Requirement::default(),
             Self::HiddenMse(it) => it.requires(),
         }
@@ -80,6 +110,10 @@ impl ObjectiveConfig {
         match self {
             Self::ForwardKl(it) => Some(it.head_term()),
             Self::ReverseKl(it) => Some(it.head_term()),
+            Self::JensenShannon(it) => Some(it.head_term()),
+            Self::SkewForwardKl(it) => Some(it.head_term()),
+            Self::SkewReverseKl(it) => Some(it.head_term()),
+            Self::LogitMatching(it) => Some(it.head_term()),
             Self::CrossEntropy(it) => Some(it.head_term()),
             Self::HiddenMse(_) => None,
         }

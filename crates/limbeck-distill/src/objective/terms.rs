@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use limbeck_data::examples::TokenExample;
-use limbeck_kernels::{HeadTerm, HeadTermKind, head_losses};
+use limbeck_kernels::{HeadTerm, HeadTermKind, TeacherLogits, head_losses};
 use limbeck_model::{Capture, Site, TokenBatch};
 use limbeck_teach::{Prediction, Signal, Teacher, TeacherQuery, predictions};
 
@@ -61,7 +61,7 @@ impl Terms {
     pub fn need_teacher(&self) -> bool {
         self.objectives.iter().any(|objective| {
             let requirement = objective.requires();
-            requirement.hidden || requirement.distribution.is_some()
+            requirement.hidden || requirement.logits || requirement.distribution.is_some()
         })
     }
 
@@ -107,6 +107,10 @@ impl Terms {
             if !temperatures.contains(&temperature) {
                 temperatures.push(temperature);
             }
+        }
+        // Whole logits serve any temperature; with no other in sight they are asked for at 1.
+        if temperatures.is_empty() && self.objectives.iter().any(|objective| objective.requires().logits) {
+            temperatures.push(1.0);
         }
         temperatures
     }
@@ -200,16 +204,22 @@ impl Terms {
         let mut groups: Vec<Group> = Vec::new();
         let mut without: Vec<(usize, HeadTermKind)> = Vec::new();
         for &(index, kind) in heads {
-            let Some(temperature) = self.objectives[index].requires().distribution else {
+            let requirement = self.objectives[index].requires();
+            if requirement.distribution.is_none() && !requirement.logits {
                 without.push((index, kind));
                 continue;
+            }
+            let found = match requirement.distribution {
+                Some(temperature) => signal.and_then(|signal| signal.find(temperature)),
+                None => signal.and_then(whole_logits),
             };
-            let at = signal.and_then(|signal| signal.find(temperature)).ok_or_else(|| {
-                DistillError::Capability {
-                    objective: self.names[index].clone(),
-                    needs: format!("the teacher's distribution at temperature {temperature}"),
-                    gives: "it is missing in this step's signal".to_string(),
-                }
+            let at = found.ok_or_else(|| DistillError::Capability {
+                objective: self.names[index].clone(),
+                needs: match requirement.distribution {
+                    Some(temperature) => format!("the teacher's distribution at temperature {temperature}"),
+                    None => "the teacher's whole logits".to_string(),
+                },
+                gives: "they are missing in this step's signal".to_string(),
             })?;
             match groups.iter_mut().find(|(distribution, _)| *distribution == Some(at)) {
                 Some((_, members)) => members.push((index, kind)),
@@ -226,6 +236,11 @@ impl Terms {
 
 /// Index of the teacher's distribution and the objectives that listen to it.
 type Group = (Option<usize>, Vec<(usize, HeadTermKind)>);
+
+/// Index of a distribution that is not cut to its likeliest outcomes.
+fn whole_logits(signal: &Signal) -> Option<usize> {
+    signal.distributions.iter().position(|it| !matches!(it.logits, TeacherLogits::Sparse(_)))
+}
 
 /// The rows `places` of hidden states [batch, seq, d], as [n, d].
 fn gather(hidden: Tensor<3>, places: &Tensor<1, Int>) -> Tensor<2> {

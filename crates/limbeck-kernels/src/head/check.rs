@@ -101,6 +101,10 @@ fn check_terms(terms: &[HeadTerm], teacher: Option<&TeacherLogits>) -> Result<()
             let rule = "it must be finite and above 0";
             return Err(KernelError::Term { term: index, name: "temperature", value, rule });
         }
+        if let Some((name, value)) = term.kind.share().filter(|(_, value)| !(*value > 0.0 && *value < 1.0)) {
+            let rule = "it must be above 0 and below 1";
+            return Err(KernelError::Term { term: index, name, value, rule });
+        }
         if !term.weight.is_finite() {
             let rule = "it must be finite";
             return Err(KernelError::Term { term: index, name: "weight", value: term.weight, rule });

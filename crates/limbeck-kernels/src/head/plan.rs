@@ -1,5 +1,6 @@
 //! The terms of a loss, sorted by what they look at.
 
+use super::mixture::Mixture;
 use super::terms::{HeadTerm, HeadTermKind};
 
 /// All terms of a call.
@@ -24,6 +25,7 @@ pub(super) struct Slot {
     pub(super) cross_entropy: Vec<(usize, f64)>,
     pub(super) forward: Vec<(usize, f64)>,
     pub(super) reverse: Vec<(usize, f64)>,
+    pub(super) mixtures: Vec<Mixture>,
 }
 
 impl Slot {
@@ -34,11 +36,12 @@ impl Slot {
             cross_entropy: Vec::new(),
             forward: Vec::new(),
             reverse: Vec::new(),
+            mixtures: Vec::new(),
         }
     }
 
     pub(super) fn compares(&self) -> bool {
-        !(self.forward.is_empty() && self.reverse.is_empty())
+        !(self.forward.is_empty() && self.reverse.is_empty() && self.mixtures.is_empty())
     }
 }
 
@@ -59,6 +62,12 @@ impl Plan {
                 }
                 HeadTermKind::ForwardKl { temperature } => plan.slot(temperature).forward.push(entry),
                 HeadTermKind::ReverseKl { temperature } => plan.slot(temperature).reverse.push(entry),
+                HeadTermKind::JensenShannon { temperature, .. }
+                | HeadTermKind::SkewForwardKl { temperature, .. }
+                | HeadTermKind::SkewReverseKl { temperature, .. } => {
+                    let mixture = Mixture::of(term.kind, index, term.weight);
+                    plan.slot(temperature).mixtures.extend(mixture);
+                }
                 HeadTermKind::LogitMatching => plan.matching.push(entry),
             }
         }

@@ -1,4 +1,5 @@
-//! Losses of one token and their gradient with respect to its logits, in two passes over the row.
+//! Losses of one token and their gradient with respect to its logits, in two passes over the row
+//! (three with divergences from a mixture, [`super::row_mixture`]).
 //!
 //! With `z`, `t` the logits minus their maxima, `delta_j = (t_j - z_j) / T`, `Z = sum e^{z_j / T}`,
 //! `Y = sum e^{t_j / T}`:
@@ -13,6 +14,7 @@
 
 use super::plan::{Plan, Slot, weight};
 use super::row_matching::Matching;
+use super::row_mixture::{Normalisers, add_slopes, mixture_sums};
 use super::row_sparse::{SparseSlot, sparse_sums};
 use super::sparse::SparseRow;
 use crate::vector::{Kernel, dot, exp, largest, sum};
@@ -44,19 +46,21 @@ pub(super) struct Row<'a> {
 
 /// Sums over one row at one temperature.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sums {
-    student: f64,
-    teacher: f64,
+pub(super) struct Sums {
+    pub(super) student: f64,
+    pub(super) teacher: f64,
     teacher_delta: f64,
     student_delta: f64,
 }
 
-/// Coefficients of `e^{z/T}`, `e^{z/T} delta` and `e^{t/T}` in the gradient of a slot.
+/// Coefficients of `e^{z/T}`, `e^{z/T} delta` and `e^{t/T}` in the gradient of a slot, and what its
+/// mixtures need.
 #[derive(Debug, Clone, Copy, Default)]
 struct Coefficients {
     student: f32,
     student_delta: f32,
     teacher: f32,
+    normalisers: Normalisers,
 }
 
 /// Maxima of the two rows, subtracted before every exponential.
@@ -66,10 +70,18 @@ pub(super) struct Maxima {
     pub(super) teacher: f32,
 }
 
-struct Buffers {
+pub(super) struct Buffers {
     student: [f32; BLOCK],
     teacher: [f32; BLOCK],
     delta: [f32; BLOCK],
+}
+
+impl Buffers {
+    /// The first elements of each: student, teacher, delta.
+    #[inline(always)]
+    pub(super) fn first(&mut self, length: usize) -> [&mut [f32]; 3] {
+        [&mut self.student[..length], &mut self.teacher[..length], &mut self.delta[..length]]
+    }
 }
 
 impl Kernel for Row<'_> {
@@ -97,7 +109,22 @@ impl Kernel for Row<'_> {
                 }
                 _ if slot.compares() => {
                     let sums = measure::<FMA>(self.logits, dense, maxima, slot.inverse, &mut buffers);
-                    factors = dense_values(slot, sums, self.share.unwrap_or(0.0), self.values);
+                    let share = self.share.unwrap_or(0.0);
+                    factors = dense_values(slot, sums, share, self.values);
+                    if !slot.mixtures.is_empty() {
+                        let rest = Normalisers::new(&sums);
+                        let slopes = mixture_sums::<FMA>(
+                            self.logits,
+                            dense,
+                            maxima,
+                            slot,
+                            &rest,
+                            self.values,
+                            &mut buffers,
+                        );
+                        factors.student -= (share * slot.temperature * slopes / sums.student) as f32;
+                        factors.normalisers = rest;
+                    }
                     sums.student
                 }
                 _ => measure::<FMA>(self.logits, &[], maxima, slot.inverse, &mut buffers).student,
@@ -200,6 +227,7 @@ fn dense_values(slot: &Slot, sums: Sums, share: f64, values: &mut [f64]) -> Coef
         student: ((forward_weight + reverse_weight * (log_ratio - reverse)) / sums.student) as f32,
         student_delta: (-reverse_weight / sums.student) as f32,
         teacher: (-forward_weight / sums.teacher) as f32,
+        normalisers: Normalisers::default(),
     }
 }
 
@@ -274,6 +302,9 @@ impl Gradient<'_> {
             exponentials::<FMA>(t, self.maxima.teacher, slot.inverse, from_teacher);
             add_scaled(gradient, from_teacher, factors.teacher);
         }
+        if slot.mixtures.iter().any(|mixture| mixture.weight != 0.0) {
+            add_slopes::<FMA>(z, t, self.maxima, slot, &factors.normalisers, self.share, gradient, buffers);
+        }
     }
 }
 
@@ -286,7 +317,7 @@ pub(super) fn exponentials<const FMA: bool>(x: &[f32], maximum: f32, inverse: f3
 }
 
 #[inline(always)]
-fn differences(student: &[f32], teacher: &[f32], maxima: Maxima, inverse: f32, out: &mut [f32]) {
+pub(super) fn differences(student: &[f32], teacher: &[f32], maxima: Maxima, inverse: f32, out: &mut [f32]) {
     for ((out, z), t) in out.iter_mut().zip(student).zip(teacher) {
         *out = ((t - maxima.teacher) - (z - maxima.student)) * inverse;
     }

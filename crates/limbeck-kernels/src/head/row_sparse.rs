@@ -7,10 +7,13 @@
 //! * reverse, with `r = log q - log p` of an outcome and R the divergence: `T q_i (r_i - R)`, in the
 //!   tail `T s_j q_tail (r_tail - R)`.
 //!
+//! The divergences from a mixture are in [`super::mixture`]; they are finite without a tail mass.
+//!
 //! The tail's normaliser is a sum over the tail alone, so a tiny tail keeps all its digits.
 
 use super::plan::{Slot, weight};
 use super::row::{BLOCK, exponentials};
+use super::row_mixture::mixture_outcomes;
 use super::sparse::{SparseRow, TAIL_FLOOR};
 use crate::vector::{largest, sum};
 
@@ -86,7 +89,10 @@ fn split<const FMA: bool>(logits: &mut [f32], row: SparseRow<'_>, inverse: f32) 
 struct Outcome {
     log_q: f64,
     p: f64,
+    /// Negative infinity if p is 0.
     log_p: f64,
+    /// What `log_p` counts as at least, in the reverse direction.
+    floor: f64,
 }
 
 impl Outcome {
@@ -95,7 +101,7 @@ impl Outcome {
     }
 
     fn log_ratio(self) -> f64 {
-        self.log_q - self.log_p
+        self.log_q - self.log_p.max(self.floor)
     }
 
     fn forward(self) -> f64 {
@@ -124,13 +130,14 @@ fn finish(
         .zip(row.log_probs)
         .map(|(&logit, &log_p)| {
             let log_p = f64::from(log_p);
-            Outcome { log_q: scaled(logit) - log_normaliser, p: log_p.exp(), log_p }
+            Outcome { log_q: scaled(logit) - log_normaliser, p: log_p.exp(), log_p, floor: f64::NEG_INFINITY }
         })
         .collect();
     let bucket = has_tail.then(|| Outcome {
         log_q: log_tail - log_normaliser,
         p: row.tail_mass,
-        log_p: row.tail_mass.max(TAIL_FLOOR).ln(),
+        log_p: row.tail_mass.ln(),
+        floor: TAIL_FLOOR.ln(),
     });
     let all = || outcomes.iter().copied().chain(bucket);
 
@@ -143,15 +150,28 @@ fn finish(
 
     let forward_weight = slot.temperature * weight(&slot.forward);
     let reverse_weight = slot.temperature * weight(&slot.reverse);
-    let gradient = |outcome: Outcome| {
-        let q = outcome.q();
-        forward_weight * (mass * q - outcome.p) + reverse_weight * q * (outcome.log_ratio() - reverse)
-    };
+    let mut gradients: Vec<f64> = all()
+        .map(|outcome| {
+            let q = outcome.q();
+            forward_weight * (mass * q - outcome.p) + reverse_weight * q * (outcome.log_ratio() - reverse)
+        })
+        .collect();
+    for mixture in &slot.mixtures {
+        let pairs = all().map(|outcome| [outcome.log_p, outcome.log_q]);
+        let (value, slopes) = mixture_outcomes(mixture, pairs);
+        values[mixture.term] = square * value;
+        let total: f64 = slopes.iter().sum();
+        let factor = slot.temperature * mixture.weight;
+        for ((gradient, outcome), slope) in gradients.iter_mut().zip(all()).zip(slopes) {
+            *gradient += factor * (slope - outcome.q() * total);
+        }
+    }
+    let bucket = if has_tail { gradients.pop() } else { None };
     SparseSlot {
         inverse: slot.inverse,
         normaliser,
         tail_maximum: tail.maximum,
-        tail: bucket.map_or(0.0, |bucket| gradient(bucket) / tail.normaliser),
-        kept: outcomes.into_iter().map(gradient).collect(),
+        tail: bucket.map_or(0.0, |gradient| gradient / tail.normaliser),
+        kept: gradients,
     }
 }

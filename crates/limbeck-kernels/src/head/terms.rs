@@ -5,7 +5,8 @@ use burn::tensor::Tensor;
 use super::sparse::SparseLogits;
 
 /// One objective over the logits. With `z` the student's and `t` the teacher's logits of one token,
-/// `q = softmax(z / T)`, `p = softmax(t / T)`; every objective is the mean over the scored tokens.
+/// `q = softmax(z / T)`, `p = softmax(t / T)`; every objective is the mean over the scored tokens. Against a sparse signal the
+/// divergences run over its k outcomes and the tail as one more.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum HeadTermKind {
     /// `-log softmax(z)[target]`, always at temperature 1, in nats.
@@ -23,6 +24,32 @@ pub enum HeadTermKind {
         /// Softmax temperature T, finite and above 0.
         temperature: f64,
     },
+    /// `T^2 * (beta KL(p || m) + (1 - beta) KL(q || m))`, `m = beta p + (1 - beta) q`, in nats: the
+    /// generalised Jensen-Shannon divergence of Agarwal et al. 2024 (GKD, arXiv 2306.13649),
+    /// section 2. At beta = 1/2 symmetric and at most `T^2 ln 2`; divided by beta it goes to the
+    /// forward KL for beta -> 0, divided by 1 - beta to the reverse KL for beta -> 1.
+    JensenShannon {
+        /// Share of the teacher in the mixture, above 0 and below 1.
+        beta: f64,
+        /// Softmax temperature T, finite and above 0.
+        temperature: f64,
+    },
+    /// `T^2 * KL(p || alpha p + (1 - alpha) q)`, in nats: the skew KL of Ko et al. 2024 (DistiLLM,
+    /// arXiv 2402.03898), section 3.1; at most `-T^2 ln alpha`.
+    SkewForwardKl {
+        /// Share of the teacher in the mixture, above 0 and below 1.
+        alpha: f64,
+        /// Softmax temperature T, finite and above 0.
+        temperature: f64,
+    },
+    /// `T^2 * KL(q || (1 - alpha) p + alpha q)`, in nats: the skew reverse KL of the same paper; at
+    /// most `-T^2 ln alpha`.
+    SkewReverseKl {
+        /// Share of the student in the mixture, above 0 and below 1.
+        alpha: f64,
+        /// Softmax temperature T, finite and above 0.
+        temperature: f64,
+    },
     /// `1/(2N) * sum_j ((z_j - mean z) - (t_j - mean t))^2` over the N used columns: what
     /// `T^2 KL(p || q)` becomes for T far above the logits (Hinton, Vinyals, Dean 2015, section 2.1;
     /// there the logits are taken to have mean zero, here the means are taken off, since a softmax
@@ -36,8 +63,21 @@ impl HeadTermKind {
     pub fn temperature(&self) -> Option<f64> {
         match self {
             Self::CrossEntropy => Some(1.0),
-            Self::ForwardKl { temperature } | Self::ReverseKl { temperature } => Some(*temperature),
+            Self::ForwardKl { temperature }
+            | Self::ReverseKl { temperature }
+            | Self::JensenShannon { temperature, .. }
+            | Self::SkewForwardKl { temperature, .. }
+            | Self::SkewReverseKl { temperature, .. } => Some(*temperature),
             Self::LogitMatching => None,
+        }
+    }
+
+    /// The share of a model in the mixture both are compared with, and its name.
+    pub(super) fn share(&self) -> Option<(&'static str, f64)> {
+        match self {
+            Self::JensenShannon { beta, .. } => Some(("beta", *beta)),
+            Self::SkewForwardKl { alpha, .. } | Self::SkewReverseKl { alpha, .. } => Some(("alpha", *alpha)),
+            _ => None,
         }
     }
 

@@ -112,6 +112,19 @@ impl<'a> Reference<'a> {
                 let [p, q] = self.outcomes(row, temperature, TAIL_FLOOR);
                 temperature * temperature * kl(&q, &p)
             }
+            HeadTermKind::JensenShannon { beta, temperature } => {
+                let [p, q] = self.outcomes(row, temperature, 0.0);
+                let m = mixture(beta, &p, 1.0 - beta, &q);
+                temperature * temperature * (beta * kl(&p, &m) + (1.0 - beta) * kl(&q, &m))
+            }
+            HeadTermKind::SkewForwardKl { alpha, temperature } => {
+                let [p, q] = self.outcomes(row, temperature, 0.0);
+                temperature * temperature * kl(&p, &mixture(alpha, &p, 1.0 - alpha, &q))
+            }
+            HeadTermKind::SkewReverseKl { alpha, temperature } => {
+                let [p, q] = self.outcomes(row, temperature, 0.0);
+                temperature * temperature * kl(&q, &mixture(1.0 - alpha, &p, alpha, &q))
+            }
             HeadTermKind::LogitMatching => {
                 let pairs = self.student[row].iter().zip(&self.teacher[row]);
                 let differences: Vec<f64> = pairs.map(|(z, t)| z - t).collect();
@@ -159,6 +172,10 @@ impl<'a> Reference<'a> {
         }
         [p, reduced]
     }
+}
+
+fn mixture(a: f64, p: &[f64], b: f64, q: &[f64]) -> Vec<f64> {
+    p.iter().zip(q).map(|(p, q)| a * p + b * q).collect()
 }
 
 fn kl(a: &[f64], b: &[f64]) -> f64 {

@@ -1,0 +1,55 @@
+//! Skewed forward Kullback-Leibler divergence: from the teacher to a mixture of teacher and student.
+
+use limbeck_kernels::HeadTermKind;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::check::between_zero_and_one;
+use super::{Requirement, one};
+use crate::DistillError;
+
+/// Mean over the predictions of
+///
+/// `T^2 * KL(p || alpha p + (1 - alpha) q)`, with `p = softmax(z_teacher / T)`, `q = softmax(z_student / T)`, in nats.
+///
+/// Source: Ko et al. 2024, DistiLLM (arXiv 2402.03898), section 3.1: the alpha-skew KL, whose gradient stays bounded
+/// where the student gives a likely token next to no mass. For alpha -> 0 it is the forward KL; it is at
+/// most `-T^2 ln(alpha)`. The factor T^2 is that of the other divergences (Hinton et al. 2015, section 2); the paper
+/// works at T = 1. Of a captured signal, the tail is one outcome.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SkewForwardKl {
+    /// Factor in the weighted sum of objectives.
+    pub weight: f64,
+    /// Share of the teacher in the mixture, above 0 and below 1; the paper's choice is 0.1.
+    pub alpha: f64,
+    /// Temperature T of both softmaxes.
+    pub temperature: f64,
+}
+
+impl Default for SkewForwardKl {
+    fn default() -> Self {
+        Self { weight: one(), alpha: 0.1, temperature: one() }
+    }
+}
+
+impl SkewForwardKl {
+    /// The teacher's distribution at T.
+    pub fn requires(&self) -> Requirement {
+        Requirement { distribution: Some(self.temperature), ..Requirement::default() }
+    }
+
+    /// Its term in the fused head operation.
+    pub fn head_term(&self) -> HeadTermKind {
+        HeadTermKind::SkewForwardKl { alpha: self.alpha, temperature: self.temperature }
+    }
+
+    /// Refuses a share that leaves one of the models out of the mixture.
+    ///
+    /// # Errors
+    /// [`DistillError::Setting`].
+    pub fn check(&self, name: &str) -> Result<(), DistillError> {
+        let right = "above 0 and below 1 (0 is forward_kl, 1 is 0 for any student)";
+        between_zero_and_one(name, "alpha", self.alpha, right)
+    }
+}
