@@ -12,25 +12,39 @@
 //! autodiff); the vector instructions are found at run time too. The same operands give the same
 //! bits on one machine, whatever the threads do.
 
+mod activation;
 mod adamw;
 mod device;
+mod attention;
+mod buffer;
+mod embedding;
 mod error;
 mod flex;
 mod head;
 mod linear;
+mod norm;
+mod operation;
+mod precision;
 mod product;
 mod rate;
 mod reduction;
+mod rotary;
 mod vector;
 
+pub use activation::{Activation, activate, activate_composed, gated, gated_composed};
 pub use adamw::{AdamW, AdamWSlot};
 pub use device::{DeviceError, DeviceName};
+pub use attention::{attend, attention, attention_composed, attention_pattern};
+pub use embedding::embedding;
 pub use error::KernelError;
 pub use flex::{map_values, with_values};
 pub use head::{
     HeadLosses, HeadTerm, HeadTermKind, SparseLogits, TAIL_FLOOR, TeacherLogits, forward_kl_gap_bound,
     head_losses, head_losses_composed, logit_losses, logit_losses_composed,
 };
-pub use linear::linear;
 pub use rate::gemm_rate;
+pub use linear::{linear, linear_composed};
+pub use norm::{layer_norm, layer_norm_composed, rms_norm, rms_norm_composed};
+pub use precision::Precision;
+pub use rotary::{rotate, rotate_composed};
 pub use reduction::sum_of_squares;

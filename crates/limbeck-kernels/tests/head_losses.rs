@@ -5,7 +5,7 @@
 mod reference;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use limbeck_kernels::{HeadLosses, HeadTerm, HeadTermKind, KernelError, SparseLogits, TeacherLogits};
+use limbeck_kernels::{Precision, HeadLosses, HeadTerm, HeadTermKind, KernelError, SparseLogits, TeacherLogits};
 use limbeck_kernels::{head_losses, head_losses_composed};
 use proptest::prelude::*;
 use reference::{Case, Reference};
@@ -261,7 +261,7 @@ fn untracked_operands_give_the_same_values() {
     let hidden = || matrix(&case.hidden, case.tokens, &plain);
     let head = || matrix(&case.head, case.vocab, &plain);
     let call = |hidden, head| {
-        head_losses(hidden, head, &case.targets, Some(&teacher(&case)), &terms, case.used).unwrap()
+        head_losses(hidden, head, &case.targets, Some(&teacher(&case)), &terms, case.used, Precision::F32).unwrap()
     };
     let losses = call(hidden(), head());
     assert_eq!(losses.values, both.values);
@@ -303,7 +303,7 @@ fn checkpointing_device_is_fused_too() {
     let head = matrix(&case.head, case.vocab, &device).require_grad();
     let terms = all_terms(2.0);
     let losses =
-        head_losses(hidden.clone(), head, &case.targets, Some(&teacher(&case)), &terms, case.used).unwrap();
+        head_losses(hidden.clone(), head, &case.targets, Some(&teacher(&case)), &terms, case.used, Precision::F32).unwrap();
     let gradient = hidden.grad(&losses.total.backward()).unwrap().into_data().try_into_vec::<f32>().unwrap();
     assert_eq!(gradient, run(head_losses, &case, &terms, 1.0).hidden);
 }
@@ -368,7 +368,7 @@ fn what_does_not_fit_is_refused() {
         let hidden = matrix(&case.hidden, case.tokens, &device);
         let head = matrix(&case.head, case.vocab, &device);
         let teacher = with.then(|| teacher(case));
-        head_losses(hidden, head, &case.targets, teacher.as_ref(), terms, case.used)
+        head_losses(hidden, head, &case.targets, teacher.as_ref(), terms, case.used, Precision::F32)
             .map(|losses| losses.values)
     };
     let refused = |case: &Case, terms: &[HeadTerm], with: bool| call(case, terms, with).unwrap_err();

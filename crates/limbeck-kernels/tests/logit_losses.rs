@@ -5,7 +5,7 @@
 mod reference;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use limbeck_kernels::{
+use limbeck_kernels::{Precision, 
     HeadLosses, HeadTerm, HeadTermKind, KernelError, TeacherLogits, head_losses, logit_losses,
     logit_losses_composed,
 };
@@ -87,7 +87,7 @@ fn logits_and_an_identity_head_are_one() {
         let hidden = matrix(&case.hidden, case.tokens, &device).require_grad();
         let head = matrix(&case.head, case.vocab, &device);
         let with_head =
-            head_losses(hidden.clone(), head, &case.targets, Some(&teacher(&case, false)), &terms, case.used)
+            head_losses(hidden.clone(), head, &case.targets, Some(&teacher(&case, false)), &terms, case.used, Precision::F32)
                 .unwrap();
         let gradient = hidden.grad(&with_head.total.backward()).unwrap();
         let (values, logits) = run(logit_losses, &case, false, &terms, 1.0);

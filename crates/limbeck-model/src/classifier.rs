@@ -1,6 +1,7 @@
 //! A multi-layer perceptron over fixed features: the classifier of Hinton 2015.
 
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Tensor};
+use limbeck_kernels::{Activation, Precision, activate, linear};
 
 use crate::decoder::normal;
 use crate::error::{ConfigError, ModelError};
@@ -10,6 +11,7 @@ use crate::parameter::Parameter;
 #[derive(Debug, Clone)]
 pub struct Mlp {
     layers: Vec<(Tensor<2>, Tensor<1>)>,
+    precision: Precision,
 }
 
 impl Mlp {
@@ -35,7 +37,14 @@ impl Mlp {
                 Parameter::Vector(flat) => (flat.reshape([outputs, inputs]), bias),
             }
         });
-        Ok(Self { layers: layers.collect() })
+        Ok(Self { layers: layers.collect(), precision: Precision::F32 })
+    }
+
+    /// The same network with matrix products of another precision. Weights stay 32-bit.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
     }
 
     /// Class logits, `[batch, features] -> [batch, classes]`.
@@ -43,8 +52,8 @@ impl Mlp {
         let last = self.layers.len() - 1;
         let layers = self.layers.iter().enumerate();
         layers.fold(features, |x, (index, (weight, bias))| {
-            let y = x.matmul(weight.clone().transpose()) + bias.clone().unsqueeze::<2>();
-            if index == last { y } else { activation::relu(y) }
+            let y = linear(x, weight.clone(), Some(bias.clone()), self.precision);
+            if index == last { y } else { activate(y, Activation::Relu) }
         })
     }
 
@@ -72,7 +81,7 @@ impl Mlp {
             };
             (weight, bias)
         });
-        Self { layers: layers.collect() }
+        Self { layers: layers.collect(), precision: self.precision }
     }
 
     /// The same network as gradient leaves.

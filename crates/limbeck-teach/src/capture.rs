@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use limbeck_data::examples::{TokenExample, hash_examples};
 use limbeck_data::progress::Progress;
 use limbeck_data::signals::{SignalHeader, SignalRow, SignalWriter};
-use limbeck_kernels::{TeacherLogits, linear, with_values};
+use limbeck_kernels::{Precision, TeacherLogits, linear, with_values};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -163,7 +163,7 @@ fn rows(
 fn logits(full: &TeacherLogits, start: usize, count: usize) -> Result<Tensor<2>, TeachError> {
     match full {
         TeacherLogits::Head { hidden, head } => {
-            Ok(linear(hidden.clone().narrow(0, start, count), head.clone(), None))
+            Ok(linear(hidden.clone().narrow(0, start, count), head.clone(), None, Precision::F32))
         }
         TeacherLogits::Dense(logits) => Ok(logits.clone().narrow(0, start, count)),
         TeacherLogits::Sparse(_) => Err(TeachError::Beyond {

@@ -1,7 +1,7 @@
 //! Mean squared error between hidden states, through a learned projection.
 
 use burn::tensor::{Device, Tensor};
-use limbeck_kernels::linear;
+use limbeck_kernels::{Precision, linear};
 use limbeck_model::{Site, SiteKind};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -164,7 +164,7 @@ impl Projection {
 
     /// The mean squared error of this pair, [1]; `student` is [n, d_student], `teacher` [n, d_teacher].
     pub fn loss(&self, student: Tensor<2>, teacher: Tensor<2>) -> Tensor<1> {
-        let difference = linear(student, self.weight.clone(), None) - teacher;
+        let difference = linear(student, self.weight.clone(), None, Precision::F32) - teacher;
         (difference.clone() * difference).mean()
     }
 }

@@ -165,6 +165,7 @@ impl Terms {
                     teacher,
                     &terms,
                     self.vocab_used,
+                    network.decoder.precision(),
                 )?;
                 for (&(index, _), value) in members.iter().zip(&losses.values) {
                     values[index] = *value;

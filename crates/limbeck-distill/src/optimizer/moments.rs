@@ -39,32 +39,33 @@ impl Moments {
         step: u64,
         clip: f64,
     ) -> Result<Network, DistillError> {
-        let mut index = 0;
-        let mut failure: Option<DistillError> = None;
+        // The weights are taken out, changed together in one parallel pass, and put back.
+        let mut values: Vec<Option<Vec<f32>>> = Vec::with_capacity(self.first.len());
+        let mut shapes = Vec::with_capacity(self.first.len());
         let network = network.map(&mut |_, parameter| {
-            let at = index;
-            index += 1;
-            let Some(part) = gradient.part(at) else {
+            shapes.push(parameter.shape());
+            if gradient.part(values.len()).is_none() {
+                values.push(None);
                 return parameter;
-            };
-            let shape = parameter.shape();
-            let device = parameter.device();
-            let mut value = parameter.inner().into_vec();
-            let slot = AdamWSlot {
-                value: &mut value,
-                gradient: part,
-                first: &mut self.first[at],
-                second: &mut self.second[at],
-                decay: shape.len() == 2,
-            };
-            if let Err(error) = adamw.step(step, clip as f32, &mut [slot]) {
-                failure.get_or_insert(error.into());
             }
-            Parameter::from_vec(&shape, value, &device).require_grad()
+            let emptied = Parameter::from_vec(&[1, 1][..shapes[values.len()].len()], vec![0.0], &parameter.device());
+            values.push(Some(parameter.inner().into_vec()));
+            emptied
         });
-        match failure {
-            Some(error) => Err(error),
-            None => Ok(network),
+        let moments = self.first.iter_mut().zip(self.second.iter_mut());
+        let mut slots: Vec<AdamWSlot<'_>> = Vec::with_capacity(values.len());
+        for (at, (value, (first, second))) in values.iter_mut().zip(moments).enumerate() {
+            if let (Some(value), Some(gradient)) = (value, gradient.part(at)) {
+                slots.push(AdamWSlot { value, gradient, first, second, decay: shapes[at].len() == 2 });
+            }
         }
+        adamw.step(step, clip as f32, &mut slots)?;
+        let mut updated = values.into_iter().zip(shapes);
+        Ok(network.map(&mut |_, parameter| match updated.next() {
+            Some((Some(values), shape)) => {
+                Parameter::from_vec(&shape, values, &parameter.device()).require_grad()
+            }
+            _ => parameter,
+        }))
     }
 }

@@ -1,6 +1,7 @@
 //! The training section of a recipe.
 
 use limbeck_data::hash::hash_bytes;
+use limbeck_kernels::Precision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +19,12 @@ pub struct TrainingConfig {
     /// same, so the gradient is that of the undivided batch, up to rounding.
     pub accumulation: usize,
     /// Parts of a micro-batch computed at the same time, each on a thread of its own. A part of the recipe and
-    /// not of the machine, as sums in another order round otherwise.
+    /// not of the machine, as sums in another order round otherwise. Operations use all threads themselves, so
+    /// that more than 1 rarely pays.
     pub slices: usize,
+    /// Operands of the matrix products of student, baseline and local teacher during training: `f32`, or `bf16` with
+    /// sums, weights, norms and losses in 32 bits. A processor without bfloat16 products computes in f32.
+    pub precision: Precision,
     /// Peak learning rate.
     pub learning_rate: f64,
     /// Steps over which the learning rate climbs to its peak; a training that is shorter never reaches it.
@@ -51,7 +56,8 @@ impl Default for TrainingConfig {
             steps: 1000,
             batch_size: 16,
             accumulation: 1,
-            slices: 2,
+            slices: 1,
+            precision: Precision::F32,
             learning_rate: 3e-4,
             warmup_steps: 50,
             schedule: Schedule::default(),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use burn::tensor::Device;
 use limbeck_data::examples::{BatchOrder, TokenExample};
 use limbeck_data::progress::Progress;
-use limbeck_kernels::AdamW;
+use limbeck_kernels::{AdamW, Precision};
 use limbeck_results::TermPoint;
 use limbeck_teach::Teacher;
 
@@ -27,7 +27,8 @@ use crate::optimizer::{GradientSum, Moments, gradient::clip_factor};
 pub fn train(job: TrainingJob, progress: &dyn Progress) -> Result<TrainingOutcome, DistillError> {
     job.check()?;
     let teacher_shape = job.teacher.as_ref().and_then(|teacher| teacher.hidden_shape());
-    let network = Network::new(job.student.clone(), &job.objectives, teacher_shape, job.config.seed);
+    let student = job.student.clone().with_precision(job.config.precision);
+    let network = Network::new(student, &job.objectives, teacher_shape, job.config.seed);
     let checkpoints = Checkpoints::new(&job.checkpoint_dir, &job.network, job.fingerprint(&network));
     let mut moments = Moments::zeros(&network);
     let (network, done) = checkpoints.resume(network, &mut moments, progress)?;
@@ -59,7 +60,7 @@ pub fn train(job: TrainingJob, progress: &dyn Progress) -> Result<TrainingOutcom
     progress.finish();
     let (network, done) = finished?;
     Ok(TrainingOutcome {
-        decoder: network.into_decoder(),
+        decoder: network.into_decoder().with_precision(Precision::F32),
         steps,
         tokens: done.tokens,
         seconds: done.seconds,

@@ -8,7 +8,8 @@ use super::check::check;
 use super::mixture::Mixture;
 use super::sparse::{SparseLogits, TAIL_FLOOR};
 use super::terms::{HeadLosses, HeadTerm, HeadTermKind, TeacherLogits};
-use crate::KernelError;
+use crate::linear::linear_composed;
+use crate::{KernelError, Precision};
 
 /// Stands for the logarithm of zero: finite, so that its product with a probability of 0 is 0.
 const LOG_OF_ZERO: f32 = -1e30;
@@ -24,9 +25,10 @@ pub fn head_losses_composed(
     teacher: Option<&TeacherLogits>,
     terms: &[HeadTerm],
     vocab_used: usize,
+    precision: Precision,
 ) -> Result<HeadLosses, KernelError> {
     check(&hidden, &head, targets, teacher, terms, vocab_used)?;
-    compose(hidden, head, targets, teacher, terms, vocab_used)
+    compose(hidden, head, targets, teacher, terms, vocab_used, precision)
 }
 
 /// The body, for operands that were checked.
@@ -37,9 +39,10 @@ pub(super) fn compose(
     teacher: Option<&TeacherLogits>,
     terms: &[HeadTerm],
     used: usize,
+    precision: Precision,
 ) -> Result<HeadLosses, KernelError> {
     let width = hidden.dims()[1];
-    let logits = hidden.matmul(head.slice([0..used, 0..width]).transpose());
+    let logits = linear_composed(hidden, head.slice([0..used, 0..width]), None, precision);
     compose_logits(logits, targets, teacher, terms, used)
 }
 

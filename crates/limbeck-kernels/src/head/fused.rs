@@ -5,7 +5,8 @@ use super::plan::Plan;
 use super::rows::Rows;
 use super::sparse::SparseLogits;
 use super::terms::HeadTerm;
-use crate::product::{View, multiply};
+use crate::Precision;
+use crate::product::{Right, Target, View, multiply};
 
 /// Tokens per chunk. The logits of a chunk of the student and of the teacher are all that exists
 /// of them at a time: for a vocabulary of 50,257 two times 26 MB.
@@ -41,9 +42,27 @@ pub(super) enum Teacher<'a> {
     Sparse(&'a SparseLogits),
 }
 
-impl Teacher<'_> {
-    /// The logits of a chunk of tokens, rows of `stride` floats, if they are a product; the vector
-    /// grows at the first chunk.
+/// The teacher's head, made ready for the products of every chunk.
+pub(super) struct TeacherProduct<'a> {
+    hidden: Matrix<'a>,
+    head: Right<'a>,
+}
+
+impl<'a> Teacher<'a> {
+    /// What makes the teacher's logits, if they are a product.
+    pub(super) fn product(&self, used: usize, precision: Precision) -> Option<TeacherProduct<'a>> {
+        match *self {
+            Teacher::Head { hidden, head } => {
+                let head = Right::new(head.first_rows(used).transposed(), precision);
+                Some(TeacherProduct { hidden, head })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl TeacherProduct<'_> {
+    /// The logits of a chunk of tokens, rows of `stride` floats; the vector grows at the first chunk.
     pub(super) fn multiply(
         &self,
         start: usize,
@@ -52,11 +71,8 @@ impl Teacher<'_> {
         stride: usize,
         logits: &mut Vec<f32>,
     ) {
-        if let Teacher::Head { hidden, head } = self {
-            logits.resize(logits.len().max(rows * stride), 0.0);
-            let head = head.first_rows(used).transposed();
-            multiply(logits, stride, hidden.row_range(start, rows), head, false);
-        }
+        logits.resize(logits.len().max(rows * stride), 0.0);
+        self.head.multiply(Target::of(logits, rows, used, stride), self.hidden.row_range(start, rows), false);
     }
 }
 
@@ -68,6 +84,7 @@ pub(super) struct Problem<'a> {
     pub(super) teacher: Teacher<'a>,
     pub(super) terms: &'a [HeadTerm],
     pub(super) used: usize,
+    pub(super) precision: Precision,
     pub(super) wants_hidden: bool,
     pub(super) wants_head: bool,
 }
@@ -85,7 +102,7 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
     let width = problem.hidden.columns;
     let plan = Plan::new(problem.terms);
     let share = (problem.wants_hidden || problem.wants_head).then(|| 1.0 / tokens as f64);
-    let Problem { targets, teacher: teacher_side, used, .. } = *problem;
+    let Problem { targets, teacher: teacher_side, used, precision, .. } = *problem;
     let losses = Rows { plan: &plan, targets, teacher: teacher_side, used, share };
     let stride = used.next_multiple_of(ALIGNMENT);
     let mut student = vec![0.0_f32; CHUNK.min(tokens) * stride];
@@ -94,19 +111,25 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
     let mut head_gradient = problem.wants_head.then(|| vec![0.0_f32; problem.head.rows * width]);
     let mut values = vec![0.0_f64; problem.terms.len()];
     let used_head = problem.head.first_rows(used);
+    let forward = Right::new(used_head.transposed(), precision);
+    let backward = problem.wants_hidden.then(|| Right::new(used_head, precision));
+    let taught = teacher_side.product(used, precision);
 
     for start in (0..tokens).step_by(CHUNK) {
         let rows = CHUNK.min(tokens - start);
         let hidden = problem.hidden.row_range(start, rows);
-        multiply(&mut student, stride, hidden, used_head.transposed(), false);
-        teacher_side.multiply(start, rows, used, stride, &mut teacher);
+        forward.multiply(Target::of(&mut student, rows, used, stride), hidden, false);
+        if let Some(taught) = &taught {
+            taught.multiply(start, rows, used, stride, &mut teacher);
+        }
         losses.measure(start, stride, &mut student[..rows * stride], &teacher, &mut values);
         let gradient = View::rows(&student, rows, used, stride);
-        if let Some(out) = &mut hidden_gradient {
-            multiply(&mut out[start * width..], width, gradient, used_head, false);
+        if let (Some(out), Some(backward)) = (&mut hidden_gradient, &backward) {
+            backward.multiply(Target::of(&mut out[start * width..], rows, width, width), gradient, false);
         }
         if let Some(out) = &mut head_gradient {
-            multiply(out, width, gradient.transposed(), hidden, start > 0);
+            let out = Target::of(out, used, width, width);
+            multiply(out, gradient.transposed(), hidden, start > 0, precision);
         }
     }
     values.iter_mut().for_each(|value| *value /= tokens as f64);

@@ -8,6 +8,7 @@ use super::rows::Rows;
 use super::terms::{HeadLosses, HeadTerm, TeacherLogits};
 use super::{check, composed, node};
 use crate::KernelError;
+use crate::Precision;
 
 /// Values and differentiable weighted sum of objectives over logits.
 ///
@@ -74,9 +75,12 @@ pub(super) fn solve(problem: &LogitProblem<'_>) -> (Vec<f64>, Option<Vec<f32>>) 
     let mut values = vec![0.0_f64; problem.terms.len()];
     let mut work = data[..tokens * columns].to_vec();
     let mut teacher = Vec::new();
+    let taught = problem.teacher.product(problem.used, Precision::F32);
     for (index, chunk) in work.chunks_mut(CHUNK * columns).enumerate() {
         let start = index * CHUNK;
-        problem.teacher.multiply(start, chunk.len() / columns, problem.used, columns, &mut teacher);
+        if let Some(taught) = &taught {
+            taught.multiply(start, chunk.len() / columns, problem.used, columns, &mut teacher);
+        }
         rows.measure(start, columns, chunk, &teacher, &mut values);
         for row in chunk.chunks_exact_mut(columns) {
             row[problem.used..].fill(0.0);

@@ -34,7 +34,7 @@ pub use terms::{HeadLosses, HeadTerm, HeadTermKind, TeacherLogits};
 
 use burn::tensor::Tensor;
 
-use crate::KernelError;
+use crate::{KernelError, Precision};
 
 /// Values and differentiable weighted sum of objectives over the logits `hidden * head^T`.
 ///
@@ -43,7 +43,8 @@ use crate::KernelError;
 /// * `targets`: `[n]` ids below `vocab_used`; may be empty if no term is a cross-entropy;
 /// * `teacher`: needed by all terms but cross-entropy;
 /// * `vocab_used`: every softmax, of student and teacher, runs over the columns `0..vocab_used`.
-///   Rows of `head` past it (padding) get a gradient of exactly zero.
+///   Rows of `head` past it (padding) get a gradient of exactly zero;
+/// * `precision`: of the products' operands; logits and everything after are 32-bit.
 ///
 /// Objectives are means over the n tokens, in nats. `hidden` and `head` may each be tracked by
 /// autodiff or not; gradients are computed only for those that are. Same operands, same bits.
@@ -57,10 +58,11 @@ pub fn head_losses(
     teacher: Option<&TeacherLogits>,
     terms: &[HeadTerm],
     vocab_used: usize,
+    precision: Precision,
 ) -> Result<HeadLosses, KernelError> {
     check::check(&hidden, &head, targets, teacher, terms, vocab_used)?;
-    match node::try_fused_head(&hidden, &head, targets, teacher, terms, vocab_used) {
+    match node::try_fused_head(&hidden, &head, targets, teacher, terms, vocab_used, precision) {
         Some(losses) => Ok(losses),
-        None => composed::compose(hidden, head, targets, teacher, terms, vocab_used),
+        None => composed::compose(hidden, head, targets, teacher, terms, vocab_used, precision),
     }
 }

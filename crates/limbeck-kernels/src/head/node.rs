@@ -14,6 +14,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::fused::{self, Matrix, Problem, Teacher};
 use super::logits::{self, LogitProblem};
 use super::terms::{HeadLosses, HeadTerm, TeacherLogits};
+use crate::Precision;
 use crate::flex::{contiguous, floats, from_floats};
 
 /// A call without its differentiable operands.
@@ -36,12 +37,22 @@ pub(super) fn try_fused_head(
     teacher: Option<&TeacherLogits>,
     terms: &[HeadTerm],
     used: usize,
+    precision: Precision,
 ) -> Option<HeadLosses> {
     let call = Call { teacher: TeacherValues::of(teacher)?, terms };
     call.run([hidden, head], |[hidden, head], [wants_hidden, wants_head]| {
         let teacher = call.teacher.view();
-        let solution =
-            fused::solve(&Problem { hidden, head, targets, teacher, terms, used, wants_hidden, wants_head });
+        let solution = fused::solve(&Problem {
+            hidden,
+            head,
+            targets,
+            teacher,
+            terms,
+            used,
+            precision,
+            wants_hidden,
+            wants_head,
+        });
         Solved { values: solution.values, gradients: [solution.hidden, solution.head] }
     })
 }

@@ -74,19 +74,8 @@ pub struct Llama3Scaling {
     pub original_max_positions: usize,
 }
 
-/// Nonlinearity of the MLP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// GELU by its tanh approximation (`gelu_new`).
-    GeluTanh,
-    /// GELU by the error function.
-    Gelu,
-    /// SiLU, in a gated MLP: `down(silu(gate(x)) * up(x))`.
-    Silu,
-    /// ReLU.
-    Relu,
-}
+/// Nonlinearity of the MLP. SiLU is that of a gated one: `down(silu(gate(x)) * up(x))`.
+pub use limbeck_kernels::Activation;
 
 /// The shape of a decoder: everything `Decoder` needs besides its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,8 +1,10 @@
 //! Causal self-attention with grouped heads.
 
-use burn::tensor::{Bool, Tensor, activation};
+use burn::tensor::Tensor;
+use limbeck_kernels::{attend, attention, attention_pattern};
 
 use super::block::AttentionWeights;
+use super::layout::KeyValues;
 use super::rotary::Rotation;
 use crate::config::DecoderConfig;
 use crate::site::{Site, SiteKind};
@@ -13,10 +15,10 @@ pub(crate) struct Context<'a> {
     pub(crate) config: &'a DecoderConfig,
     pub(crate) block: usize,
     pub(crate) rotation: Option<&'a Rotation>,
-    /// What a query may not see.
-    pub(crate) mask: Option<&'a Tensor<4, Bool>>,
-    /// Keys and values seen before; replaced by those seen now.
-    pub(crate) cache: Option<&'a mut Option<(Tensor<4>, Tensor<4>)>>,
+    /// Padding on the left of each row; empty when there is none.
+    pub(crate) left_pads: &'a [usize],
+    /// Keys and values seen before; those seen now are added.
+    pub(crate) cache: Option<&'a mut KeyValues>,
 }
 
 impl AttentionWeights {
@@ -47,36 +49,18 @@ impl AttentionWeights {
             k = rotation.apply(k);
         }
 
-        let q = q.swap_dims(1, 2);
-        let mut k = k.swap_dims(1, 2);
-        let mut v = v.swap_dims(1, 2);
-        if let Some(cache) = context.cache {
-            if let Some((seen_k, seen_v)) = cache.take() {
-                k = Tensor::cat(vec![seen_k, k], 2);
-                v = Tensor::cat(vec![seen_v, v], 2);
-            }
-            *cache = Some((k.clone(), v.clone()));
-        }
-
-        // The query heads of a group share keys: fold them into the rows of one product.
-        let group = heads / kv_heads;
-        let keys = k.dims()[2];
-        let scale = 1.0 / (d_head as f64).sqrt();
-        let scores = (q * scale)
-            .reshape([batch, kv_heads, group * seq, d_head])
-            .matmul(k.swap_dims(2, 3))
-            .reshape([batch, heads, seq, keys]);
-        let scores = match context.mask {
-            // Finite, so that a row of padding that sees nothing stays free of NaN.
-            Some(mask) => scores.mask_fill(mask.clone().expand([batch, heads, seq, keys]), -1e30),
-            None => scores,
+        let (k, v) = match context.cache {
+            Some(cache) => cache.extend(k, v),
+            None => (k, v),
         };
-        let pattern = touch(tap, SiteKind::Pattern, activation::softmax(scores, 3));
-        let z = pattern
-            .reshape([batch, kv_heads, group * seq, keys])
-            .matmul(v)
-            .reshape([batch, heads, seq, d_head])
-            .swap_dims(1, 2);
+        // The pattern exists only where someone looks at it.
+        let z = match tap.wants(Site::block(context.block, SiteKind::Pattern)) {
+            true => {
+                let pattern = attention_pattern(q, k, context.left_pads);
+                attend(touch(tap, SiteKind::Pattern, pattern), v)
+            }
+            false => attention(q, k, v, context.left_pads),
+        };
         let z = touch(tap, SiteKind::Z, z);
         self.o.apply(z.reshape([batch, seq, heads * d_head]))
     }

@@ -1,6 +1,7 @@
 //! The parts of a block: norms, linear maps, MLP.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
+use limbeck_kernels::{Precision, activate, gated, layer_norm, linear, rms_norm};
 
 use super::{matrix, vector};
 use crate::config::{Activation, Norm};
@@ -41,6 +42,8 @@ pub(crate) struct MlpWeights {
 pub(crate) struct Linear {
     pub(crate) weight: Tensor<2>,
     pub(crate) bias: Option<Tensor<1>>,
+    /// Of its product.
+    pub(crate) precision: Precision,
 }
 
 /// Scale, and shift when it is a LayerNorm.
@@ -53,21 +56,14 @@ pub(crate) struct NormWeights {
 impl Linear {
     /// `[batch, seq, in] -> [batch, seq, out]`.
     pub(crate) fn apply(&self, x: Tensor<3>) -> Tensor<3> {
-        let [batch, seq, width] = x.dims();
-        // One product of all rows: a batched one would repeat the weight per row.
-        let y = x.reshape([batch * seq, width]).matmul(self.weight.clone().transpose());
-        let y = match &self.bias {
-            Some(bias) => y + bias.clone().unsqueeze::<2>(),
-            None => y,
-        };
-        let out = self.weight.dims()[0];
-        y.reshape([batch, seq, out])
+        linear(x, self.weight.clone(), self.bias.clone(), self.precision)
     }
 
     fn map(self, name: &str, change: &mut dyn FnMut(&str, Parameter) -> Parameter) -> Self {
         Self {
             weight: matrix(change, &format!("{name}.weight"), self.weight),
             bias: self.bias.map(|bias| vector(change, &format!("{name}.bias"), bias)),
+            precision: self.precision,
         }
     }
 }
@@ -75,21 +71,10 @@ impl Linear {
 impl NormWeights {
     /// Normalises the last dimension.
     pub(crate) fn apply<const D: usize>(&self, x: Tensor<D>, norm: Norm) -> Tensor<D> {
+        let weight = self.weight.clone();
         match norm {
-            Norm::Layer { eps } => {
-                let centred = x.clone() - x.mean_dim(D - 1);
-                let variance = centred.clone().square().mean_dim(D - 1);
-                let unit = centred * (variance + eps).sqrt().recip();
-                let scaled = unit * self.weight.clone().unsqueeze::<D>();
-                match &self.bias {
-                    Some(bias) => scaled + bias.clone().unsqueeze::<D>(),
-                    None => scaled,
-                }
-            }
-            Norm::Rms { eps } => {
-                let square = x.clone().square().mean_dim(D - 1);
-                x * (square + eps).sqrt().recip() * self.weight.clone().unsqueeze::<D>()
-            }
+            Norm::Layer { eps } => layer_norm(x, weight, self.bias.clone(), eps),
+            Norm::Rms { eps } => rms_norm(x, weight, eps),
         }
     }
 
@@ -111,7 +96,7 @@ impl MlpWeights {
         tap: &mut dyn Tap,
     ) -> Tensor<3> {
         let post = match &self.gate {
-            Some(gate) => activate(gate.apply(x.clone()), nonlinearity) * self.up.apply(x),
+            Some(gate) => gated(gate.apply(x.clone()), self.up.apply(x), nonlinearity),
             None => activate(self.up.apply(x), nonlinearity),
         };
         let site = Site::block(block, SiteKind::MlpPost);
@@ -121,6 +106,15 @@ impl MlpWeights {
 }
 
 impl Block {
+    /// Every linear map, to be changed.
+    pub(crate) fn linears_mut(&mut self) -> impl Iterator<Item = &mut Linear> {
+        let attention = &mut self.attention;
+        let mlp = &mut self.mlp;
+        [&mut attention.q, &mut attention.k, &mut attention.v, &mut attention.o, &mut mlp.up, &mut mlp.down]
+            .into_iter()
+            .chain(mlp.gate.as_mut())
+    }
+
     pub(crate) fn map(self, name: &str, change: &mut dyn FnMut(&str, Parameter) -> Parameter) -> Self {
         let ln1 = self.ln1.map(&format!("{name}.ln1"), change);
         let a = self.attention;
@@ -140,14 +134,5 @@ impl Block {
             down: m.down.map(&format!("{name}.mlp.down"), change),
         };
         Self { ln1, attention, ln2, mlp }
-    }
-}
-
-fn activate(x: Tensor<3>, nonlinearity: Activation) -> Tensor<3> {
-    match nonlinearity {
-        Activation::GeluTanh => activation::gelu_approximate(x),
-        Activation::Gelu => activation::gelu(x),
-        Activation::Silu => activation::silu(x),
-        Activation::Relu => activation::relu(x),
     }
 }

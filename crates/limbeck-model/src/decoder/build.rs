@@ -1,6 +1,7 @@
 //! Decoders from fresh or given weights.
 
 use burn::tensor::{Device, Tensor};
+use limbeck_kernels::Precision;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
@@ -73,7 +74,7 @@ impl Decoder {
                 Some(RotaryTable::new(config.max_positions, config.d_head, theta, scaling, device))
             }
         };
-        Ok(Self { config: config.clone(), embed, pos_embed, blocks, ln_final, unembed, rotary })
+        Ok(Self { config: config.clone(), embed, pos_embed, blocks, ln_final, unembed, rotary, precision: Precision::F32 })
     }
 }
 
@@ -118,6 +119,7 @@ impl Parts<'_, '_> {
                 true => Some(self.vector(&format!("{name}.bias"), out)?),
                 false => None,
             },
+            precision: Precision::F32,
         })
     }
 

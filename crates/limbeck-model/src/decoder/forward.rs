@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Int, Tensor, module};
+use burn::tensor::{Int, Tensor};
+use limbeck_kernels::{embedding, linear};
 
 use super::attention::Context;
 use super::{Decoder, KeyValueCache, Layout, TokenBatch};
@@ -49,15 +50,12 @@ impl Decoder {
 
     /// The head product, `[batch, seq, d_model] -> [batch, seq, vocab]`.
     pub fn unembed(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let [batch, seq, width] = hidden.dims();
-        let head = self.head();
-        let vocab = head.dims()[0];
-        hidden.reshape([batch * seq, width]).matmul(head.transpose()).reshape([batch, seq, vocab])
+        linear(hidden, self.head(), None, self.precision)
     }
 
     pub(crate) fn embed_at(&self, ids: Tensor<2, Int>, layout: &Layout, tap: &mut dyn Tap) -> Tensor<3> {
         let batch = ids.dims()[0];
-        let tokens = module::embedding(self.embed.clone(), ids);
+        let tokens = embedding(self.embed.clone(), ids);
         let tokens = touch(tap, Site::outer(SiteKind::Embed), tokens);
         let Some(table) = &self.pos_embed else {
             return tokens;
@@ -88,7 +86,6 @@ impl Decoder {
         tap: &mut dyn Tap,
     ) -> Tensor<3> {
         let batch = resid.dims()[0];
-        let mask = layout.mask(&resid.device());
         let rotation = self.rotary.as_ref().map(|table| match layout.positions(self.config.max_positions) {
             Some(positions) => table.at(&positions, batch),
             None => table.span(layout.offset, layout.length),
@@ -105,7 +102,7 @@ impl Decoder {
                 config: &self.config,
                 block: index,
                 rotation: rotation.as_ref(),
-                mask: mask.as_ref(),
+                left_pads: &layout.left_pads,
                 cache: cache.as_mut().map(|cache| &mut cache.layers[index]),
             };
             let attended = block.attention.apply(normed, context, tap);

@@ -1,16 +1,34 @@
-//! Where the tokens of a forward pass stand: positions, causal mask, cached keys and values.
+//! Where the tokens of a forward pass stand: positions, padding, cached keys and values.
 
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::Tensor;
 
-/// Keys and values of the tokens already seen, one pair per block, each `[batch, kv_heads, seen, d_head]`.
+/// Keys and values of the tokens already seen, one pair per block.
 #[derive(Debug, Default)]
 pub(crate) struct KeyValueCache {
-    pub(crate) layers: Vec<Option<(Tensor<4>, Tensor<4>)>>,
+    pub(crate) layers: Vec<KeyValues>,
+}
+
+/// One block's keys and values, each `[batch, seen, kv_heads, d_head]`.
+#[derive(Debug, Default)]
+pub(crate) struct KeyValues {
+    seen: Option<(Tensor<4>, Tensor<4>)>,
 }
 
 impl KeyValueCache {
     pub(crate) fn new(n_layers: usize) -> Self {
-        Self { layers: vec![None; n_layers] }
+        Self { layers: std::iter::repeat_with(KeyValues::default).take(n_layers).collect() }
+    }
+}
+
+impl KeyValues {
+    /// Adds the keys and values of new tokens; returns all.
+    pub(crate) fn extend(&mut self, k: Tensor<4>, v: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        let all = match self.seen.take() {
+            Some((seen_k, seen_v)) => (Tensor::cat(vec![seen_k, k], 1), Tensor::cat(vec![seen_v, v], 1)),
+            None => (k, v),
+        };
+        self.seen = Some(all.clone());
+        all
     }
 }
 
@@ -43,26 +61,5 @@ impl Layout {
             rows.flat_map(|pad| places.clone().map(move |at| at.saturating_sub(*pad).min(most - 1)))
                 .collect(),
         )
-    }
-
-    /// What a query may not see, `[batch or 1, 1, query, key]`; `None` when it may see every key.
-    pub(crate) fn mask(&self, device: &Device) -> Option<Tensor<4, Bool>> {
-        if self.length == 1 && self.left_pads.is_empty() {
-            return None;
-        }
-        let keys = self.offset + self.length;
-        let no_pads = [0];
-        let pads: &[usize] = match self.left_pads.is_empty() {
-            true => &no_pads,
-            false => &self.left_pads,
-        };
-        let mut hidden = Vec::with_capacity(pads.len() * self.length * keys);
-        for pad in pads {
-            for query in self.offset..keys {
-                hidden.extend((0..keys).map(|key| key > query || key < *pad));
-            }
-        }
-        let data = TensorData::new(hidden, [pads.len(), 1, self.length, keys]);
-        Some(Tensor::from_data(data, device))
     }
 }

@@ -20,6 +20,7 @@ pub(crate) use build::normal;
 pub(crate) use layout::{KeyValueCache, Layout};
 
 use burn::tensor::{Device, Tensor};
+use limbeck_kernels::Precision;
 
 use crate::config::DecoderConfig;
 use crate::parameter::Parameter;
@@ -36,6 +37,7 @@ pub struct Decoder {
     ln_final: block::NormWeights,
     unembed: Option<Tensor<2>>,
     rotary: Option<RotaryTable>,
+    precision: Precision,
 }
 
 impl Decoder {
@@ -47,6 +49,21 @@ impl Decoder {
     /// The device its weights live on.
     pub fn device(&self) -> Device {
         self.embed.device()
+    }
+
+    /// The arithmetic of its matrix products; 32-bit unless told otherwise.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// The same decoder with matrix products of another precision. Weights stay 32-bit.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        for linear in self.blocks.iter_mut().flat_map(Block::linears_mut) {
+            linear.precision = precision;
+        }
+        self
     }
 
     /// Number of parameters; a tied head counts once.

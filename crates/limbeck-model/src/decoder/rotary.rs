@@ -3,6 +3,7 @@
 use std::f64::consts::TAU;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use limbeck_kernels::rotate;
 
 use crate::config::Llama3Scaling;
 
@@ -66,16 +67,7 @@ impl RotaryTable {
 impl Rotation {
     /// Turns each pair `(x_i, x_{i + d/2})` of `[batch, seq, heads, d_head]`.
     pub(crate) fn apply(&self, x: Tensor<4>) -> Tensor<4> {
-        let half = x.dims()[3] / 2;
-        let first = x.clone().narrow(3, 0, half);
-        let second = x.narrow(3, half, half);
-        Tensor::cat(
-            vec![
-                first.clone() * self.cos.clone() - second.clone() * self.sin.clone(),
-                second * self.cos.clone() + first * self.sin.clone(),
-            ],
-            3,
-        )
+        rotate(x, self.cos.clone(), self.sin.clone())
     }
 }
 

@@ -1,11 +1,12 @@
 //! A classifier's step: teacher, student, loss, gradients, clipping and AdamW.
 
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use limbeck::data::progress::Progress;
 use limbeck::distill::TrainingConfig;
 use limbeck::distill::optimizer::gradient::clip_factor;
-use limbeck::kernels::{AdamW, AdamWSlot, sum_of_squares};
+use limbeck::kernels::{
+    AdamW, AdamWSlot, HeadTerm, HeadTermKind, Precision, TeacherLogits, logit_losses, sum_of_squares,
+};
 use limbeck::model::{Mlp, ModelError, Parameter};
 use limbeck::pipeline::{PipelineError, StageError};
 use rand::{Rng, SeedableRng};
@@ -15,9 +16,6 @@ use super::stamps::{Stamps, Timed, steps_for};
 use super::workload::ClassifierShape;
 use crate::failure::Failure;
 
-/// Softmax temperature of the distillation term.
-const TEMPERATURE: f64 = 2.0;
-
 /// Batches of random features.
 const BATCHES: usize = 8;
 
@@ -26,12 +24,13 @@ pub(super) fn run(
     shape: &ClassifierShape,
     timed: usize,
     seed: u64,
+    precision: Precision,
     device: &Device,
     progress: &dyn Progress,
 ) -> Result<(Timed, Vec<f64>), Failure> {
     let stop = |error: ModelError| Failure::from(PipelineError::of_stage("bench", StageError::from(error)));
-    let teacher = Mlp::init(&shape.teacher, seed, device).map_err(stop)?;
-    let mut student = Mlp::init(&shape.student, seed.wrapping_add(1), device).map_err(stop)?;
+    let teacher = Mlp::init(&shape.teacher, seed, device).map_err(stop)?.with_precision(precision);
+    let mut student = Mlp::init(&shape.student, seed.wrapping_add(1), device).map_err(stop)?.with_precision(precision);
     let batches = batches(shape, seed, device);
     let mut optimizer = Optimizer::default();
     let mut losses = Vec::new();
@@ -46,9 +45,10 @@ pub(super) fn run(
         student = student.trainable();
         let taught = teacher.logits(features.clone());
         let logits = student.logits(features.clone().autodiff());
-        let loss = loss(logits, taught, labels);
-        losses.push(loss.clone().inner().into_scalar::<f64>());
-        student = optimizer.update(student, loss, step as u64)?;
+        let found = logit_losses(logits, labels, Some(&TeacherLogits::Dense(taught)), &TERMS, None)
+            .map_err(Failure::broke)?;
+        losses.push(found.total.clone().inner().into_scalar::<f64>());
+        student = optimizer.update(student, found.total, step as u64)?;
         stamps.advance(1);
     }
     stamps.finish();
@@ -56,17 +56,13 @@ pub(super) fn run(
 }
 
 /// `0.5 T^2 KL(teacher || student) + 0.5 CE`, a mean over the batch.
-fn loss(student: Tensor<2>, teacher: Tensor<2>, labels: &Tensor<2, Int>) -> Tensor<1> {
-    let batch = student.dims()[0] as f64;
-    let log_q = log_softmax(student.clone().div_scalar(TEMPERATURE), 1);
-    let log_p = Tensor::from_inner(log_softmax(teacher.div_scalar(TEMPERATURE), 1));
-    let divergence = (log_p.clone().exp() * (log_p - log_q)).sum().mul_scalar(TEMPERATURE * TEMPERATURE);
-    let surprise = log_softmax(student, 1).gather(1, labels.clone()).sum().neg();
-    (divergence + surprise).mul_scalar(0.5 / batch)
-}
+const TERMS: [HeadTerm; 2] = [
+    HeadTerm { kind: HeadTermKind::ForwardKl { temperature: 2.0 }, weight: 0.5 },
+    HeadTerm { kind: HeadTermKind::CrossEntropy, weight: 0.5 },
+];
 
 /// Random features in [0, 1) with random labels.
-fn batches(shape: &ClassifierShape, seed: u64, device: &Device) -> Vec<(Tensor<2>, Tensor<2, Int>)> {
+fn batches(shape: &ClassifierShape, seed: u64, device: &Device) -> Vec<(Tensor<2>, Vec<u32>)> {
     let (features, classes) = match (shape.student.first(), shape.student.last()) {
         (Some(&first), Some(&last)) => (first, last),
         _ => return Vec::new(),
@@ -76,10 +72,9 @@ fn batches(shape: &ClassifierShape, seed: u64, device: &Device) -> Vec<(Tensor<2
     (0..BATCHES)
         .map(|_| {
             let values: Vec<f32> = (0..batch * features).map(|_| rng.random::<f32>()).collect();
-            let labels: Vec<i64> = (0..batch).map(|_| rng.random_range(0..classes as i64)).collect();
+            let labels = (0..batch).map(|_| rng.random_range(0..classes as u32)).collect();
             let values = TensorData::new(values, [batch, features]);
-            let labels = TensorData::new(labels, [batch, 1]);
-            (Tensor::from_data(values, device), Tensor::from_data(labels, device))
+            (Tensor::from_data(values, device), labels)
         })
         .collect()
 }

@@ -7,6 +7,7 @@ use limbeck::data::examples::TokenExample;
 use limbeck::data::progress::Progress;
 use limbeck::distill::objective::{CrossEntropy, ForwardKl};
 use limbeck::distill::{ObjectiveConfig, Schedule, TrainingConfig, TrainingJob, train};
+use limbeck::kernels::Precision;
 use limbeck::model::{Decoder, DecoderConfig};
 use limbeck::pipeline::{PipelineError, StageError};
 use limbeck::teach::{LocalTeacher, TeacherIdentity};
@@ -28,6 +29,7 @@ pub(super) fn run(
     shape: &DecoderShape,
     timed: usize,
     seed: u64,
+    precision: Precision,
     device: &Device,
     progress: &dyn Progress,
 ) -> Result<(Timed, Vec<f64>), Failure> {
@@ -50,12 +52,13 @@ pub(super) fn run(
         log_every: 1,
         term_gradients_every: 0,
         seed,
+        precision,
         ..TrainingConfig::default()
     };
     let job = TrainingJob {
         network: "student".to_owned(),
         student,
-        teacher: Some(Box::new(LocalTeacher::new(teacher, identity))),
+        teacher: Some(Box::new(LocalTeacher::new(teacher.with_precision(precision), identity))),
         vocab_used: None,
         examples: tokens(shape, seed),
         objectives: vec![

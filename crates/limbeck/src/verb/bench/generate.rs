@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::super::Desk;
 use super::measurement::{median, threads};
-use super::{Precision, process};
+use super::{PrecisionName, process};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt;
@@ -27,8 +27,8 @@ pub(crate) struct Generate {
     #[arg(long)]
     model: String,
     /// Number format of the products' operands
-    #[arg(long, value_enum, default_value_t = Precision::F32)]
-    precision: Precision,
+    #[arg(long, value_enum, default_value_t = PrecisionName::F32)]
+    precision: PrecisionName,
     /// Tokens of each prompt
     #[arg(long, default_value_t = 128, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     prompt_tokens: u32,

@@ -1,11 +1,11 @@
 //! What a timed training came to: one JSON object, or a small table.
 
-use limbeck::kernels::{DeviceName, gemm_rate};
+use limbeck::kernels::{DeviceName, Precision, gemm_rate};
 use serde::Serialize;
 
 use super::stamps::Timed;
 use super::workload::Shape;
-use super::{Precision, flops};
+use super::flops;
 
 /// The figures of one workload.
 #[derive(Debug, Clone, Serialize)]
@@ -42,7 +42,7 @@ pub(super) struct Measurement {
     pub(super) gflop_per_step: f64,
     /// GFLOP/s by the median.
     pub(super) gflops: f64,
-    /// GFLOP/s of a large matrix product in this process; on the CPU only.
+    /// GFLOP/s of a large matrix product of this precision in this process; on the CPU only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) gemm_gflops: Option<f64>,
     /// `gflops / gemm_gflops`.
@@ -77,7 +77,7 @@ impl Measurement {
         };
         let gflop_per_step = flops::step(shape) * 1e-9;
         let gflops = gflop_per_step / median_ms * 1e3;
-        let gemm_gflops = (setting.device == DeviceName::Cpu).then(gemm_rate);
+        let gemm_gflops = (setting.device == DeviceName::Cpu).then(|| gemm_rate(setting.precision));
         Some(Self {
             workload,
             precision: setting.precision,

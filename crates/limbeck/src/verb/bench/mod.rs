@@ -11,6 +11,7 @@ mod step;
 mod sweep;
 mod workload;
 
+use limbeck::kernels::Precision;
 use clap::{Subcommand, ValueEnum};
 
 use super::Desk;
@@ -36,17 +37,19 @@ impl Bench {
 }
 
 /// Number formats of the products' operands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Precision {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PrecisionName {
     /// 32-bit floats
     F32,
+    /// bfloat16, summed in 32 bits
+    Bf16,
 }
 
-impl Precision {
-    fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
+impl From<PrecisionName> for Precision {
+    fn from(name: PrecisionName) -> Self {
+        match name {
+            PrecisionName::F32 => Self::F32,
+            PrecisionName::Bf16 => Self::Bf16,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::super::Desk;
 use super::measurement::{Measurement, Setting};
 use super::sweep::Sweep;
 use super::workload::{Shape, Workload};
-use super::{Precision, classifier, decoder};
+use super::{PrecisionName, classifier, decoder};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -23,8 +23,8 @@ pub(crate) struct Step {
     #[arg(long, value_enum, conflicts_with = "workload")]
     sweep: Option<Sweep>,
     /// Number format of the products' operands
-    #[arg(long, value_enum, default_value_t = Precision::F32)]
-    precision: Precision,
+    #[arg(long, value_enum, default_value_t = PrecisionName::F32)]
+    precision: PrecisionName,
     /// Steps timed
     #[arg(long, default_value_t = 12, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     steps: u32,
@@ -55,11 +55,12 @@ impl Step {
     fn measure(&self, name: String, shape: &Shape, desk: &Desk) -> Result<Measurement, Failure> {
         let device = desk.open_device()?;
         let timed = self.steps as usize;
+        let precision = self.precision.into();
         let (seen, losses) = match shape {
-            Shape::Decoder(shape) => decoder::run(shape, timed, self.seed, &device, &desk.progress)?,
-            Shape::Classifier(shape) => classifier::run(shape, timed, self.seed, &device, &desk.progress)?,
+            Shape::Decoder(shape) => decoder::run(shape, timed, self.seed, precision, &device, &desk.progress)?,
+            Shape::Classifier(shape) => classifier::run(shape, timed, self.seed, precision, &device, &desk.progress)?,
         };
-        let setting = Setting { precision: self.precision, device: desk.device };
+        let setting = Setting { precision, device: desk.device };
         Measurement::new(name, shape, setting, &seen, losses)
             .ok_or_else(|| Failure::broke("the training ended before a step was timed"))
     }

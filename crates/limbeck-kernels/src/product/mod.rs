@@ -1,0 +1,88 @@
+//! Matrix products over slices: 32-bit at the rate of the `gemm` crate, bfloat16 on AMX tiles.
+
+#[cfg(target_arch = "x86_64")]
+mod bf16;
+mod f32;
+mod view;
+
+pub(crate) use view::{Target, View};
+
+use crate::Precision;
+use crate::buffer::build;
+
+/// Whether bfloat16 products have a kernel on this processor.
+pub(crate) fn has_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        bf16::available()
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
+/// `out = a b`, or `out += a b` when `accumulate`. All threads of the rayon pool take part; the order of additions depends on the sizes
+/// and the number of threads, never on timing.
+pub(crate) fn multiply(mut out: Target<'_>, a: View<'_>, b: View<'_>, accumulate: bool, precision: Precision) {
+    assert_eq!(a.columns, b.rows, "inner dimensions of a product agree");
+    assert_eq!([out.rows, out.columns], [a.rows, b.columns], "a product fits its target");
+    assert!(out.written || !accumulate, "a product is added to written values only");
+    if out.rows == 0 || out.columns == 0 {
+        return;
+    }
+    if a.columns == 0 {
+        if !accumulate {
+            out.fill(0.0);
+        }
+        return;
+    }
+    #[cfg(target_arch = "x86_64")]
+    if precision.native() == Precision::Bf16 {
+        bf16::multiply(&mut out, &bf16::Packed::left(a), &bf16::Packed::right(b), accumulate);
+        return;
+    }
+    let _ = precision;
+    f32::multiply(&mut out, a, b, accumulate);
+}
+
+/// The product as a new row-major matrix.
+pub(crate) fn product(a: View<'_>, b: View<'_>, precision: Precision) -> Vec<f32> {
+    let (rows, columns) = (a.rows, b.columns);
+    build(rows * columns, |out| multiply(Target::new(out, rows, columns, columns), a, b, false, precision))
+}
+
+/// The right operand of many products, made ready once.
+pub(crate) enum Right<'a> {
+    /// As it lies in memory.
+    Plain(View<'a>),
+    /// Rounded to bfloat16 and laid out in tiles.
+    #[cfg(target_arch = "x86_64")]
+    Packed(bf16::Packed),
+}
+
+impl<'a> Right<'a> {
+    pub(crate) fn new(view: View<'a>, precision: Precision) -> Self {
+        match precision.native() {
+            #[cfg(target_arch = "x86_64")]
+            Precision::Bf16 => Self::Packed(bf16::Packed::right(view)),
+            _ => Self::Plain(view),
+        }
+    }
+
+    /// As [`multiply`].
+    pub(crate) fn multiply(&self, mut out: Target<'_>, a: View<'_>, accumulate: bool) {
+        match self {
+            Self::Plain(b) => multiply(out, a, *b, accumulate, Precision::F32),
+            #[cfg(target_arch = "x86_64")]
+            Self::Packed(b) => bf16::multiply(&mut out, &bf16::Packed::left(a), b, accumulate),
+        }
+    }
+}
+
+/// A small product by the calling thread alone, always 32-bit: for work that is parallel outside.
+pub(crate) fn multiply_alone(out: &mut [f32], row_stride: usize, a: View<'_>, b: View<'_>, accumulate: bool) {
+    let mut out = Target::of(out, a.rows, b.columns, row_stride);
+    assert_eq!(a.columns, b.rows, "inner dimensions of a product agree");
+    f32::multiply_alone(&mut out, a, b, accumulate);
+}

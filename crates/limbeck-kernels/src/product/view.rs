@@ -1,0 +1,94 @@
+//! Matrices inside slices: what is read, and where a product goes.
+
+use std::mem::MaybeUninit;
+
+use crate::buffer::as_uninit;
+
+/// A matrix inside a slice: element `(i, j)` is at `i * row_stride + j * column_stride`. One stride is 1.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(super) data: &'a [f32],
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) row_stride: usize,
+    pub(super) column_stride: usize,
+}
+
+impl<'a> View<'a> {
+    /// A row-major matrix whose rows start `row_stride` elements apart.
+    pub(crate) fn rows(data: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
+        assert!(fits(data.len(), rows, columns, row_stride), "a matrix view lies inside its slice");
+        Self { data, rows, columns, row_stride, column_stride: 1 }
+    }
+
+    /// The same elements with rows and columns exchanged.
+    pub(crate) fn transposed(self) -> Self {
+        Self {
+            data: self.data,
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+        }
+    }
+
+    /// The values of one row of a matrix that is not transposed.
+    pub(crate) fn row(&self, row: usize) -> &'a [f32] {
+        assert!(row < self.rows && self.column_stride == 1, "a row of a row-major matrix");
+        &self.data[row * self.row_stride..][..self.columns]
+    }
+
+    /// Some of the rows.
+    pub(super) fn row_range(self, start: usize, rows: usize) -> Self {
+        assert!(start + rows <= self.rows, "a range of rows lies inside its matrix");
+        let from = (start * self.row_stride).min(self.data.len());
+        Self { data: &self.data[from..], rows, ..self }
+    }
+
+    /// Some of the columns.
+    pub(super) fn column_range(self, start: usize, columns: usize) -> Self {
+        self.transposed().row_range(start, columns).transposed()
+    }
+}
+
+/// Where a product goes: rows `row_stride` elements apart. Its elements may be unwritten memory; a product
+/// that does not accumulate writes every one of them and reads none.
+pub(crate) struct Target<'a> {
+    pub(super) data: &'a mut [MaybeUninit<f32>],
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) row_stride: usize,
+    /// Whether its elements hold values, so that a product may be added to them.
+    pub(super) written: bool,
+}
+
+impl<'a> Target<'a> {
+    /// Over memory that may be unwritten.
+    pub(crate) fn new(
+        data: &'a mut [MaybeUninit<f32>],
+        rows: usize,
+        columns: usize,
+        row_stride: usize,
+    ) -> Self {
+        assert!(fits(data.len(), rows, columns, row_stride), "a product lies inside its slice");
+        Self { data, rows, columns, row_stride, written: false }
+    }
+
+    /// Over values that are written already.
+    pub(crate) fn of(data: &'a mut [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
+        Self { written: true, ..Self::new(as_uninit(data), rows, columns, row_stride) }
+    }
+
+    /// Writes one value everywhere.
+    pub(super) fn fill(&mut self, value: f32) {
+        for row in self.data.chunks_mut(self.row_stride).take(self.rows) {
+            row[..self.columns].fill(MaybeUninit::new(value));
+        }
+    }
+}
+
+fn fits(length: usize, rows: usize, columns: usize, row_stride: usize) -> bool {
+    rows == 0
+        || columns == 0
+        || (row_stride >= columns && (rows - 1).saturating_mul(row_stride).saturating_add(columns) <= length)
+}
