@@ -218,7 +218,8 @@ fn chunk(
     let mut teacher: Vec<f32> = Vec::new();
     let mut teacher_top: Vec<u32> = Vec::new();
     for (index, (name, _)) in networks.iter().enumerate() {
-        let logits = linear(hidden[index].clone().slice([tokens.clone()]), heads[index].clone(), None, Precision::F32);
+        let logits =
+            linear(hidden[index].clone().slice([tokens.clone()]), heads[index].clone(), None, Precision::F32);
         let width = logits.dims()[1];
         let values: Vec<f32> = logits.into_data().try_to_vec().map_err(|error| EvalError::Read {
             network: name,

@@ -21,18 +21,9 @@ pub(crate) fn build(length: usize, write: impl FnOnce(&mut [MaybeUninit<f32>])) 
     }
     write(fresh);
     // SAFETY: the capacity is at least `length`, and the callers inside this crate write every element: a
-    // product writes its whole target, and `build_rows` passes every row on.
+    // product writes its whole target, and the passes over rows go through all of them.
     unsafe { values.set_len(length) };
     values
-}
-
-/// A row-major matrix written row by row in parallel: `write(first row, rows)` gets some whole rows.
-pub(crate) fn build_rows(
-    rows: usize,
-    width: usize,
-    write: impl Fn(usize, &mut [MaybeUninit<f32>]) + Sync,
-) -> Vec<f32> {
-    build(rows * width, |out| for_rows(out, width, write))
 }
 
 /// Calls `work(first row, rows)` in parallel over pieces of whole rows.
@@ -57,15 +48,5 @@ pub(crate) fn as_uninit(values: &mut [f32]) -> &mut [MaybeUninit<f32>] {
     let pointer = values.as_mut_ptr().cast::<MaybeUninit<f32>>();
     // SAFETY: `MaybeUninit<f32>` has the layout of `f32`, the length is that of the borrowed slice, and the
     // kernels of this crate write only initialised values through it.
-    unsafe { std::slice::from_raw_parts_mut(pointer, values.len()) }
-}
-
-/// Memory that was written, seen as values.
-///
-/// # Safety
-/// Every element must have been written.
-pub(crate) unsafe fn assume_written(values: &mut [MaybeUninit<f32>]) -> &mut [f32] {
-    let pointer = values.as_mut_ptr().cast::<f32>();
-    // SAFETY: the layouts agree, and the caller vouches for the contents.
     unsafe { std::slice::from_raw_parts_mut(pointer, values.len()) }
 }

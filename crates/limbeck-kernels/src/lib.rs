@@ -14,9 +14,9 @@
 
 mod activation;
 mod adamw;
-mod device;
 mod attention;
 mod buffer;
+mod device;
 mod embedding;
 mod error;
 mod flex;
@@ -33,8 +33,8 @@ mod vector;
 
 pub use activation::{Activation, activate, activate_composed, gated, gated_composed};
 pub use adamw::{AdamW, AdamWSlot};
-pub use device::{DeviceError, DeviceName};
 pub use attention::{attend, attention, attention_composed, attention_pattern};
+pub use device::{DeviceError, DeviceName};
 pub use embedding::embedding;
 pub use error::KernelError;
 pub use flex::{map_values, with_values};
@@ -42,9 +42,9 @@ pub use head::{
     HeadLosses, HeadTerm, HeadTermKind, SparseLogits, TAIL_FLOOR, TeacherLogits, forward_kl_gap_bound,
     head_losses, head_losses_composed, logit_losses, logit_losses_composed,
 };
-pub use rate::gemm_rate;
 pub use linear::{linear, linear_composed};
 pub use norm::{layer_norm, layer_norm_composed, rms_norm, rms_norm_composed};
 pub use precision::Precision;
-pub use rotary::{rotate, rotate_composed};
+pub use rate::gemm_rate;
 pub use reduction::sum_of_squares;
+pub use rotary::{rotate, rotate_composed};

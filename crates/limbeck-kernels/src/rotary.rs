@@ -22,7 +22,11 @@ pub fn rotate(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
     let [batch, seq, _, d] = x.dims();
     let [rows, ..] = cos.dims();
     assert!(rows == batch || rows == 1, "rotate: one table of angles per sequence, or one for all");
-    assert_eq!([cos.dims(), sin.dims()], [[rows, seq, 1, d / 2]; 2], "rotate: an angle per position and pair");
+    assert_eq!(
+        [cos.dims(), sin.dims()],
+        [[rows, seq, 1, d / 2]; 2],
+        "rotate: an angle per position and pair"
+    );
     run(Rotate, [x.clone().into(), cos.clone().into(), sin.clone().into()])
         .unwrap_or_else(|| rotate_composed(x, cos, sin))
 }

@@ -5,7 +5,9 @@
 mod reference;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use limbeck_kernels::{Precision, HeadLosses, HeadTerm, HeadTermKind, KernelError, SparseLogits, TeacherLogits};
+use limbeck_kernels::{
+    HeadLosses, HeadTerm, HeadTermKind, KernelError, Precision, SparseLogits, TeacherLogits,
+};
 use limbeck_kernels::{head_losses, head_losses_composed};
 use proptest::prelude::*;
 use reference::{Case, Reference};
@@ -261,7 +263,8 @@ fn untracked_operands_give_the_same_values() {
     let hidden = || matrix(&case.hidden, case.tokens, &plain);
     let head = || matrix(&case.head, case.vocab, &plain);
     let call = |hidden, head| {
-        head_losses(hidden, head, &case.targets, Some(&teacher(&case)), &terms, case.used, Precision::F32).unwrap()
+        head_losses(hidden, head, &case.targets, Some(&teacher(&case)), &terms, case.used, Precision::F32)
+            .unwrap()
     };
     let losses = call(hidden(), head());
     assert_eq!(losses.values, both.values);
@@ -302,8 +305,16 @@ fn checkpointing_device_is_fused_too() {
     let hidden = matrix(&case.hidden, case.tokens, &device).require_grad();
     let head = matrix(&case.head, case.vocab, &device).require_grad();
     let terms = all_terms(2.0);
-    let losses =
-        head_losses(hidden.clone(), head, &case.targets, Some(&teacher(&case)), &terms, case.used, Precision::F32).unwrap();
+    let losses = head_losses(
+        hidden.clone(),
+        head,
+        &case.targets,
+        Some(&teacher(&case)),
+        &terms,
+        case.used,
+        Precision::F32,
+    )
+    .unwrap();
     let gradient = hidden.grad(&losses.total.backward()).unwrap().into_data().try_into_vec::<f32>().unwrap();
     assert_eq!(gradient, run(head_losses, &case, &terms, 1.0).hidden);
 }

@@ -5,8 +5,8 @@
 mod reference;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use limbeck_kernels::{Precision, 
-    HeadLosses, HeadTerm, HeadTermKind, KernelError, TeacherLogits, head_losses, logit_losses,
+use limbeck_kernels::{
+    HeadLosses, HeadTerm, HeadTermKind, KernelError, Precision, TeacherLogits, head_losses, logit_losses,
     logit_losses_composed,
 };
 use reference::{Case, Reference};
@@ -86,9 +86,16 @@ fn logits_and_an_identity_head_are_one() {
         let device = Device::flex().autodiff();
         let hidden = matrix(&case.hidden, case.tokens, &device).require_grad();
         let head = matrix(&case.head, case.vocab, &device);
-        let with_head =
-            head_losses(hidden.clone(), head, &case.targets, Some(&teacher(&case, false)), &terms, case.used, Precision::F32)
-                .unwrap();
+        let with_head = head_losses(
+            hidden.clone(),
+            head,
+            &case.targets,
+            Some(&teacher(&case, false)),
+            &terms,
+            case.used,
+            Precision::F32,
+        )
+        .unwrap();
         let gradient = hidden.grad(&with_head.total.backward()).unwrap();
         let (values, logits) = run(logit_losses, &case, false, &terms, 1.0);
         assert_eq!(values, with_head.values);

@@ -100,17 +100,14 @@ fn linear_maps_in_bfloat16() {
 
 #[test]
 fn norms() {
-    for (rows, width) in [(1, 1), (3, 5), (40, 64), (7, 1000)] {
+    for (rows, width) in [(1, 2), (3, 5), (40, 64), (7, 1000)] {
         let (x, w, b) = (random(1, [2, rows, width]), random(2, [width]), random(3, [width]));
-        // A row of one value is all mean: its gradient is rounding alone.
-        if width > 1 {
-            compare!(1e-5, [x, w, b], |x, w, b| layer_norm(x, w, Some(b), 1e-5), |x, w, b| {
-                layer_norm_composed(x, w, Some(b), 1e-5)
-            });
-            compare!(1e-5, [x, w], |x, w| layer_norm(x, w, None, 1e-5), |x, w| layer_norm_composed(
-                x, w, None, 1e-5
-            ));
-        }
+        compare!(1e-5, [x, w, b], |x, w, b| layer_norm(x, w, Some(b), 1e-5), |x, w, b| {
+            layer_norm_composed(x, w, Some(b), 1e-5)
+        });
+        compare!(1e-5, [x, w], |x, w| layer_norm(x, w, None, 1e-5), |x, w| layer_norm_composed(
+            x, w, None, 1e-5
+        ));
         compare!(1e-5, [x, w], |x, w| rms_norm(x, w, 1e-6), |x, w| rms_norm_composed(x, w, 1e-6));
     }
 }
@@ -140,16 +137,23 @@ fn nonlinearities_far_out() {
     }
 }
 
-/// GELU and its slope against 64-bit values of the error function (`scipy.special.erf`).
+/// GELU and its slope against 64-bit values of `x erfc(-x / sqrt 2) / 2` (Python's `math.erfc`).
 #[test]
 fn gelu_is_that_of_the_error_function() {
-    let golden = [(-5.0, -1.4332578593759537e-6), (-3.0, -0.004049694095946003), (-1.0, -0.15865525393145707),
-        (-0.1, -0.046017216272296625), (0.3, 0.1853734353216205), (1.7, 1.6242392094287937), (4.0, 3.9998733150350157)];
+    let golden = [
+        (-5.0, -1.4332578593959731e-6),
+        (-3.0, -0.004049694094890287),
+        (-1.0, -0.15865525393145707),
+        (-0.1, -0.0460172162722971),
+        (0.3, 0.18537342665668577),
+        (1.7, 1.6242387133104768),
+        (4.0, 3.9998733150326675),
+    ];
     let x: Vec<f32> = golden.iter().map(|(x, _)| *x).collect();
     let y = values(&activate(Tensor::<1>::from_floats(x.as_slice(), &device()), Activation::Gelu));
     for (found, (x, expected)) in y.iter().zip(golden) {
         let error = (f64::from(*found) - expected).abs();
-        assert!(error < 3e-7 * expected.abs() + 1e-12, "gelu({x}) = {found}, expected {expected}");
+        assert!(error < 1e-6 * expected.abs() + 1e-12, "gelu({x}) = {found}, expected {expected}");
     }
 }
 
@@ -182,7 +186,12 @@ fn attentions() {
         let q = random(1, [batch, seq, heads, d]);
         let k = random(2, [batch, keys, kv_heads, d]);
         let v = random(3, [batch, keys, kv_heads, d]);
-        compare!(3e-6, [q, k, v], |q, k, v| attention(q, k, v, &[]), |q, k, v| attention_composed(q, k, v, &[]));
+        compare!(3e-6, [q, k, v], |q, k, v| attention(q, k, v, &[]), |q, k, v| attention_composed(
+            q,
+            k,
+            v,
+            &[]
+        ));
         let pads: Vec<usize> = (0..batch).map(|row| row % keys).collect();
         compare!(3e-6, [q, k, v], |q, k, v| attention(q, k, v, &pads), |q, k, v| attention_composed(
             q, k, v, &pads
@@ -196,7 +205,8 @@ fn attention_to_large_scores() {
     let q = random(1, [1, 9, 2, 4]) * 200.0;
     let k = random(2, [1, 9, 2, 4]) * 200.0;
     let v = random(3, [1, 9, 2, 4]);
-    let (fused, composed) = (attention(q.clone(), k.clone(), v.clone(), &[]), attention_composed(q, k, v, &[]));
+    let (fused, composed) =
+        (attention(q.clone(), k.clone(), v.clone(), &[]), attention_composed(q, k, v, &[]));
     assert!(distance(&values(&fused), &values(&composed)) < 1e-5);
 }
 
@@ -222,7 +232,11 @@ fn finite_differences() {
             };
             let estimate = (shifted(1e-2) - shifted(-1e-2)) / 2e-2;
             let error = (estimate - f64::from(slope[index])).abs();
-            assert!(error < 2e-2 * estimate.abs().max(1.0), "element {index}: {} for {estimate}", slope[index]);
+            assert!(
+                error < 2e-2 * estimate.abs().max(1.0),
+                "element {index}: {} for {estimate}",
+                slope[index]
+            );
         }
     }
     fn through<const D: usize, const E: usize>(x: Tensor<D>, f: impl Fn(Tensor<D>) -> Tensor<E>) {

@@ -22,7 +22,7 @@ fn linear_is_the_batched_product_with_its_gradients() {
         let weight = counted([6, 4], &device).require_grad();
         let bias = counted([6], &device).require_grad();
         let y = if flat {
-            linear(x.clone(), weight.clone(), Some(bias.clone()))
+            linear(x.clone(), weight.clone(), Some(bias.clone()), Precision::F32)
         } else {
             x.clone().matmul(weight.clone().transpose().unsqueeze::<3>()) + bias.clone().reshape([1, 1, 6])
         };
@@ -41,7 +41,7 @@ fn linear_is_the_batched_product_with_its_gradients() {
 #[test]
 fn linear_of_a_single_vector() {
     let device = Device::flex();
-    let y = linear(counted([4], &device), counted([2, 4], &device), None);
+    let y = linear(counted([4], &device), counted([2, 4], &device), None, Precision::F32);
     assert_eq!(values(y), [9.0 + 4.0 + 1.0, -3.0 - 4.0 - 3.0]);
 }
 

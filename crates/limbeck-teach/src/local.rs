@@ -1,7 +1,7 @@
 //! A teacher whose weights are on this machine.
 
 use burn::tensor::{Int, Tensor, TensorData};
-use limbeck_kernels::TeacherLogits;
+use limbeck_kernels::{Precision, TeacherLogits};
 use limbeck_model::{Capture, Decoder, LoadedModel, TokenBatch};
 
 use crate::{
@@ -33,6 +33,12 @@ impl LocalTeacher {
             origin: model.origin.clone(),
         };
         Self::new(model.decoder.clone(), identity)
+    }
+
+    /// The same teacher with matrix products of another precision.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { decoder: self.decoder.with_precision(precision), ..self }
     }
 
     /// Its weights.

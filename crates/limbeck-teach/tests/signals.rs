@@ -4,7 +4,7 @@
 use burn::tensor::Tensor;
 use limbeck_data::examples::TokenExample;
 use limbeck_data::progress::Silent;
-use limbeck_kernels::{Precision, HeadTerm, HeadTermKind, TeacherLogits, head_losses};
+use limbeck_kernels::{HeadTerm, HeadTermKind, Precision, TeacherLogits, head_losses};
 use limbeck_model::{Decoder, Parameter};
 use limbeck_teach::{
     CaptureConfig, LocalTeacher, ReplayTeacher, TeachError, Teacher, TeacherIdentity, TeacherQuery, capture,
@@ -55,7 +55,9 @@ fn divergence(teacher: &mut dyn Teacher, examples: &[TokenExample]) -> f64 {
         other => panic!("{other:?}"),
     };
     let terms = [HeadTerm { kind: HeadTermKind::ForwardKl { temperature: 2.0 }, weight: 1.0 }];
-    head_losses(hidden, sharp(8).head(), &[], Some(distribution), &terms, TINY_VOCAB, Precision::F32).unwrap().values[0]
+    head_losses(hidden, sharp(8).head(), &[], Some(distribution), &terms, TINY_VOCAB, Precision::F32)
+        .unwrap()
+        .values[0]
 }
 
 #[test]

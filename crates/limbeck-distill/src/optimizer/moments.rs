@@ -48,7 +48,8 @@ impl Moments {
                 values.push(None);
                 return parameter;
             }
-            let emptied = Parameter::from_vec(&[1, 1][..shapes[values.len()].len()], vec![0.0], &parameter.device());
+            let emptied =
+                Parameter::from_vec(&[1, 1][..shapes[values.len()].len()], vec![0.0], &parameter.device());
             values.push(Some(parameter.inner().into_vec()));
             emptied
         });

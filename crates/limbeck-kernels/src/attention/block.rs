@@ -70,7 +70,8 @@ pub(super) fn forward(head: &Head<'_>, z: &mut [f32], normalisers: &mut [f32]) {
             let visible = head.shape.visible(block.first + row, head.pad);
             scores[..visible.start].fill(0.0);
             scores[visible.end..].fill(0.0);
-            normalisers[block.at + row] = dispatch(Softmax { scores: &mut scores[visible], scale: head.scale() });
+            normalisers[block.at + row] =
+                dispatch(Softmax { scores: &mut scores[visible], scale: head.scale() });
         }
         let pattern = View::rows(scores, block.rows, block.keys, block.keys);
         let z = &mut z[block.at * d..(block.at + block.rows) * d];

@@ -57,7 +57,8 @@ pub fn attention_pattern(q: Tensor<4>, k: Tensor<4>, left_pads: &[usize]) -> Ten
     let pads: &[usize] = if left_pads.is_empty() { &[0] } else { left_pads };
     let mut hidden = Vec::with_capacity(pads.len() * seq * keys);
     for &pad in pads {
-        hidden.extend((keys - seq..keys).flat_map(|query| (0..keys).map(move |key| key > query || key < pad)));
+        hidden
+            .extend((keys - seq..keys).flat_map(|query| (0..keys).map(move |key| key > query || key < pad)));
     }
     let mask = TensorData::new(hidden, [pads.len(), 1, seq, keys]);
     let mask = Tensor::<4, Bool>::from_data(mask, &scores.device()).expand([batch, heads, seq, keys]);

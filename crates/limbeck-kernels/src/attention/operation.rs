@@ -36,11 +36,15 @@ impl Operation<3> for Attention {
         let per_task = shape.group() * shape.seq;
         let mut normalisers = vec![0.0; shape.batch * shape.heads * shape.seq];
         let mut z = vec![0.0; q.layout().num_elements()];
-        let tasks = z.par_chunks_mut((per_task * shape.d).max(1)).zip(normalisers.par_chunks_mut(per_task.max(1)));
+        let tasks =
+            z.par_chunks_mut((per_task * shape.d).max(1)).zip(normalisers.par_chunks_mut(per_task.max(1)));
         tasks.enumerate().for_each(|(task, (z, normalisers))| {
             forward(&self.head(task, [&q, &k, &v]), z, normalisers);
         });
-        let z = from_floats(tokens_first(&z, shape.batch, shape.heads, shape.seq, shape.d), q.layout().shape().clone());
+        let z = from_floats(
+            tokens_first(&z, shape.batch, shape.heads, shape.seq, shape.d),
+            q.layout().shape().clone(),
+        );
         let saved = Saved { q, k, v, z: z.clone(), normalisers: normalisers.into() };
         (z, saved)
     }

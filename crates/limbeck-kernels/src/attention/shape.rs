@@ -19,7 +19,10 @@ impl Shape {
         assert_eq!([k_batch, k_d], [batch, d], "attention: queries and keys agree in batch and head width");
         assert_eq!(v, k, "attention: as many values as keys");
         assert!(seq <= keys, "attention: every query has a key of its own position");
-        assert!(kv_heads > 0 && heads.is_multiple_of(kv_heads), "attention: key heads divide the query heads");
+        assert!(
+            kv_heads > 0 && heads.is_multiple_of(kv_heads),
+            "attention: key heads divide the query heads"
+        );
         Self { batch, seq, keys, heads, kv_heads, d }
     }
 

@@ -52,9 +52,7 @@ pub fn linear_composed<const D: usize>(
     let x = x.reshape([rows, input]);
     let mut y = match precision {
         Precision::F32 => x.matmul(weight.transpose()),
-        Precision::Bf16 => {
-            x.cast(DType::BF16).matmul(weight.cast(DType::BF16).transpose()).cast(DType::F32)
-        }
+        Precision::Bf16 => x.cast(DType::BF16).matmul(weight.cast(DType::BF16).transpose()).cast(DType::F32),
     };
     if let Some(bias) = bias {
         y = y + bias.reshape([1, output]);

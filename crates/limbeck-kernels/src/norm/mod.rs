@@ -68,5 +68,8 @@ pub fn rms_norm_composed<const D: usize>(x: Tensor<D>, weight: Tensor<1>, eps: f
 fn check<const D: usize>(x: &Tensor<D>, weight: &Tensor<1>, bias: Option<&Tensor<1>>) {
     let width = x.dims()[D - 1];
     assert_eq!(weight.dims(), [width], "norm: one scale per value of the last dimension");
-    assert!(bias.is_none_or(|bias| bias.dims() == [width]), "norm: one shift per value of the last dimension");
+    assert!(
+        bias.is_none_or(|bias| bias.dims() == [width]),
+        "norm: one shift per value of the last dimension"
+    );
 }

@@ -62,7 +62,15 @@ impl Norm {
         let out = build(values.len(), |out| {
             let pieces = out.par_chunks_mut((piece * width).max(1)).zip(moments.par_chunks_mut(piece));
             pieces.zip(values.par_chunks((piece * width).max(1))).for_each(|((out, moments), x)| {
-                dispatch(Forward { x, scale, shift, centred: self.centred, eps: self.eps as f32, out, moments });
+                dispatch(Forward {
+                    x,
+                    scale,
+                    shift,
+                    centred: self.centred,
+                    eps: self.eps as f32,
+                    out,
+                    moments,
+                });
             });
         });
         let shape = x.layout().shape().clone();
@@ -77,8 +85,10 @@ impl Norm {
         let pieces = saved.moments.len().div_ceil(piece);
         let mut shares = vec![0.0; pieces * 2 * width];
         let dx = build(x.len(), |dx| {
-            let rows = dx.par_chunks_mut((piece * width).max(1)).zip(shares.par_chunks_mut((2 * width).max(1)));
-            let inputs = x.par_chunks((piece * width).max(1)).zip(upstream.par_chunks((piece * width).max(1)));
+            let rows =
+                dx.par_chunks_mut((piece * width).max(1)).zip(shares.par_chunks_mut((2 * width).max(1)));
+            let inputs =
+                x.par_chunks((piece * width).max(1)).zip(upstream.par_chunks((piece * width).max(1)));
             rows.zip(inputs).zip(saved.moments.par_chunks(piece)).for_each(
                 |(((dx, shares), (x, upstream)), moments)| {
                     let (scale_share, shift_share) = shares.split_at_mut(width);

@@ -45,7 +45,8 @@ impl Kernel for Forward<'_> {
                     out.write(u * reciprocal * scale);
                 }
             } else {
-                for (((out, u), scale), shift) in out.iter_mut().zip(&centred).zip(self.scale).zip(self.shift) {
+                for (((out, u), scale), shift) in out.iter_mut().zip(&centred).zip(self.scale).zip(self.shift)
+                {
                     out.write(multiply_add::<FMA>(u * reciprocal, *scale, *shift));
                 }
             }

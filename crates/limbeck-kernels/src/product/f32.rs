@@ -64,13 +64,7 @@ fn long(out: &mut Target<'_>, a: View<'_>, b: View<'_>, accumulate: bool) {
     }
 }
 
-fn run(
-    out: &mut Target<'_>,
-    a: View<'_>,
-    b: View<'_>,
-    accumulate: bool,
-    parallelism: gemm::Parallelism,
-) {
+fn run(out: &mut Target<'_>, a: View<'_>, b: View<'_>, accumulate: bool, parallelism: gemm::Parallelism) {
     let [a_rows, a_columns, b_rows, b_columns, out_rows] =
         [a.row_stride, a.column_stride, b.row_stride, b.column_stride, out.row_stride]
             .map(usize::cast_signed);

@@ -24,7 +24,13 @@ pub(crate) fn has_bf16() -> bool {
 
 /// `out = a b`, or `out += a b` when `accumulate`. All threads of the rayon pool take part; the order of additions depends on the sizes
 /// and the number of threads, never on timing.
-pub(crate) fn multiply(mut out: Target<'_>, a: View<'_>, b: View<'_>, accumulate: bool, precision: Precision) {
+pub(crate) fn multiply(
+    mut out: Target<'_>,
+    a: View<'_>,
+    b: View<'_>,
+    accumulate: bool,
+    precision: Precision,
+) {
     assert_eq!(a.columns, b.rows, "inner dimensions of a product agree");
     assert_eq!([out.rows, out.columns], [a.rows, b.columns], "a product fits its target");
     assert!(out.written || !accumulate, "a product is added to written values only");

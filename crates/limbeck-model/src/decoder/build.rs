@@ -74,7 +74,16 @@ impl Decoder {
                 Some(RotaryTable::new(config.max_positions, config.d_head, theta, scaling, device))
             }
         };
-        Ok(Self { config: config.clone(), embed, pos_embed, blocks, ln_final, unembed, rotary, precision: Precision::F32 })
+        Ok(Self {
+            config: config.clone(),
+            embed,
+            pos_embed,
+            blocks,
+            ln_final,
+            unembed,
+            rotary,
+            precision: Precision::F32,
+        })
     }
 }
 

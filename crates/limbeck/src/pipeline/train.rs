@@ -141,7 +141,8 @@ impl Pipeline<'_> {
 
     /// Whom the student asks: the teacher itself, or what was captured of it.
     fn signalling_teacher(&mut self) -> Result<Box<dyn Teacher>, StageError> {
-        let local = LocalTeacher::from_model(&*self.teacher()?);
+        let precision = self.recipe.training.precision;
+        let local = LocalTeacher::from_model(&*self.teacher()?).with_precision(precision);
         let folder = match &self.recipe.teacher {
             TeacherConfig::Model { signals: Some(folder), .. } => folder.clone(),
             _ if self.recipe.capture.is_some() => self.file(capture::FOLDER),

@@ -26,7 +26,13 @@ pub(super) fn multiply(field: &Field, a: &Packed, b: &Packed, strip: &Strip, acc
                         // SAFETY: the features were detected.
                         let sums = unsafe { sums(a, b, first) };
                         let row = block.row + half * LINES + first;
-                        store(field, [row, block.column], [height, block.width], &sums, accumulate || step > 0);
+                        store(
+                            field,
+                            [row, block.column],
+                            [height, block.width],
+                            &sums,
+                            accumulate || step > 0,
+                        );
                     }
                 }
             }

@@ -153,9 +153,16 @@ mod tests {
             return;
         }
         let kernels = if amx::available() { vec![Kernel::Amx, Kernel::Dot] } else { vec![Kernel::Dot] };
-        for (m, k, n) in
-            [(1, 1, 1), (1, 7, 5), (7, 1, 3), (16, 32, 16), (33, 17, 65), (129, 31, 7), (40, 700, 50), (64, 64, 96)]
-        {
+        for (m, k, n) in [
+            (1, 1, 1),
+            (1, 7, 5),
+            (7, 1, 3),
+            (16, 32, 16),
+            (33, 17, 65),
+            (129, 31, 7),
+            (40, 700, 50),
+            (64, 64, 96),
+        ] {
             let a: Vec<f32> = (0..m * k).map(|i| ((i * 37 % 101) as f32 - 50.0) / 7.0).collect();
             let b: Vec<f32> = (0..k * n).map(|i| ((i * 53 % 89) as f32 - 44.0) / 9.0).collect();
             let term = |at: usize, q: usize| {
@@ -178,7 +185,11 @@ mod tests {
                     for at in 0..m * n {
                         let found = f64::from(out[at / n * stride + at % n]);
                         let error = (found - 2.0 * expected[at]).abs();
-                        assert!(error <= 1e-6 * scale[at] + 1e-12, "{kernel:?} {m}x{k}x{n} at {at}: {found} for {}", 2.0 * expected[at]);
+                        assert!(
+                            error <= 1e-6 * scale[at] + 1e-12,
+                            "{kernel:?} {m}x{k}x{n} at {at}: {found} for {}",
+                            2.0 * expected[at]
+                        );
                     }
                     assert!((0..m - 1).all(|row| out[row * stride + n..(row + 1) * stride] == [9.0; 3]));
                 }

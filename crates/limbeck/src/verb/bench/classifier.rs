@@ -30,7 +30,8 @@ pub(super) fn run(
 ) -> Result<(Timed, Vec<f64>), Failure> {
     let stop = |error: ModelError| Failure::from(PipelineError::of_stage("bench", StageError::from(error)));
     let teacher = Mlp::init(&shape.teacher, seed, device).map_err(stop)?.with_precision(precision);
-    let mut student = Mlp::init(&shape.student, seed.wrapping_add(1), device).map_err(stop)?.with_precision(precision);
+    let mut student =
+        Mlp::init(&shape.student, seed.wrapping_add(1), device).map_err(stop)?.with_precision(precision);
     let batches = batches(shape, seed, device);
     let mut optimizer = Optimizer::default();
     let mut losses = Vec::new();

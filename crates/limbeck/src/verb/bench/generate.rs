@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use clap::Args;
+use limbeck::kernels::Precision;
 use limbeck::model::{Decoder, GenerationConfig, ModelError, generate};
 use limbeck::networks;
 use limbeck::pipeline::{PipelineError, StageError};
@@ -62,11 +63,13 @@ impl Generate {
         let model =
             networks::load(&self.model, &device, &desk.progress).map_err(|error| fail(error.into()))?;
         let load_seconds = began.elapsed().as_secs_f64();
-        self.check(&model.decoder)?;
-        let prompts = self.prompts(model.decoder.config().vocab_size);
+        let precision = Precision::from(self.precision);
+        let decoder = model.decoder.with_precision(precision);
+        self.check(&decoder)?;
+        let prompts = self.prompts(decoder.config().vocab_size);
         let mut runs = Vec::new();
         for round in 0..=self.rounds {
-            let run = self.run(&model.decoder, &prompts)?;
+            let run = self.run(&decoder, &prompts)?;
             if interrupt::requested() {
                 return Ok(Exit::Interrupted);
             }
@@ -85,7 +88,7 @@ impl Generate {
         let peak_rss_mib = process::peak_rss_mib();
         let data = json!({
             "model": self.model,
-            "precision": self.precision,
+            "precision": precision,
             "device": desk.device.to_string(),
             "threads": threads(),
             "batch": self.batch,
@@ -103,7 +106,7 @@ impl Generate {
             let mut text = format!(
                 "{}, {}, {}, {} threads, batch {}\n",
                 self.model,
-                self.precision.name(),
+                precision.name(),
                 desk.device,
                 threads(),
                 self.batch

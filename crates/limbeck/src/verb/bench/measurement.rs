@@ -3,9 +3,9 @@
 use limbeck::kernels::{DeviceName, Precision, gemm_rate};
 use serde::Serialize;
 
+use super::flops;
 use super::stamps::Timed;
 use super::workload::Shape;
-use super::flops;
 
 /// The figures of one workload.
 #[derive(Debug, Clone, Serialize)]

@@ -11,8 +11,8 @@ mod step;
 mod sweep;
 mod workload;
 
-use limbeck::kernels::Precision;
 use clap::{Subcommand, ValueEnum};
+use limbeck::kernels::Precision;
 
 use super::Desk;
 use crate::exit::Exit;

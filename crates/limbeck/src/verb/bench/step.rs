@@ -57,8 +57,12 @@ impl Step {
         let timed = self.steps as usize;
         let precision = self.precision.into();
         let (seen, losses) = match shape {
-            Shape::Decoder(shape) => decoder::run(shape, timed, self.seed, precision, &device, &desk.progress)?,
-            Shape::Classifier(shape) => classifier::run(shape, timed, self.seed, precision, &device, &desk.progress)?,
+            Shape::Decoder(shape) => {
+                decoder::run(shape, timed, self.seed, precision, &device, &desk.progress)?
+            }
+            Shape::Classifier(shape) => {
+                classifier::run(shape, timed, self.seed, precision, &device, &desk.progress)?
+            }
         };
         let setting = Setting { precision, device: desk.device };
         Measurement::new(name, shape, setting, &seen, losses)
