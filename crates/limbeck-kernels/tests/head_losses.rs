@@ -19,6 +19,7 @@ type Body = fn(
     Option<&TeacherLogits>,
     &[HeadTerm],
     usize,
+    Precision,
 ) -> Result<HeadLosses, KernelError>;
 
 struct Outcome {
@@ -44,11 +45,16 @@ fn teacher(case: &Case) -> TeacherLogits {
 }
 
 fn run(body: Body, case: &Case, terms: &[HeadTerm], upstream: f64) -> Outcome {
+    run_in(Precision::F32, body, case, terms, upstream)
+}
+
+fn run_in(precision: Precision, body: Body, case: &Case, terms: &[HeadTerm], upstream: f64) -> Outcome {
     let device = Device::flex().autodiff();
     let hidden = matrix(&case.hidden, case.tokens, &device).require_grad();
     let head = matrix(&case.head, case.vocab, &device).require_grad();
     let losses =
-        body(hidden.clone(), head.clone(), &case.targets, Some(&teacher(case)), terms, case.used).unwrap();
+        body(hidden.clone(), head.clone(), &case.targets, Some(&teacher(case)), terms, case.used, precision)
+            .unwrap();
     let gradients = losses.total.clone().mul_scalar(upstream).sum().backward();
     let gradient =
         |tensor: &Tensor<2>| tensor.grad(&gradients).unwrap().into_data().try_into_vec::<f32>().unwrap();
@@ -136,6 +142,23 @@ fn fused_equals_composed() {
             close(fused.total, composed.total, 1e-5, 2e-6 * temperature.max(1.0).powi(2), "total");
             close_gradient(&fused.hidden, &composed.hidden, 2e-5, 2e-7 * temperature, "hidden");
             close_gradient(&fused.head, &composed.head, 2e-5, 2e-7 * temperature, "head");
+        }
+    }
+}
+
+/// bfloat16 operands move each logit by some thousandths of its size; losses and gradients follow.
+#[test]
+fn bfloat16_products_stay_close() {
+    for case in dense_cases() {
+        let terms = terms_for(&case, 2.0);
+        let exact = run(head_losses, &case, &terms, 1.0);
+        for body in [head_losses as Body, head_losses_composed] {
+            let rounded = run_in(Precision::Bf16, body, &case, &terms, 1.0);
+            for (r, e) in rounded.values.iter().zip(&exact.values) {
+                close(*r, *e, 0.05, 0.05, "value");
+            }
+            close_gradient(&rounded.hidden, &exact.hidden, 0.05, 1e-3, "hidden");
+            close_gradient(&rounded.head, &exact.head, 0.05, 1e-3, "head");
         }
     }
 }
@@ -291,7 +314,9 @@ fn strided_and_tied_operands() {
         let weight = matrix(&case.head, 6, &device).require_grad(); // [6, 12]
         let head = weight.clone().transpose(); // [12, 6]
         let hidden = weight.clone().slice([0..6, 3..9]);
-        let losses = body(hidden, head, &case.targets, Some(&teacher(&case)), &all_terms(2.0), 12).unwrap();
+        let losses =
+            body(hidden, head, &case.targets, Some(&teacher(&case)), &all_terms(2.0), 12, Precision::F32)
+                .unwrap();
         let gradient = weight.grad(&losses.total.backward()).unwrap();
         gradient.into_data().try_into_vec::<f32>().unwrap()
     };

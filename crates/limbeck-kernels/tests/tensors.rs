@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use limbeck_kernels::{linear, map_values, with_values};
+use limbeck_kernels::{Precision, linear, map_values, with_values};
 
 fn counted<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     let count = shape.iter().product::<usize>();
