@@ -1,7 +1,10 @@
 //! `linear`, and the way between tensors and slices.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod common;
+
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use common::device;
 use limbeck_kernels::{Precision, linear, map_values, with_values};
 
 fn counted<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
@@ -16,7 +19,7 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 
 #[test]
 fn linear_is_the_batched_product_with_its_gradients() {
-    let device = Device::flex().autodiff();
+    let device = device().autodiff();
     let run = |flat: bool| {
         let x = counted([3, 5, 4], &device).require_grad();
         let weight = counted([6, 4], &device).require_grad();
@@ -40,14 +43,14 @@ fn linear_is_the_batched_product_with_its_gradients() {
 
 #[test]
 fn linear_of_a_single_vector() {
-    let device = Device::flex();
+    let device = device();
     let y = linear(counted([4], &device), counted([2, 4], &device), None, Precision::F32);
     assert_eq!(values(y), [9.0 + 4.0 + 1.0, -3.0 - 4.0 - 3.0]);
 }
 
 #[test]
 fn values_are_seen_in_row_major_order() {
-    let device = Device::flex();
+    let device = device();
     let tensor = counted([2, 3], &device).transpose();
     assert_eq!(with_values(&tensor, <[f32]>::to_vec).unwrap(), [-3.0, 0.0, -2.0, 1.0, -1.0, 2.0]);
     let part = counted([4, 3], &device).slice([1..3, 0..3]);
