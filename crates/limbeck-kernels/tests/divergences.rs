@@ -2,11 +2,13 @@
 //! PyTorch has them (golden/divergences.py).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod common;
 mod reference;
 
 use std::f64::consts::LN_2;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use common::device;
 use limbeck_kernels::{HeadTerm, HeadTermKind, KernelError, SparseLogits, TeacherLogits, logit_losses};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
@@ -32,7 +34,7 @@ impl Logits {
     }
 
     fn dense(&self) -> TeacherLogits {
-        TeacherLogits::Dense(self.tensor(&Device::flex()))
+        TeacherLogits::Dense(self.tensor(&device()))
     }
 
     /// The distributions at a temperature, cut to the k likeliest outcomes.
@@ -48,7 +50,7 @@ impl Logits {
 
 /// One divergence of `student` from `teacher`, and its gradient.
 fn measure(student: &Logits, teacher: &TeacherLogits, kind: HeadTermKind) -> (f64, Vec<f32>) {
-    let logits = student.tensor(&Device::flex().autodiff()).require_grad();
+    let logits = student.tensor(&device().autodiff()).require_grad();
     let terms = [HeadTerm { kind, weight: 1.0 }];
     let targets = vec![0; student.rows];
     let losses = logit_losses(logits.clone(), &targets, Some(teacher), &terms, None).unwrap();
@@ -244,8 +246,7 @@ fn a_share_outside_its_range_is_refused() {
     for share in [0.0, 1.0, -0.1, 1.5, f64::NAN] {
         for kind in &divergences(share, 1.0)[2..] {
             let terms = [HeadTerm { kind: *kind, weight: 1.0 }];
-            let error =
-                logit_losses(logits.tensor(&Device::flex()), &[], Some(&logits.dense()), &terms, None);
+            let error = logit_losses(logits.tensor(&device()), &[], Some(&logits.dense()), &terms, None);
             let name = if matches!(kind, HeadTermKind::JensenShannon { .. }) { "beta" } else { "alpha" };
             assert!(matches!(error, Err(KernelError::Term { term: 0, name: found, .. }) if found == name));
         }
@@ -279,7 +280,7 @@ fn values_and_gradients_are_those_of_torch() {
             "logit_matching" => HeadTermKind::LogitMatching,
             other => panic!("{other}"),
         };
-        let logits = student.tensor(&Device::flex().autodiff()).require_grad();
+        let logits = student.tensor(&device().autodiff()).require_grad();
         let terms = [HeadTerm { kind, weight: 1.0 }];
         let losses = logit_losses(logits.clone(), &targets, Some(&teacher.dense()), &terms, None).unwrap();
         let expected = number("value");

@@ -234,8 +234,12 @@ fn upstream_scales_the_gradients() {
     close_gradient(&thrice.head, &tripled(&once.head), 1e-6, 1e-9, "head");
 }
 
+/// Promised on the CPU alone: elsewhere the choice of a kernel may fall otherwise the second time.
 #[test]
 fn the_same_operands_give_the_same_bits() {
+    if device() != Device::flex() {
+        return;
+    }
     let case = Case::random(7, 300, 24, 700, 699);
     let first = run(head_losses, &case, &all_terms(2.0), 1.0);
     for _ in 0..5 {

@@ -2,9 +2,11 @@
 //! the composed body, and the formulas in 64 bits.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod common;
 mod reference;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use common::device;
 use limbeck_kernels::{
     HeadLosses, HeadTerm, HeadTermKind, KernelError, Precision, TeacherLogits, head_losses, logit_losses,
     logit_losses_composed,
@@ -25,7 +27,7 @@ fn matrix(values: &[f32], rows: usize, device: &Device) -> Tensor<2> {
 
 /// The teacher's logits as a tensor, its head, or a sparse signal.
 fn teacher(case: &Case, dense: bool) -> TeacherLogits {
-    let device = Device::flex();
+    let device = device();
     if let Some(signal) = &case.sparse {
         return TeacherLogits::Sparse(signal.clone());
     }
@@ -53,7 +55,7 @@ fn terms(case: &Case) -> Vec<HeadTerm> {
 
 /// Values and the gradient of the logits.
 fn run(body: Body, case: &Case, dense: bool, terms: &[HeadTerm], upstream: f64) -> (Vec<f64>, Vec<f32>) {
-    let logits = matrix(&case.hidden, case.tokens, &Device::flex().autodiff()).require_grad();
+    let logits = matrix(&case.hidden, case.tokens, &device().autodiff()).require_grad();
     let teacher = teacher(case, dense);
     let losses = body(logits.clone(), &case.targets, Some(&teacher), terms, Some(case.used)).unwrap();
     let gradients = losses.total.mul_scalar(upstream).sum().backward();
@@ -83,7 +85,7 @@ fn cases() -> Vec<Case> {
 fn logits_and_an_identity_head_are_one() {
     for case in cases() {
         let terms = terms(&case);
-        let device = Device::flex().autodiff();
+        let device = device().autodiff();
         let hidden = matrix(&case.hidden, case.tokens, &device).require_grad();
         let head = matrix(&case.head, case.vocab, &device);
         let with_head = head_losses(
@@ -152,7 +154,7 @@ fn columns_that_are_not_used_get_no_gradient() {
 fn without_autodiff_and_without_a_limit() {
     let case = Case::classifier(5, 40, 10, 10);
     let terms = terms(&case);
-    let logits = matrix(&case.hidden, case.tokens, &Device::flex());
+    let logits = matrix(&case.hidden, case.tokens, &device());
     let teacher = teacher(&case, true);
     let losses = logit_losses(logits.clone(), &case.targets, Some(&teacher), &terms, None).unwrap();
     assert_eq!(losses.values, run(logit_losses, &case, true, &terms, 1.0).0);
@@ -163,7 +165,7 @@ fn without_autodiff_and_without_a_limit() {
 #[test]
 fn what_does_not_fit_is_refused() {
     let case = Case::classifier(5, 4, 10, 10);
-    let logits = matrix(&case.hidden, case.tokens, &Device::flex());
+    let logits = matrix(&case.hidden, case.tokens, &device());
     let refused = |targets: &[u32], teacher: Option<&TeacherLogits>, terms: &[HeadTerm], used| {
         logit_losses(logits.clone(), targets, teacher, terms, used).unwrap_err()
     };
@@ -176,9 +178,9 @@ fn what_does_not_fit_is_refused() {
     assert!(matches!(refused(&[0, 0, 0, 10], None, &hard, None), KernelError::TokenId { row: 3, .. }));
     assert!(matches!(refused(&[0; 3], None, &hard, None), KernelError::Shape { operand: "targets", .. }));
     assert!(matches!(refused(&[], None, &matching, None), KernelError::TeacherMissing { term: 0 }));
-    let short = TeacherLogits::Dense(Tensor::zeros([3, 10], &Device::flex()));
+    let short = TeacherLogits::Dense(Tensor::zeros([3, 10], &device()));
     assert!(matches!(refused(&[], Some(&short), &matching, None), KernelError::Shape { found: 3, .. }));
-    let narrow = TeacherLogits::Dense(Tensor::zeros([4, 9], &Device::flex()));
+    let narrow = TeacherLogits::Dense(Tensor::zeros([4, 9], &device()));
     assert!(matches!(
         refused(&[], Some(&narrow), &matching, None),
         KernelError::Vocabulary { model: "teacher", available: 9, .. }

@@ -204,5 +204,8 @@ fn floats(values: Vec<f32>, shape: [usize; 2], like: &Tensor<2>) -> Tensor<2> {
 
 /// A constant in the autodiff context of `like`.
 fn lift(constant: Tensor<2>, like: &Tensor<2>) -> Tensor<2> {
-    if like.is_autodiff() { Tensor::from_inner(constant) } else { constant }
+    match like.gradient_checkpointing_strategy() {
+        Some(strategy) => constant.autodiff().with_gradient_checkpointing_strategy(strategy),
+        None => constant,
+    }
 }
