@@ -278,8 +278,10 @@ fn equal_models_have_no_divergence() {
         case.teacher_vocab = v;
         let terms = &all_terms(2.0)[1..];
         let fused = run(head_losses, &case, terms, 1.0);
-        assert!(fused.values.iter().all(|value| *value == 0.0), "{:?}", fused.values);
-        assert!(fused.hidden.iter().all(|gradient| gradient.abs() < 1e-7));
+        // Off the CPU the two products may be computed by different kernels.
+        let (value, gradient) = if device() == Device::flex() { (0.0, 1e-7) } else { (1e-6, 1e-6) };
+        assert!(fused.values.iter().all(|found| found.abs() <= value), "{:?}", fused.values);
+        assert!(fused.hidden.iter().all(|found| found.abs() < gradient));
     }
 }
 
