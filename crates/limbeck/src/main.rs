@@ -19,10 +19,6 @@ use output::Output;
 use progress::Reporter;
 use verb::{Cli, Desk};
 
-/// Training allocates and frees large buffers all the time, which mimalloc does in half the time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

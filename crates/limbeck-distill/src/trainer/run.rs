@@ -40,9 +40,13 @@ pub fn train(job: TrainingJob, progress: &dyn Progress) -> Result<TrainingOutcom
     let steps = job.config.steps;
     let metrics_path = job.metrics_path.clone();
     let name = job.network.clone();
+    let terms = Terms::new(job.objectives.clone(), job.columns());
+    let device = job.student.device().inner();
+    // Else the weights as they began would stand beside the trained ones to the end.
+    drop(job.student);
     let run = Run {
-        terms: Terms::new(job.objectives.clone(), job.columns()),
-        device: job.student.device().inner(),
+        terms,
+        device,
         name: job.network,
         teacher: job.teacher,
         examples: job.examples,

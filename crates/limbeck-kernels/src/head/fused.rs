@@ -8,9 +8,12 @@ use super::terms::HeadTerm;
 use crate::Precision;
 use crate::product::{Right, Target, View, multiply};
 
-/// Tokens per chunk. The logits of a chunk of the student and of the teacher are all that exists
-/// of them at a time: for a vocabulary of 50,257 two times 26 MB.
+/// Tokens per chunk. The student's logits of a chunk are all that exists of them at a time: 26 MB for a vocabulary of
+/// 50,257. More of them would spare passes over the head's gradient, which each chunk is added to.
 pub(super) const CHUNK: usize = 128;
+
+/// Tokens whose teacher's logits exist at a time.
+const PART: usize = 64;
 
 /// Logits rows start at multiples of this many floats (one cache line).
 const ALIGNMENT: usize = 16;
@@ -119,10 +122,13 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
         let rows = CHUNK.min(tokens - start);
         let hidden = problem.hidden.row_range(start, rows);
         forward.multiply(Target::of(&mut student, rows, used, stride), hidden, false);
-        if let Some(taught) = &taught {
-            taught.multiply(start, rows, used, stride, &mut teacher);
+        for (part, student) in student[..rows * stride].chunks_mut(PART * stride).enumerate() {
+            let start = start + part * PART;
+            if let Some(taught) = &taught {
+                taught.multiply(start, student.len() / stride, used, stride, &mut teacher);
+            }
+            losses.measure(start, stride, student, &teacher, &mut values);
         }
-        losses.measure(start, stride, &mut student[..rows * stride], &teacher, &mut values);
         let gradient = View::rows(&student, rows, used, stride);
         if let (Some(out), Some(backward)) = (&mut hidden_gradient, &backward) {
             backward.multiply(Target::of(&mut out[start * width..], rows, width, width), gradient, false);

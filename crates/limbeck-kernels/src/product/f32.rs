@@ -16,10 +16,27 @@ const FEW: usize = 256 * 1024;
 /// Columns of the inner dimension per part of a long product.
 const PART: usize = 2048;
 
+/// Rows of results from which a product is cut into pieces of [`PIECE`]: gemm would lay out the whole left operand
+/// anew, which for the gradient of a head over a vocabulary is as large as the logits.
+const TALL: usize = 8192;
+
+/// Rows of a piece.
+const PIECE: usize = 1024;
+
 /// `out = a b` or `out += a b`, by all threads.
 pub(super) fn multiply(out: &mut Target<'_>, a: View<'_>, b: View<'_>, accumulate: bool) {
     if a.columns >= LONG && out.rows * out.columns <= FEW {
         long(out, a, b, accumulate);
+    } else if out.rows >= TALL {
+        let (rows, columns, row_stride, written) = (out.rows, out.columns, out.row_stride, out.written);
+        out.data.par_chunks_mut(PIECE * row_stride).enumerate().for_each(|(piece, data)| {
+            let start = piece * PIECE;
+            if start < rows {
+                let rows = PIECE.min(rows - start);
+                let mut out = Target { data, rows, columns, row_stride, written };
+                run(&mut out, a.row_range(start, rows), b, accumulate, gemm::Parallelism::None);
+            }
+        });
     } else {
         run(out, a, b, accumulate, gemm::Parallelism::Rayon(0));
     }
