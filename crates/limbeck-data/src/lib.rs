@@ -6,6 +6,7 @@ pub mod env;
 pub mod error;
 pub mod examples;
 pub mod hash;
+pub mod labelled;
 pub mod locate;
 mod pattern;
 pub mod progress;

@@ -4,6 +4,7 @@
 //! from scratch are the same call with other objectives.
 
 pub mod checkpoint;
+pub mod classifier;
 pub mod error;
 pub mod metrics;
 pub mod objective;

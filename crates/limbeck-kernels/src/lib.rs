@@ -6,6 +6,7 @@
 //! * [`AdamW`] and [`sum_of_squares`]: the optimizer's passes over slices;
 //! * [`gemm_rate`]: the machine's own rate of products, the ceiling;
 //! * [`DeviceName`]: the processor, chosen by name;
+//! * [`Momentum`] and [`limit_row_norms`]: the optimizer and the weight constraint of classifiers;
 //! * [`with_values`] and [`map_values`]: between tensors and slices.
 //!
 //! Operations find their fused body at run time by the tensor's backend (flex, plain or under
@@ -25,6 +26,7 @@ mod linear;
 mod norm;
 mod operation;
 mod precision;
+mod momentum;
 mod product;
 mod rate;
 mod reduction;
@@ -46,5 +48,6 @@ pub use linear::{linear, linear_composed};
 pub use norm::{layer_norm, layer_norm_composed, rms_norm, rms_norm_composed};
 pub use precision::Precision;
 pub use rate::gemm_rate;
+pub use momentum::{Momentum, MomentumSlot, limit_row_norms};
 pub use reduction::sum_of_squares;
 pub use rotary::{rotate, rotate_composed};

@@ -4,6 +4,7 @@
 //! can give is declared as [`Capabilities`], so that a recipe asking for more is refused when it is read.
 
 pub mod capture;
+pub mod ensemble;
 pub mod error;
 pub mod local;
 pub mod replay;
@@ -11,6 +12,7 @@ pub mod teacher;
 pub mod vocabulary;
 
 pub use capture::{CaptureConfig, CaptureOutcome, capture};
+pub use ensemble::{ClassifierTeacher, Combination, EnsembleTeacher, Weights, combine};
 pub use error::TeachError;
 pub use local::LocalTeacher;
 pub use replay::ReplayTeacher;

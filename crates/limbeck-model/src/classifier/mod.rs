@@ -1,6 +1,12 @@
 //! A multi-layer perceptron over fixed features: the classifier of Hinton 2015.
 
-use burn::tensor::{Device, Tensor};
+mod files;
+mod predict;
+
+pub use files::{load_classifier, save_classifier};
+pub use predict::{ClassLogits, argmax, predict};
+
+use burn::tensor::{Device, Tensor, TensorData};
 use limbeck_kernels::{Activation, Precision, activate, linear};
 
 use crate::decoder::normal;
@@ -12,6 +18,19 @@ use crate::parameter::Parameter;
 pub struct Mlp {
     layers: Vec<(Tensor<2>, Tensor<1>)>,
     precision: Precision,
+}
+
+/// The values of one layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DenseLayer {
+    /// Width of what comes in.
+    pub inputs: usize,
+    /// Width of what goes out.
+    pub outputs: usize,
+    /// `[outputs, inputs]`, row-major.
+    pub weight: Vec<f32>,
+    /// `[outputs]`.
+    pub bias: Vec<f32>,
 }
 
 impl Mlp {
@@ -47,14 +66,115 @@ impl Mlp {
         self
     }
 
+    /// A network of these layers, in order.
+    ///
+    /// # Errors
+    /// No layers, values that do not fill a layer, or a layer whose inputs are not the outputs of the one before.
+    pub fn from_layers(layers: Vec<DenseLayer>, device: &Device) -> Result<Self, ModelError> {
+        if layers.is_empty() {
+            return Err(ConfigError::value("layers", "none", "at least one").into());
+        }
+        let mut width = layers[0].inputs;
+        let mut made = Vec::with_capacity(layers.len());
+        for (index, layer) in layers.into_iter().enumerate() {
+            let DenseLayer { inputs, outputs, weight, bias } = layer;
+            let fits = inputs.checked_mul(outputs) == Some(weight.len()) && bias.len() == outputs;
+            if !fits || inputs != width || outputs == 0 || inputs == 0 {
+                return Err(ModelError::Shape {
+                    name: format!("layers.{index}.weight"),
+                    found: vec![outputs, inputs],
+                    expected: vec![bias.len(), width],
+                });
+            }
+            width = outputs;
+            made.push((
+                Tensor::from_data(TensorData::new(weight, [outputs, inputs]), device),
+                Tensor::from_data(TensorData::new(bias, [outputs]), device),
+            ));
+        }
+        Ok(Self { layers: made, precision: Precision::F32 })
+    }
+
+    /// Copies of the layers' values, in order.
+    pub fn layers(&self) -> Vec<DenseLayer> {
+        let values = |(weight, bias): &(Tensor<2>, Tensor<1>)| {
+            let [outputs, inputs] = weight.dims();
+            DenseLayer {
+                inputs,
+                outputs,
+                weight: Parameter::Matrix(weight.clone()).into_vec(),
+                bias: Parameter::Vector(bias.clone()).into_vec(),
+            }
+        };
+        self.layers.iter().map(values).collect()
+    }
+
     /// Class logits, `[batch, features] -> [batch, classes]`.
     pub fn logits(&self, features: Tensor<2>) -> Tensor<2> {
+        self.logits_masked(features, &[])
+    }
+
+    /// As [`Self::logits`], the outputs of hidden layer `i` multiplied by `masks[i]` (`[batch, hidden_i]`) where there is
+    /// one: dropout, with masks of 0 and `1 / (1 - p)` (Srivastava et al. 2014, in the form that needs no scaling later).
+    pub fn logits_masked(&self, features: Tensor<2>, masks: &[Tensor<2>]) -> Tensor<2> {
         let last = self.layers.len() - 1;
         let layers = self.layers.iter().enumerate();
         layers.fold(features, |x, (index, (weight, bias))| {
             let y = linear(x, weight.clone(), Some(bias.clone()), self.precision);
-            if index == last { y } else { activate(y, Activation::Relu) }
+            match (index == last, masks.get(index)) {
+                (true, _) => y,
+                (false, None) => activate(y, Activation::Relu),
+                (false, Some(mask)) => activate(y, Activation::Relu) * mask.clone(),
+            }
         })
+    }
+
+    /// Number of features it takes.
+    pub fn features(&self) -> usize {
+        self.layers.first().map_or(0, |(weight, _)| weight.dims()[1])
+    }
+
+    /// Number of classes it tells apart.
+    pub fn classes(&self) -> usize {
+        self.layers.last().map_or(0, |(weight, _)| weight.dims()[0])
+    }
+
+    /// The device it lives on.
+    pub fn device(&self) -> Device {
+        self.layers.first().map(|(weight, _)| weight.device()).unwrap_or_default()
+    }
+
+    /// The same network outside any gradient graph.
+    #[must_use]
+    pub fn frozen(self) -> Self {
+        self.map(&mut |_, parameter| parameter.inner())
+    }
+
+    /// The same network with `shift[c]` added to the bias of class `c`.
+    ///
+    /// # Errors
+    /// A shift of another number of classes.
+    pub fn with_class_shift(&self, shift: &[f32]) -> Result<Self, ModelError> {
+        let mut layers = self.layers();
+        if let Some(last) = layers.last_mut() {
+            if last.outputs != shift.len() {
+                return Err(ModelError::Shape {
+                    name: "class shift".to_owned(),
+                    found: vec![shift.len()],
+                    expected: vec![last.outputs],
+                });
+            }
+            last.bias.iter_mut().zip(shift).for_each(|(bias, shift)| *bias += shift);
+        }
+        Self::from_layers(layers, &self.device())
+    }
+
+    /// Shows every parameter under the names of [`Self::map`].
+    pub fn visit(&self, see: &mut dyn FnMut(&str, &Parameter)) {
+        for (index, (weight, bias)) in self.layers.iter().enumerate() {
+            see(&format!("layers.{index}.weight"), &Parameter::Matrix(weight.clone()));
+            see(&format!("layers.{index}.bias"), &Parameter::Vector(bias.clone()));
+        }
     }
 
     /// `[features, hidden.., classes]`.
