@@ -4,6 +4,7 @@
 //! the same held-out examples, [`evaluate`] turns the scores into estimates with intervals and paired
 //! comparisons, and [`verdict`] says what they amount to.
 
+pub mod classes;
 mod encode;
 mod error;
 mod evaluation;

@@ -8,7 +8,9 @@ mod json;
 mod network;
 mod page;
 mod plot;
+mod reproduction;
 mod section;
 
 pub use json::results_json;
 pub use page::render_html;
+pub use reproduction::render_reproduction;

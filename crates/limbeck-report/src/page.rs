@@ -9,10 +9,10 @@ use crate::section::{
 };
 
 /// Inline, so that the page stands alone.
-const STYLE: &str = include_str!("style.css");
+pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// Nothing may be loaded, whatever the results hold.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /// The report of a run as one HTML page.
 ///

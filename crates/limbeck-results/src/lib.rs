@@ -7,6 +7,7 @@
 
 mod audit;
 mod evaluation;
+mod reproduction;
 mod run;
 
 pub use audit::{
@@ -15,6 +16,10 @@ pub use audit::{
 };
 pub use evaluation::{Comparison, Condition, Evaluation, StudentScores, TeacherScores};
 pub use limbeck_stats::{Estimate, Finding};
+pub use reproduction::{
+    Claim, ClaimOutcome, CurvePlot, CurveSeries, DataUsed, Figure, FigureTable, FigureUnit, NetworkUsed,
+    Reproduction,
+};
 pub use run::{
     BaselineOutcome, CurvePoint, Input, ModelFacts, Models, Results, SCHEMA_VERSION, TermPoint, Training,
     TrainingRun, Verdict, VerdictAnswer,

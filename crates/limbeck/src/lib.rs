@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`recipe`] | recipes in layers, with the place of every mistake |
 //! | [`pipeline`] | stages, fingerprints, the run folder |
+//! | [`reproduce`] | experiments of papers, their figures beside ours |
 //! | [`report`] | results to one HTML page |
 //! | [`audit`] | influence, alignment, brittleness |
 //! | [`eval`] | tasks and paired evaluation |
@@ -33,3 +34,4 @@ pub mod env;
 pub mod networks;
 pub mod pipeline;
 pub mod recipe;
+pub mod reproduce;

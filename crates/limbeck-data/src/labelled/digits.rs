@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::idx::{bounded, set_of_bytes};
 use super::Split;
+use super::idx::{bounded, set_of_bytes};
 use crate::DataError;
 
 /// Examples of the test part: the last ones, in the file's order.

@@ -45,8 +45,10 @@ pub fn read_idx_folder(
         let labels = find(folder, &format!("{prefix}-labels"), "idx1-ubyte")?;
         read_idx_set(&images, &labels, name, classes, 255, wanted)
     };
-    let split =
-        Split { training: part("train", sizes.map(|s| s.training))?, test: part("t10k", sizes.map(|s| s.test))? };
+    let split = Split {
+        training: part("train", sizes.map(|s| s.training))?,
+        test: part("t10k", sizes.map(|s| s.test))?,
+    };
     if split.training.image() != split.test.image() {
         return Err(DataError::Unsupported {
             path: folder.to_path_buf(),
@@ -116,7 +118,12 @@ fn parse<'a>(
         bytes.get(4 * at..4 * at + 4).map(|four| u32::from_be_bytes([four[0], four[1], four[2], four[3]]))
     };
     let found = number(0).ok_or_else(|| {
-        record(path, None, format!("{} bytes", bytes.len()), "an idx file, which begins with 4 bytes".to_owned())
+        record(
+            path,
+            None,
+            format!("{} bytes", bytes.len()),
+            "an idx file, which begins with 4 bytes".to_owned(),
+        )
     })?;
     if found != magic {
         let expected = format!("{magic:#010x}, the magic number of {what} (unsigned bytes)");
@@ -186,9 +193,9 @@ fn find(folder: &Path, stem: &str, kind: &str) -> Result<PathBuf, DataError> {
         below.sort();
         places.extend(below);
     }
-    let candidates = places.iter().flat_map(|place| {
-        names.iter().flat_map(|name| [place.join(name), place.join(format!("{name}.gz"))])
-    });
+    let candidates = places
+        .iter()
+        .flat_map(|place| names.iter().flat_map(|name| [place.join(name), place.join(format!("{name}.gz"))]));
     candidates.into_iter().find(|path| path.is_file()).ok_or_else(|| DataError::Unsupported {
         path: folder.to_path_buf(),
         found: format!("no {} (nor with .gz)", names[0]),
@@ -258,12 +265,54 @@ mod tests {
     fn every_kind_of_damage_is_named() {
         type Change = fn(&str, &mut Vec<u8>);
         let cases: [(Change, &str); 7] = [
-            (|name, bytes| if name == "train-images-idx3-ubyte" { bytes[3] = 1 }, "0x00000801"),
-            (|name, bytes| if name.starts_with("t10k-images") { bytes.truncate(20) }, "4 bytes of images"),
-            (|name, bytes| if name.starts_with("t10k-images") { bytes.truncate(7) }, "a header of 16 bytes"),
-            (|name, bytes| if name.starts_with("train-labels") { bytes.truncate(2) }, "2 bytes"),
-            (|name, bytes| if name.starts_with("train-labels") { bytes[9] = 200 }, "label 2: found 200"),
-            (|name, bytes| if name.starts_with("t10k-images") { bytes[4] = 0xff }, "as the header says"),
+            (
+                |name, bytes| {
+                    if name == "train-images-idx3-ubyte" {
+                        bytes[3] = 1
+                    }
+                },
+                "0x00000801",
+            ),
+            (
+                |name, bytes| {
+                    if name.starts_with("t10k-images") {
+                        bytes.truncate(20)
+                    }
+                },
+                "4 bytes of images",
+            ),
+            (
+                |name, bytes| {
+                    if name.starts_with("t10k-images") {
+                        bytes.truncate(7)
+                    }
+                },
+                "a header of 16 bytes",
+            ),
+            (
+                |name, bytes| {
+                    if name.starts_with("train-labels") {
+                        bytes.truncate(2)
+                    }
+                },
+                "2 bytes",
+            ),
+            (
+                |name, bytes| {
+                    if name.starts_with("train-labels") {
+                        bytes[9] = 200
+                    }
+                },
+                "label 2: found 200",
+            ),
+            (
+                |name, bytes| {
+                    if name.starts_with("t10k-images") {
+                        bytes[4] = 0xff
+                    }
+                },
+                "as the header says",
+            ),
             (
                 |name, bytes| {
                     if name.starts_with("t10k-images") {
@@ -290,7 +339,10 @@ mod tests {
             }
         });
         let error = read_it(place.path(), 3).unwrap_err().to_string();
-        assert!(error.contains("2 labels") && error.contains("found") && error.contains("expected 3"), "{error}");
+        assert!(
+            error.contains("2 labels") && error.contains("found") && error.contains("expected 3"),
+            "{error}"
+        );
         let error = read_it(tempfile::tempdir().unwrap().path(), 3).unwrap_err().to_string();
         assert!(error.contains("no train-images-idx3-ubyte"), "{error}");
     }

@@ -22,8 +22,7 @@ pub struct Array {
 /// No zip file, a name that is missing, or an array that is no little-endian, row-major array of numbers whose length is
 /// what its header says.
 pub fn read_npz(path: &Path, names: &[&str]) -> Result<BTreeMap<String, Array>, DataError> {
-    let damaged =
-        |reason: String| DataError::Damaged { path: path.to_path_buf(), format: "npz", reason };
+    let damaged = |reason: String| DataError::Damaged { path: path.to_path_buf(), format: "npz", reason };
     let file = File::open(path).map_err(DataError::io("open", path))?;
     let mut archive = zip::ZipArchive::new(file).map_err(|error| damaged(error.to_string()))?;
     let mut arrays = BTreeMap::new();
@@ -60,7 +59,9 @@ fn parse(bytes: &[u8]) -> Result<Array, String> {
     let kind = field(header, "descr").and_then(|value| value.split(['\'', '"']).nth(1)).unwrap_or_default();
     let data = &bytes[end.unwrap_or_default()..];
     let values = numbers(kind, data).ok_or_else(|| {
-        format!("values of type {kind:?}; little-endian integers of 1 to 8 bytes and floats of 4 or 8 are read")
+        format!(
+            "values of type {kind:?}; little-endian integers of 1 to 8 bytes and floats of 4 or 8 are read"
+        )
     })?;
     if count != Some(values.len()) {
         return Err(format!("{} values, where its header says {shape:?}", values.len()));

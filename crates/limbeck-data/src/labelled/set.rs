@@ -263,7 +263,9 @@ impl LabelledSet {
             {
                 Features::Bytes { values: [a.as_slice(), b.as_slice()].concat(), white: *white }
             }
-            (Features::Floats(a), Features::Floats(b)) => Features::Floats([a.as_slice(), b.as_slice()].concat()),
+            (Features::Floats(a), Features::Floats(b)) => {
+                Features::Floats([a.as_slice(), b.as_slice()].concat())
+            }
             _ => return Err(self.unlike(other)),
         };
         if self.width != other.width {
@@ -342,7 +344,10 @@ mod tests {
         let floats = |values: Vec<f32>| Features::Floats(values);
         let text = |result: Result<LabelledSet, DataError>| result.unwrap_err().to_string();
         let label = text(LabelledSet::new("it", floats(vec![0.0; 4]), 2, None, vec![0, 7], 3));
-        assert!(label.contains("example 2") && label.contains("found 7") && label.contains("0 to 2"), "{label}");
+        assert!(
+            label.contains("example 2") && label.contains("found 7") && label.contains("0 to 2"),
+            "{label}"
+        );
         let count = text(LabelledSet::new("it", floats(vec![0.0; 3]), 2, None, vec![0, 1], 3));
         assert!(count.contains("3 values") && count.contains("2 examples of 2"), "{count}");
         let nan = text(LabelledSet::new("it", floats(vec![0.0, f32::NAN]), 1, None, vec![0, 1], 3));

@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Features, LabelledSet, read_npz};
-use crate::DataError;
+use crate::{DataError, hash};
 
 /// One recording: a digit and its frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,8 @@ pub struct Frames {
 /// An unreadable file, lengths that do not add up to the frames, or a digit outside 0 to 9.
 pub fn read_spoken_digits(path: &Path) -> Result<SpokenDigits, DataError> {
     let mut arrays = read_npz(path, &["X", "y", "lengths"])?;
-    let mut take = |name: &str| arrays.remove(name).map(|array| (array.shape, array.values)).unwrap_or_default();
+    let mut take =
+        |name: &str| arrays.remove(name).map(|array| (array.shape, array.values)).unwrap_or_default();
     let (shape, values) = take("X");
     let (_, digits) = take("y");
     let (_, lengths) = take("lengths");
@@ -92,7 +93,12 @@ pub fn read_spoken_digits(path: &Path) -> Result<SpokenDigits, DataError> {
         }
         let left = frames - start;
         if !(1.0..=left as f64).contains(&length) || length.fract() != 0.0 {
-            return Err(wrong(Some(row), "lengths", length.to_string(), "1 or more, and no more than X has left"));
+            return Err(wrong(
+                Some(row),
+                "lengths",
+                length.to_string(),
+                "1 or more, and no more than X has left",
+            ));
         }
         recordings.push(Recording { digit: digit as u32, start, frames: length as usize });
         start += length as usize;
@@ -144,6 +150,17 @@ impl SpokenDigits {
         Standard { mean, scale: scale.collect() }
     }
 
+    /// BLAKE3 of recordings and coefficients, hex.
+    pub fn hash(&self) -> String {
+        let mut bytes = Vec::new();
+        for recording in &self.recordings {
+            bytes.extend(recording.digit.to_le_bytes());
+            bytes.extend((recording.frames as u64).to_le_bytes());
+        }
+        bytes.extend(self.coefficients.iter().flat_map(|value| value.to_le_bytes()));
+        hash::hash_bytes(&bytes)
+    }
+
     fn frame(&self, index: usize) -> &[f32] {
         &self.coefficients[index * self.width..(index + 1) * self.width]
     }
@@ -154,7 +171,12 @@ impl SpokenDigits {
     ///
     /// # Errors
     /// No recording, or no position.
-    pub fn frames(&self, chosen: &[usize], task: FrameTask, standard: &Standard) -> Result<Frames, DataError> {
+    pub fn frames(
+        &self,
+        chosen: &[usize],
+        task: FrameTask,
+        standard: &Standard,
+    ) -> Result<Frames, DataError> {
         let window = task.before + 1 + task.after;
         let (mut features, mut labels, mut recording_of) = (Vec::new(), Vec::new(), Vec::new());
         for (index, recording) in chosen.iter().filter_map(|&index| self.recordings.get(index)).enumerate() {
@@ -171,8 +193,14 @@ impl SpokenDigits {
             }
         }
         let width = self.width * window;
-        let set =
-            LabelledSet::new("spoken digits", Features::Floats(features), width, None, labels, 10 * task.positions)?;
+        let set = LabelledSet::new(
+            "spoken digits",
+            Features::Floats(features),
+            width,
+            None,
+            labels,
+            10 * task.positions,
+        )?;
         Ok(Frames { set, recording: recording_of })
     }
 }
@@ -195,7 +223,8 @@ mod tests {
             zip.write_all(header.as_bytes()).unwrap();
             zip.write_all(&data).unwrap();
         };
-        let integers = |values: &[i64]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let integers =
+            |values: &[i64]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
         let x = (0..frames * 2).flat_map(|value| (value as f32).to_le_bytes()).collect();
         put("X", "<f4", &format!("({frames}, 2)"), x);
         put("y", "<i8", &format!("({},)", y.len()), integers(y));
@@ -223,10 +252,12 @@ mod tests {
         let standard = spoken.standard(&[0, 1]);
         let all = spoken.frames(&[0, 1], FrameTask { positions: 1, before: 0, after: 0 }, &standard).unwrap();
         let mut out = vec![0.0; 2];
-        let sum: f32 = (0..6).map(|index| {
-            all.set.write_row(index, &mut out);
-            out[0]
-        }).sum();
+        let sum: f32 = (0..6)
+            .map(|index| {
+                all.set.write_row(index, &mut out);
+                out[0]
+            })
+            .sum();
         assert!(sum.abs() < 1e-5);
         let [training, held, test] = spoken.split(0, 1, 5);
         assert_eq!((training.len(), held.len(), test.len()), (1, 0, 1));

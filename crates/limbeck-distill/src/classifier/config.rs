@@ -200,7 +200,12 @@ impl ClassifierConfig {
         let rules: [(&'static str, bool, String, &str); 9] = [
             ("hidden", !self.hidden.contains(&0), format!("{:?}", self.hidden), "a list of positive widths"),
             ("input_dropout", share(self.input_dropout), self.input_dropout.to_string(), "from 0 to below 1"),
-            ("hidden_dropout", share(self.hidden_dropout), self.hidden_dropout.to_string(), "from 0 to below 1"),
+            (
+                "hidden_dropout",
+                share(self.hidden_dropout),
+                self.hidden_dropout.to_string(),
+                "from 0 to below 1",
+            ),
             ("max_norm", self.max_norm.is_none_or(positive), format!("{:?}", self.max_norm), "above 0"),
             ("jitter", self.jitter <= 64, self.jitter.to_string(), "0 to 64 pixels"),
             ("epochs", self.epochs > 0, self.epochs.to_string(), "at least 1"),

@@ -7,5 +7,8 @@ mod loss;
 mod solver;
 mod train;
 
-pub use config::{AdamWConfig, ClassTerm, ClassifierConfig, EarlyStopping, MomentumConfig, SolverConfig, SoftTerm, WeightedTerm};
+pub use config::{
+    AdamWConfig, ClassTerm, ClassifierConfig, EarlyStopping, MomentumConfig, SoftTerm, SolverConfig,
+    WeightedTerm,
+};
 pub use train::{ClassifierJob, EpochRecord, SoftTargets, TrainedClassifier, train_classifier};

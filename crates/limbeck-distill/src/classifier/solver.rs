@@ -55,8 +55,7 @@ impl Solver {
             let mut done = match &config.optimizer {
                 SolverConfig::Momentum(settings) => {
                     let velocity = &mut self.first[at];
-                    let slot =
-                        MomentumSlot { value: &mut value, gradient: &gradient, velocity, decay };
+                    let slot = MomentumSlot { value: &mut value, gradient: &gradient, velocity, decay };
                     Momentum {
                         learning_rate,
                         momentum: settings.momentum,
@@ -67,8 +66,7 @@ impl Solver {
                 }
                 SolverConfig::Adamw(settings) => {
                     let (first, second) = (&mut self.first[at], &mut self.second[at]);
-                    let slot =
-                        AdamWSlot { value: &mut value, gradient: &gradient, first, second, decay };
+                    let slot = AdamWSlot { value: &mut value, gradient: &gradient, first, second, decay };
                     AdamW {
                         learning_rate,
                         beta1: settings.beta1,

@@ -5,6 +5,7 @@ use std::time::Instant;
 use limbeck_data::examples::BatchOrder;
 use limbeck_data::labelled::LabelledSet;
 use limbeck_data::progress::Progress;
+use limbeck_kernels::HeadLosses;
 use limbeck_model::{ClassLogits, Mlp, predict};
 use limbeck_teach::ClassifierTeacher;
 use serde::{Deserialize, Serialize};
@@ -101,7 +102,11 @@ fn check(job: &ClassifierJob<'_>) -> Result<(), DistillError> {
         return wrong(format!("`{}` has no examples to train on", job.label));
     }
     if let Some(row) = job.rows.iter().find(|row| **row >= job.set.len()) {
-        return wrong(format!("example {row} of {} does not exist: there are {}", job.set.name(), job.set.len()));
+        return wrong(format!(
+            "example {row} of {} does not exist: there are {}",
+            job.set.name(),
+            job.set.len()
+        ));
     }
     if job.network.features() != job.set.width() {
         let (found, has) = (job.network.features(), job.set.width());
@@ -113,7 +118,8 @@ fn check(job: &ClassifierJob<'_>) -> Result<(), DistillError> {
     {
         return wrong(format!("{} labels for {} examples", labels.len(), job.rows.len()));
     }
-    let label = |place: usize| job.labels.map_or_else(|| job.set.labels()[job.rows[place]], |given| given[place]);
+    let label =
+        |place: usize| job.labels.map_or_else(|| job.set.labels()[job.rows[place]], |given| given[place]);
     if let Some(place) = (0..job.rows.len()).find(|place| label(*place) as usize >= classes) {
         return wrong(format!("class {} with a network of {classes} classes", label(place)));
     }
@@ -129,7 +135,9 @@ fn check(job: &ClassifierJob<'_>) -> Result<(), DistillError> {
         {
             let (found, of) = (targets.len(), targets.classes);
             let expected = job.rows.len();
-            wrong(format!("soft targets of {found} examples and {of} classes for {expected} examples and {classes} classes"))
+            wrong(format!(
+                "soft targets of {found} examples and {of} classes for {expected} examples and {classes} classes"
+            ))
         }
         _ => Ok(()),
     }
@@ -212,7 +220,7 @@ impl Run {
         let masks = batch::masks(rows.len(), config, job.seed, step, &plain);
         let masks: Vec<_> = masks.into_iter().map(|mask| mask.autodiff()).collect();
         let logits = self.network.logits_masked(features.autodiff(), &masks);
-        let (total, values) = loss::losses(&logits, &labels, teacher.as_deref(), job.terms)?;
+        let HeadLosses { total, values } = loss::losses(logits, &labels, teacher, job.terms)?;
         for (term, value) in job.terms.iter().zip(&values) {
             if !value.is_finite() {
                 return Err(DistillError::Diverged {
@@ -223,7 +231,6 @@ impl Run {
                 });
             }
         }
-        drop(logits);
         let gradients = total.backward();
         let rate = config.learning_rate * config.schedule.factor(step, steps, config.warmup_steps);
         let network = std::mem::replace(&mut self.network, job.network.clone());

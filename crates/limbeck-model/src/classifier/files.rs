@@ -42,7 +42,11 @@ pub fn load_classifier(path: &Path, device: &Device) -> Result<Mlp, ModelError> 
         let weight = source.tensor(&name)?;
         let bias = source.tensor(&format!("layers.{}.bias", layers.len()))?;
         let &[outputs, inputs] = weight.shape.as_slice() else {
-            return Err(ModelError::Shape { name, found: weight.shape, expected: vec![bias.values.len(), 0] });
+            return Err(ModelError::Shape {
+                name,
+                found: weight.shape,
+                expected: vec![bias.values.len(), 0],
+            });
         };
         layers.push(DenseLayer { inputs, outputs, weight: weight.values, bias: bias.values });
     }

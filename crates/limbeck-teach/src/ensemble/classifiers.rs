@@ -54,6 +54,11 @@ impl ClassifierTeacher {
         Self::new(vec![network], Weights::equal(1)?, Combination::Geometric, 1.0)
     }
 
+    /// How the members are combined, in words: with the members, all that decides the answers.
+    pub fn description(&self) -> String {
+        format!("{:?} of {:?} at {}", self.combination, self.weights.values(), self.temperature)
+    }
+
     /// The members.
     pub fn members(&self) -> &[Mlp] {
         &self.members
@@ -89,8 +94,7 @@ impl ClassifierTeacher {
         }
         let classes = self.members.first().map_or(0, Mlp::classes);
         let members: Vec<Vec<f32>> = answers.into_iter().map(|answer| answer.values).collect();
-        let values =
-            combine(&members, classes, &self.weights, self.combination, self.temperature, labels)?;
+        let values = combine(&members, classes, &self.weights, self.combination, self.temperature, labels)?;
         Ok(ClassLogits { classes, values })
     }
 }
@@ -106,8 +110,7 @@ mod tests {
     fn an_ensemble_answers_with_the_mean_of_its_members() {
         let set = digits().unwrap().test;
         let device = Device::flex();
-        let members: Vec<Mlp> =
-            (0..3).map(|seed| Mlp::init(&[64, 8, 10], seed, &device).unwrap()).collect();
+        let members: Vec<Mlp> = (0..3).map(|seed| Mlp::init(&[64, 8, 10], seed, &device).unwrap()).collect();
         let weights = Weights::equal(3).unwrap();
         let rows = [0, 7, 200];
         let teacher = ClassifierTeacher::new(members.clone(), weights, Combination::Geometric, 2.0).unwrap();

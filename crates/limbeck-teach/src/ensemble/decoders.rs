@@ -47,7 +47,11 @@ impl EnsembleTeacher {
             let identity = member.identity();
             if identity.tokenizer_hash != tokenizer_hash {
                 return Err(TeachError::Tokenizers {
-                    difference: format!("{} and {} of the ensemble", first.identity().origin, identity.origin),
+                    difference: format!(
+                        "{} and {} of the ensemble",
+                        first.identity().origin,
+                        identity.origin
+                    ),
                 });
             }
             if !member.capabilities().logits {
@@ -129,8 +133,7 @@ impl Teacher for EnsembleTeacher {
         };
         let answers = self.answers(query, first)?;
         for &temperature in query.temperatures {
-            let values =
-                combine(&answers, columns, &self.weights, self.combination, temperature, &targets)?;
+            let values = combine(&answers, columns, &self.weights, self.combination, temperature, &targets)?;
             let logits = Tensor::from_data(TensorData::new(values, [targets.len(), columns]), &device);
             let any = self.combination.holds_at_any_temperature();
             let temperature = (!any).then_some(temperature);

@@ -128,14 +128,14 @@ pub fn combine(
                     match combination {
                         Combination::BestOnLabel => weight * p[labels[row] as usize],
                         _ => {
-                            let entropy: f64 =
-                                p.iter().filter(|p| **p > 0.0).map(|p| -p * p.ln()).sum();
+                            let entropy: f64 = p.iter().filter(|p| **p > 0.0).map(|p| -p * p.ln()).sum();
                             -entropy / weight.max(f64::MIN_POSITIVE)
                         }
                     }
                 };
                 let merits: Vec<f64> = rows().zip(&weights.0).map(merit).collect();
-                let best = (0..merits.len()).fold(0, |best, m| if merits[m] > merits[best] { m } else { best });
+                let best =
+                    (0..merits.len()).fold(0, |best, m| if merits[m] > merits[best] { m } else { best });
                 out.copy_from_slice(&members[best][row * classes..(row + 1) * classes]);
             }
         }
@@ -160,7 +160,8 @@ fn check(
         return wrong("weights", weights.0.len().to_string(), right);
     }
     let length = members.first().map_or(0, Vec::len);
-    if classes == 0 || !length.is_multiple_of(classes) || members.iter().any(|member| member.len() != length) {
+    if classes == 0 || !length.is_multiple_of(classes) || members.iter().any(|member| member.len() != length)
+    {
         let lengths: Vec<usize> = members.iter().map(Vec::len).collect();
         return wrong("members", format!("logits of lengths {lengths:?}"), format!("rows of {classes} each"));
     }

@@ -9,6 +9,7 @@ mod model;
 mod quickstart;
 mod recipes;
 mod report;
+mod reproduce;
 mod run;
 mod schema;
 mod train;
@@ -64,6 +65,8 @@ pub(crate) enum Verb {
     Audit(audit::Audit),
     /// Render the page of a run folder anew
     Report(report::Report),
+    /// Repeat a paper's experiment on real data, its figures beside ours
+    Reproduce(reproduce::Reproduce),
     /// Look at, run and convert a model
     #[command(subcommand)]
     Model(model::Model),
@@ -107,6 +110,7 @@ impl Verb {
             Self::Evaluate(verb) => verb.perform(desk),
             Self::Audit(verb) => verb.perform(desk),
             Self::Report(verb) => verb.perform(desk),
+            Self::Reproduce(verb) => verb.perform(desk),
             Self::Model(verb) => verb.perform(desk),
             Self::Recipes(verb) => verb.perform(desk),
             Self::Bench(verb) => verb.perform(desk),
