@@ -14,7 +14,7 @@ pub mod tap;
 pub mod tokenizer;
 pub mod weights;
 
-pub use classifier::{ClassLogits, DenseLayer, Mlp, load_classifier, predict, save_classifier};
+pub use classifier::{ClassLogits, DenseLayer, Mlp, argmax, load_classifier, predict, save_classifier};
 pub use config::{Activation, DecoderConfig, Family, Llama3Scaling, Norm, Position, Sizes};
 pub use decoder::{Decoder, TokenBatch};
 pub use error::{ConfigError, ModelError};

@@ -24,7 +24,7 @@ impl RecipeOverride {
 ///
 /// # Errors
 /// Text that is no TOML, or a base there is not.
-pub fn resolve(text: &str, small: bool, changes: &[RecipeOverride]) -> Result<Table, ReproduceError> {
+pub(super) fn resolve(text: &str, small: bool, changes: &[RecipeOverride]) -> Result<Table, ReproduceError> {
     let wrong = |experiment: &str, reason: String| ReproduceError::Recipe {
         experiment: experiment.to_owned(),
         reason,
@@ -67,7 +67,7 @@ pub fn resolve(text: &str, small: bool, changes: &[RecipeOverride]) -> Result<Ta
 ///
 /// # Errors
 /// A key that is missing, unknown or of another type, named.
-pub fn settings<T: DeserializeOwned>(table: &Table, experiment: &str) -> Result<T, ReproduceError> {
+pub(super) fn settings<T: DeserializeOwned>(table: &Table, experiment: &str) -> Result<T, ReproduceError> {
     table.clone().try_into().map_err(|error: toml::de::Error| ReproduceError::Recipe {
         experiment: experiment.to_owned(),
         reason: error.to_string().trim().to_owned(),
