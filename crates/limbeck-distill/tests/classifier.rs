@@ -21,8 +21,7 @@ const V: [f32; 8] = [1.0, 4.0, -3.0, 0.5, 2.5, -1.5, 0.0, 0.75];
 fn gradient(kind: HeadTermKind) -> Vec<f64> {
     let device = Device::default();
     let z = Tensor::<2>::from_data(TensorData::new(Z.to_vec(), [2, 4]), &device).autodiff().require_grad();
-    let teacher =
-        TeacherLogits::Dense(Tensor::from_data(TensorData::new(V.to_vec(), [2, 4]), &device));
+    let teacher = TeacherLogits::Dense(Tensor::from_data(TensorData::new(V.to_vec(), [2, 4]), &device));
     let found = logit_losses(z.clone(), &[0, 1], Some(&teacher), &[HeadTerm { kind, weight: 1.0 }], None);
     let mut gradients = found.unwrap().total.backward();
     let gradient = z.grad_remove(&mut gradients).unwrap().into_data();
@@ -110,7 +109,11 @@ fn both_optimizers_learn_and_the_same_job_gives_the_same_bits() {
     };
     for config in [config(), all.clone(), adamw] {
         let first = trained(job(&split.training, &rows, &config));
-        assert!(errors(&first.network, &split.test) < 40, "{config:?}: {}", errors(&first.network, &split.test));
+        assert!(
+            errors(&first.network, &split.test) < 40,
+            "{config:?}: {}",
+            errors(&first.network, &split.test)
+        );
         assert!(first.curve.last().unwrap().loss < first.curve[0].loss);
         let second = trained(job(&split.training, &rows, &config));
         assert_eq!(first.network.layers(), second.network.layers());
@@ -155,7 +158,11 @@ fn a_student_learns_from_soft_targets_alone_stored_or_live_and_from_logits() {
     for network in [&stored, &live, &matched] {
         assert!(errors(network, &split.test) < best + 20, "{} {best}", errors(network, &split.test));
     }
-    assert_eq!(errors(&stored, &split.test), errors(&live, &split.test), "nothing moves, so both say the same");
+    assert_eq!(
+        errors(&stored, &split.test),
+        errors(&live, &split.test),
+        "nothing moves, so both say the same"
+    );
 }
 
 #[test]
@@ -163,11 +170,8 @@ fn early_stopping_keeps_the_best_epoch() {
     let split = digits().unwrap();
     let rows: Vec<usize> = (0..200).collect();
     let held: Vec<usize> = (200..500).collect();
-    let config = ClassifierConfig {
-        epochs: 200,
-        early_stopping: Some(EarlyStopping { patience: 3 }),
-        ..config()
-    };
+    let config =
+        ClassifierConfig { epochs: 200, early_stopping: Some(EarlyStopping { patience: 3 }), ..config() };
     let set = &split.training;
     let found = trained(ClassifierJob { held_out: Some((set, &held)), ..job(set, &rows, &config) });
     let counts: Vec<usize> = found.curve.iter().map(|epoch| epoch.held_out_errors.unwrap()).collect();
@@ -193,10 +197,17 @@ fn what_cannot_be_trained_is_refused() {
     assert!(text(ClassifierJob { labels: Some(&labels), ..job(set, &rows, &good) }).contains("class 10"));
     let soft = [ClassTerm::soft(1.0, 2.0)];
     assert!(text(ClassifierJob { terms: &soft, ..job(set, &rows, &good) }).contains("teacher"));
-    assert!(text(ClassifierJob { terms: &[ClassTerm::soft(1.0, 0.0)], ..job(set, &rows, &good) }).contains("temperature"));
+    assert!(
+        text(ClassifierJob { terms: &[ClassTerm::soft(1.0, 0.0)], ..job(set, &rows, &good) })
+            .contains("temperature")
+    );
     assert!(text(ClassifierJob { terms: &[], ..job(set, &rows, &good) }).contains("objective"));
     let targets = predict(&job(set, &rows, &good).network, set, &[0]);
-    let short = ClassifierJob { terms: &soft, teacher: Some(SoftTargets::Stored(&targets)), ..job(set, &rows, &good) };
+    let short = ClassifierJob {
+        terms: &soft,
+        teacher: Some(SoftTargets::Stored(&targets)),
+        ..job(set, &rows, &good)
+    };
     assert!(text(short).contains("soft targets of 1 examples"));
     let narrow = Mlp::init(&[63, 10], 0, &Device::default()).unwrap();
     assert!(text(ClassifierJob { network: narrow, ..job(set, &rows, &good) }).contains("63 features"));

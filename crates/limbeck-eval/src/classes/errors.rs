@@ -32,6 +32,11 @@ impl ErrorRuns {
         Ok(())
     }
 
+    /// For each seed and each case whether it is wrong.
+    pub fn runs(&self) -> &[Vec<bool>] {
+        &self.runs
+    }
+
     /// Errors of each seed.
     pub fn counts(&self) -> Vec<f64> {
         self.runs.iter().map(|run| run.iter().filter(|wrong| **wrong).count() as f64).collect()

@@ -3,7 +3,7 @@
 use toml::Table;
 
 use super::workbench::Workbench;
-use super::{Findings, ReproduceError, missing, mnist, regulariser, speech, temperature};
+use super::{Findings, ReproduceError, missing, mnist, regulariser, specialists, speech, temperature};
 
 /// An experiment of a paper.
 #[derive(Clone, Copy)]
@@ -77,6 +77,14 @@ pub const EXPERIMENTS: &[Experiment] = &[
         data: &["spoken-digits"],
         recipe: include_str!("../../../../recipes/reproduce/hinton-regulariser.toml"),
         run: regulariser::run,
+    },
+    Experiment {
+        name: "hinton-specialists",
+        title: "Specialists for the classes a generalist confuses, and both distilled back into one net",
+        paper: "Hinton, Vinyals, Dean 2015, section 5",
+        data: &["mnist", "fashion-mnist"],
+        recipe: include_str!("../../../../recipes/reproduce/hinton-specialists.toml"),
+        run: specialists::run,
     },
 ];
 

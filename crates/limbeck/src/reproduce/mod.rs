@@ -11,6 +11,7 @@ mod missing;
 mod mnist;
 mod recipe;
 mod regulariser;
+mod specialists;
 mod speech;
 mod store;
 mod temperature;
