@@ -157,8 +157,12 @@ fn settle(points: &[Vec<f64>], mut centres: Vec<Vec<f64>>) -> Clustering {
         }
         cluster_of = found;
         for (cluster, centre) in centres.iter_mut().enumerate() {
-            let own: Vec<&Vec<f64>> =
-                points.iter().zip(&cluster_of).filter(|(_, of)| **of == cluster).map(|(point, _)| point).collect();
+            let own: Vec<&Vec<f64>> = points
+                .iter()
+                .zip(&cluster_of)
+                .filter(|(_, of)| **of == cluster)
+                .map(|(point, _)| point)
+                .collect();
             if own.is_empty() {
                 continue;
             }
@@ -176,7 +180,9 @@ fn settle(points: &[Vec<f64>], mut centres: Vec<Vec<f64>>) -> Clustering {
     let inertia = points
         .iter()
         .zip(&cluster_of)
-        .map(|(point, cluster)| point.iter().zip(&centres[*cluster]).map(|(a, b)| (a - b).powi(2)).sum::<f64>())
+        .map(|(point, cluster)| {
+            point.iter().zip(&centres[*cluster]).map(|(a, b)| (a - b).powi(2)).sum::<f64>()
+        })
         .sum();
     Clustering { cluster_of, centres, inertia }
 }

@@ -13,7 +13,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("limbeck-kernels", &[]),
     ("limbeck-model", &["data", "kernels"]),
     ("limbeck-teach", &["data", "kernels", "model"]),
-    ("limbeck-distill", &["data", "kernels", "model", "results", "teach"]),
+    ("limbeck-distill", &["data", "kernels", "model", "results", "stats", "teach"]),
     ("limbeck-eval", &["data", "kernels", "model", "results", "stats", "teach"]),
     ("limbeck-audit", &["data", "eval", "kernels", "model", "results", "stats"]),
     ("limbeck-report", &["results", "stats"]),

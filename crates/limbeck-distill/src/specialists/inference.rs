@@ -88,7 +88,8 @@ pub fn minimise(generalist: &[f64], opinions: &[Opinion]) -> Result<Agreed, Dist
 /// the others the generalist's proportions, scaled to the mean of what both give to the dustbin.
 pub fn one_covering(generalist: &[f64], opinion: &Opinion) -> Vec<f64> {
     let own = |class: usize| opinion.classes.iter().position(|one| *one as usize == class);
-    let rest: f64 = generalist.iter().enumerate().filter(|(class, _)| own(*class).is_none()).map(|(_, p)| p).sum();
+    let rest: f64 =
+        generalist.iter().enumerate().filter(|(class, _)| own(*class).is_none()).map(|(_, p)| p).sum();
     let dustbin = opinion.probabilities.get(opinion.classes.len()).copied().unwrap_or_default();
     let scale = if rest > 0.0 { f64::midpoint(rest, dustbin) / rest } else { 0.0 };
     generalist
@@ -210,8 +211,9 @@ mod tests {
     fn full_softmaxes_agree_on_their_mean() {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
         let generalist = random(&mut rng, 6);
-        let opinions: Vec<Opinion> =
-            (0..3).map(|_| Opinion { classes: (0..6).collect(), probabilities: random(&mut rng, 6) }).collect();
+        let opinions: Vec<Opinion> = (0..3)
+            .map(|_| Opinion { classes: (0..6).collect(), probabilities: random(&mut rng, 6) })
+            .collect();
         let found = minimise(&generalist, &opinions).unwrap();
         for class in 0..6 {
             let mean =

@@ -75,8 +75,11 @@ pub fn dustbin_network(generalist: &Mlp, classes: &[u32]) -> Result<Mlp, ModelEr
         let chosen: BTreeSet<usize> = classes.iter().map(|class| *class as usize).collect();
         let rest: Vec<usize> = (0..outputs).filter(|class| !chosen.contains(class)).collect();
         let count = rest.len().max(1) as f32;
-        let mut new_weight: Vec<f32> = classes.iter().flat_map(|class| row(*class as usize)).copied().collect();
-        new_weight.extend((0..inputs).map(|input| rest.iter().map(|class| row(*class)[input]).sum::<f32>() / count));
+        let mut new_weight: Vec<f32> =
+            classes.iter().flat_map(|class| row(*class as usize)).copied().collect();
+        new_weight.extend(
+            (0..inputs).map(|input| rest.iter().map(|class| row(*class)[input]).sum::<f32>() / count),
+        );
         let mut new_bias: Vec<f32> = classes.iter().map(|class| bias[*class as usize]).collect();
         new_bias.push(rest.iter().map(|class| bias[*class]).sum::<f32>() / count + count.ln());
         layers.push(DenseLayer { inputs, outputs: classes.len() + 1, weight: new_weight, bias: new_bias });
@@ -105,7 +108,10 @@ impl Specialist {
             for class in &self.classes {
                 corrected[*class as usize] -= correction;
             }
-            return Opinion { classes: (0..logits.len() as u32).collect(), probabilities: probabilities(&corrected) };
+            return Opinion {
+                classes: (0..logits.len() as u32).collect(),
+                probabilities: probabilities(&corrected),
+            };
         }
         if let Some(dustbin) = corrected.last_mut() {
             *dustbin += correction;

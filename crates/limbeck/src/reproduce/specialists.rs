@@ -154,7 +154,11 @@ fn one_seed(
 }
 
 /// The clusters of every clustering that have two classes or more, each once.
-fn class_sets(settings: &Settings, held_out: &ClassLogits, seed: u64) -> Result<Vec<Vec<u32>>, ReproduceError> {
+fn class_sets(
+    settings: &Settings,
+    held_out: &ClassLogits,
+    seed: u64,
+) -> Result<Vec<Vec<u32>>, ReproduceError> {
     let mut sets: Vec<Vec<u32>> = Vec::new();
     for &clusters in &settings.clusterings {
         let kmeans = KMeans { clusters, passes: 10, restarts: 10, seed };
@@ -185,7 +189,8 @@ fn voices(
     let mut jobs = Vec::new();
     for (classes, chosen) in class_sets.iter().zip(&chosen) {
         let rows = Arc::new(chosen.rows.clone());
-        let job = NetworkJob::hard("specialist", &settings.specialist, &data.training, Arc::clone(&rows), seed);
+        let job =
+            NetworkJob::hard("specialist", &settings.specialist, &data.training, Arc::clone(&rows), seed);
         jobs.push(if full {
             let targets = full_set(set, chosen, classes, &predict(generalist, set, &rows));
             let job = NetworkJob {
@@ -247,7 +252,12 @@ fn findings(data: &Data, outcomes: &Outcomes, seeds: usize) -> Result<Findings, 
         accuracy("generalist", Some(0.25), generalist, None)?,
         accuracy("with specialists (Eq. 5)", Some(0.261), dustbins, None)?,
         accuracy("with full-softmax specialists (proposed, not run in the paper)", None, full, None)?,
-        accuracy("both distilled back into one network (proposed, not run in the paper)", None, distilled, None)?,
+        accuracy(
+            "both distilled back into one network (proposed, not run in the paper)",
+            None,
+            distilled,
+            None,
+        )?,
         accuracy("generalist trained for as long on hard labels", None, longer, None)?,
     ];
     let relative = rows[1].ours.value / rows[0].ours.value - 1.0;
@@ -286,7 +296,10 @@ fn findings(data: &Data, outcomes: &Outcomes, seeds: usize) -> Result<Findings, 
                 "Generalist and specialists can be distilled back into one network (not run in the paper).",
                 &control,
                 0.0,
-                format!("{} errors fewer than the generalist trained for as long on hard labels", written(&control, 0)),
+                format!(
+                    "{} errors fewer than the generalist trained for as long on hard labels",
+                    written(&control, 0)
+                ),
             ),
         ],
         notes: notes(outcomes),
@@ -307,7 +320,8 @@ fn by_coverage(outcomes: &Outcomes, cases: usize, seeds: usize) -> (limbeck_resu
             .map(|(seed, case)| (f64::from(!before[seed][case]), f64::from(!after[seed][case])))
             .collect();
         let gain = |chosen: &[usize]| {
-            let sum = |part: fn(&(f64, f64)) -> f64| chosen.iter().map(|unit| part(&units[*unit])).sum::<f64>();
+            let sum =
+                |part: fn(&(f64, f64)) -> f64| chosen.iter().map(|unit| part(&units[*unit])).sum::<f64>();
             sum(|unit| unit.1) / sum(|unit| unit.0) - 1.0
         };
         let Ok(ours) = bootstrap().statistic(units.len(), gain) else {
@@ -316,7 +330,10 @@ fn by_coverage(outcomes: &Outcomes, cases: usize, seeds: usize) -> (limbeck_resu
         gains.push(ours.value);
         let plural = if number == 1 { "" } else { "s" };
         rows.push(Figure {
-            what: format!("{number} specialist{plural} covering the true class ({} cases)", units.len() / seeds.max(1)),
+            what: format!(
+                "{number} specialist{plural} covering the true class ({} cases)",
+                units.len() / seeds.max(1)
+            ),
             unit: FigureUnit::Share,
             paper: PAPER_GAIN.get(number).copied(),
             ours,
@@ -336,6 +353,11 @@ fn notes(outcomes: &Outcomes) -> Vec<String> {
         "K-means gives disjoint sets. So that classes can have several specialists, it is run for several numbers of clusters."
             .to_owned(),
     ];
-    notes.extend(outcomes.sets.iter().map(|sets| format!("Class sets (Fashion-MNIST's classes follow after 9): {sets}.")));
+    notes.extend(
+        outcomes
+            .sets
+            .iter()
+            .map(|sets| format!("Class sets (Fashion-MNIST's classes follow after 9): {sets}.")),
+    );
     notes
 }
