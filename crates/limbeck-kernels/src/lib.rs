@@ -23,10 +23,10 @@ mod error;
 mod flex;
 mod head;
 mod linear;
+mod momentum;
 mod norm;
 mod operation;
 mod precision;
-mod momentum;
 mod product;
 mod rate;
 mod reduction;
@@ -45,9 +45,9 @@ pub use head::{
     head_losses, head_losses_composed, logit_losses, logit_losses_composed,
 };
 pub use linear::{linear, linear_composed};
+pub use momentum::{Momentum, MomentumSlot, limit_row_norms};
 pub use norm::{layer_norm, layer_norm_composed, rms_norm, rms_norm_composed};
 pub use precision::Precision;
 pub use rate::gemm_rate;
-pub use momentum::{Momentum, MomentumSlot, limit_row_norms};
 pub use reduction::sum_of_squares;
 pub use rotary::{rotate, rotate_composed};

@@ -1,5 +1,6 @@
 //! The recipe of a classifier: its hidden layers, how it is regularised, and how its weights move.
 
+use limbeck_kernels::Precision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,8 @@ pub struct ClassifierConfig {
     pub schedule: Schedule,
     /// Steps in which it climbs to the peak.
     pub warmup_steps: u64,
+    /// Operands of the matrix products of training: `f32`, or `bf16`, which is faster where the processor has it.
+    pub precision: Precision,
     /// What turns gradients into steps.
     pub optimizer: SolverConfig,
     /// Stop when the held-out part no longer improves, and keep the best weights; absent: train all epochs.
@@ -48,6 +51,7 @@ impl Default for ClassifierConfig {
             learning_rate: 0.05,
             schedule: Schedule::default(),
             warmup_steps: 0,
+            precision: Precision::F32,
             optimizer: SolverConfig::default(),
             early_stopping: None,
         }

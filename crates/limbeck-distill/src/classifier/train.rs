@@ -5,7 +5,7 @@ use std::time::Instant;
 use limbeck_data::examples::BatchOrder;
 use limbeck_data::labelled::LabelledSet;
 use limbeck_data::progress::Progress;
-use limbeck_kernels::HeadLosses;
+use limbeck_kernels::{HeadLosses, Precision};
 use limbeck_model::{ClassLogits, Mlp, predict};
 use limbeck_teach::ClassifierTeacher;
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,12 @@ pub fn train_classifier(
     let result = Run::new(&job).go(&job, &order, steps_per_epoch, steps, progress);
     progress.finish();
     let (network, curve, epoch) = result?;
-    Ok(TrainedClassifier { network: network.frozen(), curve, epoch, seconds: began.elapsed().as_secs_f64() })
+    Ok(TrainedClassifier {
+        network: network.frozen().with_precision(Precision::F32),
+        curve,
+        epoch,
+        seconds: began.elapsed().as_secs_f64(),
+    })
 }
 
 fn check(job: &ClassifierJob<'_>) -> Result<(), DistillError> {
@@ -154,7 +159,8 @@ struct Run {
 impl Run {
     fn new(job: &ClassifierJob<'_>) -> Self {
         let solver = Solver::new(&job.network, &job.config.optimizer);
-        Self { network: job.network.clone().trainable(), solver, curve: Vec::new(), best: None }
+        let network = job.network.clone().with_precision(job.config.precision).trainable();
+        Self { network, solver, curve: Vec::new(), best: None }
     }
 
     fn go(
