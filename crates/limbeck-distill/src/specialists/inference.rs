@@ -5,7 +5,9 @@ use crate::DistillError;
 /// Largest entry of the gradient, relative to the number of voices, at which the minimum counts as found.
 const TOLERANCE: f64 = 1e-9;
 /// Steps after which the search is given up.
-const MOST_STEPS: usize = 20_000;
+const MOST_STEPS: usize = 10_000;
+/// Longest step tried, in steps of expectation and maximisation.
+const LONGEST_STEP: f64 = 64.0;
 /// Probabilities below this count as this: a voice that rules a class out wholly would have an infinite divergence.
 const FLOOR: f64 = 1e-300;
 
@@ -24,17 +26,18 @@ pub struct Opinion {
 pub struct Agreed {
     /// q, a distribution over all classes.
     pub probabilities: Vec<f64>,
-    /// Steps of gradient descent it took.
+    /// Steps of descent it took.
     pub steps: usize,
 }
 
 /// Minimises `KL(p_g || q) + sum_m KL(p_m || q)` over distributions `q = softmax(z)`, where `q` is summed over the classes of
 /// a specialist's dustbin before it is compared.
 ///
-/// Gradient descent on z, from `z = ln p_g`, steps by the rule of Barzilai and Borwein (1988) and halved until the value
-/// falls enough (Armijo). With `r_j` the probability that all voices give class j (of a dustbin, in proportion to `q` within
-/// it), the gradient is `(M + 1) q_j - r_j`. The sum is convex in q, so that its stationary points are minima. Without
-/// specialists the answer is `p_g` itself.
+/// With `r_j` the probability that all voices give class j (of a dustbin, in proportion to `q` within it), the gradient in z
+/// is `(M + 1) q_j - r_j`. The descent begins at `z = ln p_g` and goes along `s_j = ln(r_j / ((M + 1) q_j))`: downhill in every
+/// component, and scaled so that rare classes move as fast as common ones. A step of length 1 never raises the value (it is
+/// the step of expectation and maximisation, Dempster et al. 1977); longer ones are tried and kept where they lower it. The
+/// sum is convex in q, so that its stationary points are minima. Without specialists the answer is `p_g` itself.
 ///
 /// # Errors
 /// Opinions that do not fit the classes, or a search that does not end.
@@ -48,33 +51,28 @@ pub fn minimise(generalist: &[f64], opinions: &[Opinion]) -> Result<Agreed, Dist
     let mut q = softmax(&z);
     let mut value = objective(generalist, opinions, &q);
     let mut gradient = slope(generalist, opinions, &q);
-    let mut length = 1.0 / voices;
+    let mut length = 1.0;
     for steps in 0..MOST_STEPS {
         if largest(&gradient) <= TOLERANCE * voices {
             return Ok(Agreed { probabilities: q, steps });
         }
-        let square: f64 = gradient.iter().map(|g| g * g).sum();
-        let (mut moved, mut next, mut reached);
-        loop {
-            moved = z.iter().zip(&gradient).map(|(z, g)| z - length * g).collect::<Vec<f64>>();
+        // r_j = (M + 1) q_j - gradient_j.
+        let way: Vec<f64> =
+            q.iter().zip(&gradient).map(|(q, g)| ((voices * q - g).max(FLOOR) / (voices * q)).ln()).collect();
+        let step = |length: f64| z.iter().zip(&way).map(|(z, way)| z + length * way).collect::<Vec<f64>>();
+        let mut moved = step(length);
+        let mut next = softmax(&moved);
+        let mut reached = objective(generalist, opinions, &next);
+        if reached > value && length > 1.0 {
+            length = 1.0;
+            moved = step(length);
             next = softmax(&moved);
             reached = objective(generalist, opinions, &next);
-            // Rounding of the value must not stop a step that is as good as level.
-            if reached <= value - 1e-4 * length * square + 1e-15 * value.abs().max(1.0) || length < 1e-12 {
-                break;
-            }
-            length /= 2.0;
+        } else {
+            length = f64::min(1.5 * length, LONGEST_STEP);
         }
-        let new_gradient = slope(generalist, opinions, &next);
-        let change: f64 = moved.iter().zip(&z).map(|(a, b)| (a - b).powi(2)).sum();
-        let curvature: f64 = moved
-            .iter()
-            .zip(&z)
-            .zip(new_gradient.iter().zip(&gradient))
-            .map(|((a, b), (c, d))| (a - b) * (c - d))
-            .sum();
-        length = if curvature > 0.0 { (change / curvature).clamp(1e-6, 1e6) } else { 1.0 / voices };
-        (z, q, value, gradient) = (moved, next, reached, new_gradient);
+        gradient = slope(generalist, opinions, &next);
+        (z, q, value) = (moved, next, reached);
     }
     Err(DistillError::Data {
         reason: format!(

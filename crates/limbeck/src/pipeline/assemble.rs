@@ -9,6 +9,7 @@ use limbeck_results::{BaselineOutcome, Models, Results, SCHEMA_VERSION, Training
 
 use super::train::Trained;
 use super::{Pipeline, PipelineError};
+use crate::recipe::TeacherConfig;
 
 /// The page of a run folder.
 pub const REPORT: &str = "report.html";
@@ -73,6 +74,13 @@ impl Pipeline<'_> {
         }
         if self.recipe.audit.settings().is_none() {
             notes.push("The recipe asks for no audit.".into());
+        }
+        if let TeacherConfig::Ensemble { members, .. } = &self.recipe.teacher {
+            notes.push(format!(
+                "The student learned from an ensemble of {} models; the teacher's scores and audit are those of the first, {}.",
+                members.len(),
+                members.first().map_or("", |member| member.source.as_str())
+            ));
         }
         if let Some(capture) = &self.recipe.capture {
             notes.push(format!(

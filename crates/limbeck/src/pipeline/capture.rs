@@ -1,6 +1,7 @@
 //! The capture stage: the teacher's signals on disk.
 
-use limbeck_teach::{LocalTeacher, capture};
+use limbeck_kernels::Precision;
+use limbeck_teach::capture;
 use serde_json::json;
 
 use super::{Goal, Pipeline, PipelineError};
@@ -27,10 +28,9 @@ impl Pipeline<'_> {
             "data": self.output_hash("data"),
         });
         self.stage(STAGE, &inputs, |run, _| {
-            let teacher = run.teacher()?;
+            let teacher = run.answering_teacher(Precision::F32)?;
             let examples = run.examples()?;
-            let local = LocalTeacher::from_model(&teacher);
-            capture(&local, &examples.training, &config, &run.file(FOLDER), run.progress)?;
+            capture(teacher.as_ref(), &examples.training, &config, &run.file(FOLDER), run.progress)?;
             Ok(vec![FOLDER.to_owned()])
         })
     }

@@ -107,10 +107,12 @@ impl Pipeline<'_> {
 
     /// The model whose tokenizer is used, with its hash; none for a closed vocabulary.
     fn tokenizer_source(&mut self) -> Result<Option<(std::path::PathBuf, String)>, StageError> {
-        let locator = match self.recipe.teacher.clone() {
-            TeacherConfig::Model { source, .. } => source,
-            TeacherConfig::Trained { tokenizer: Some(source), .. } => source,
-            TeacherConfig::Trained { tokenizer: None, .. } => return Ok(None),
+        let locator = match &self.recipe.teacher {
+            TeacherConfig::Trained { tokenizer: Some(source), .. } => Some(source.as_str()),
+            other => other.first_source(),
+        };
+        let Some(locator) = locator.map(str::to_owned) else {
+            return Ok(None);
         };
         let located = self.locate(&locator)?;
         Ok(Some((located.path, located.hash)))

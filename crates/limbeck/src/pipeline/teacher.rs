@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use limbeck_data::hash::hash_bytes;
 use limbeck_distill::{TrainingJob, train};
+use limbeck_kernels::Precision;
 use limbeck_model::{Decoder, Lineage, LoadedModel, ModelError, save_hf_folder};
 use limbeck_results::Input;
+use limbeck_teach::{EnsembleTeacher, LocalTeacher, Teacher, Weights};
 use serde_json::json;
 
 use super::train::{Trained, cross_entropy};
@@ -72,31 +75,54 @@ impl Pipeline<'_> {
     pub(super) fn teacher_hash(&mut self) -> Result<String, PipelineError> {
         match self.recipe.teacher.clone() {
             TeacherConfig::Trained { .. } => Ok(self.output_hash(STAGE)),
-            TeacherConfig::Model { source, .. } => {
-                let located = self.locate(&source).map_err(|error| self.fail(STAGE, error))?;
-                self.manifest.note_input(Input {
-                    role: "teacher".into(),
-                    locator: source,
-                    hash: located.hash.clone(),
-                });
-                Ok(located.hash)
+            TeacherConfig::Model { source, .. } => self.source_hash("teacher", &source),
+            TeacherConfig::Ensemble { members, combination } => {
+                let mut facts = format!("{combination:?}");
+                for (index, member) in members.iter().enumerate() {
+                    let hash = self.source_hash(&format!("teacher {}", index + 1), &member.source)?;
+                    facts.push_str(&format!("\n{hash} {:?}", member.weight));
+                }
+                Ok(hash_bytes(facts.as_bytes()))
             }
         }
     }
 
-    /// The teacher, loaded once.
+    /// Hash of a model that exists, noted among the inputs.
+    fn source_hash(&mut self, role: &str, source: &str) -> Result<String, PipelineError> {
+        let located = self.locate(source).map_err(|error| self.fail(STAGE, error))?;
+        let (locator, hash) = (source.to_owned(), located.hash);
+        self.manifest.note_input(Input { role: role.to_owned(), locator, hash: hash.clone() });
+        Ok(hash)
+    }
+
+    /// Who answers: the teacher's own weights, or all members of an ensemble.
+    pub(super) fn answering_teacher(&mut self, precision: Precision) -> Result<Box<dyn Teacher>, StageError> {
+        let TeacherConfig::Ensemble { members, combination } = self.recipe.teacher.clone() else {
+            let model = self.teacher()?;
+            return Ok(Box::new(LocalTeacher::from_model(&model).with_precision(precision)));
+        };
+        let weights: Vec<f64> = members.iter().map(|member| member.weight).collect();
+        let weights = Weights::new(&weights, members.len())?;
+        let mut teachers: Vec<Box<dyn Teacher>> = Vec::with_capacity(members.len());
+        for member in &members {
+            let located = self.locate(&member.source)?;
+            let model = load_as(&located.path, &member.source, &self.device)?;
+            teachers.push(Box::new(LocalTeacher::from_model(&model).with_precision(precision)));
+        }
+        Ok(Box::new(EnsembleTeacher::new(teachers, weights, combination)?))
+    }
+
+    /// The teacher, loaded once; of an ensemble the first member.
     pub(super) fn teacher(&mut self) -> Result<Arc<LoadedModel>, StageError> {
         if let Some(teacher) = &self.teacher {
             return Ok(Arc::clone(teacher));
         }
-        let model = match self.recipe.teacher.clone() {
-            TeacherConfig::Model { source, .. } => {
+        let model = match self.recipe.teacher.first_source().map(str::to_owned) {
+            Some(source) => {
                 let located = self.locate(&source)?;
                 load_as(&located.path, &source, &self.device)?
             }
-            TeacherConfig::Trained { .. } => {
-                load_as(&self.file(FOLDER), "trained in this run", &self.device)?
-            }
+            None => load_as(&self.file(FOLDER), "trained in this run", &self.device)?,
         };
         let model = Arc::new(model);
         self.teacher = Some(Arc::clone(&model));

@@ -10,7 +10,7 @@ use limbeck_model::{
     Decoder, DecoderConfig, Ingredient, Lineage, LoadedModel, ModelError, Tokenizer, save_hf_folder,
 };
 use limbeck_results::{CurvePoint, Input, TrainingRun};
-use limbeck_teach::{LocalTeacher, ReplayTeacher, Teacher, align};
+use limbeck_teach::{ReplayTeacher, Teacher, align};
 use serde_json::json;
 
 use super::{Pipeline, PipelineError, StageError, capture};
@@ -110,10 +110,11 @@ impl Pipeline<'_> {
     ) -> Result<Vec<String>, StageError> {
         let (student, tokenizer) = self.untrained_student()?;
         let of_teacher = self.teacher()?;
-        let vocab_used = align(
-            (&of_teacher.tokenizer, of_teacher.decoder.config().vocab_size),
-            (&tokenizer, student.config().vocab_size),
-        )?;
+        let columns = match &teacher {
+            Some(teacher) => teacher.identity().vocab_size,
+            None => self.answering_teacher(self.recipe.training.precision)?.identity().vocab_size,
+        };
+        let vocab_used = align((&of_teacher.tokenizer, columns), (&tokenizer, student.config().vocab_size))?;
         let outcome = train(
             TrainingJob {
                 network: network.to_owned(),
@@ -141,14 +142,13 @@ impl Pipeline<'_> {
 
     /// Whom the student asks: the teacher itself, or what was captured of it.
     fn signalling_teacher(&mut self) -> Result<Box<dyn Teacher>, StageError> {
-        let precision = self.recipe.training.precision;
-        let local = LocalTeacher::from_model(&*self.teacher()?).with_precision(precision);
+        let teacher = self.answering_teacher(self.recipe.training.precision)?;
         let folder = match &self.recipe.teacher {
             TeacherConfig::Model { signals: Some(folder), .. } => folder.clone(),
             _ if self.recipe.capture.is_some() => self.file(capture::FOLDER),
-            _ => return Ok(Box::new(local)),
+            _ => return Ok(teacher),
         };
-        Ok(Box::new(ReplayTeacher::open(&folder, Some(local.identity()))?))
+        Ok(Box::new(ReplayTeacher::open(&folder, Some(teacher.identity()))?))
     }
 
     /// The student before its training; the same for student and baseline.

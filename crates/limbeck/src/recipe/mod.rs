@@ -27,4 +27,4 @@ pub use gate::{Gate, GateOutcome};
 pub use layers::Override;
 pub use load::{Loaded, load, load_text, schema};
 pub use origin::Origin;
-pub use teacher::{Architecture, ScratchFamily, TeacherConfig};
+pub use teacher::{Architecture, EnsembleMember, ScratchFamily, TeacherConfig};

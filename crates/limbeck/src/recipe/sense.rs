@@ -5,7 +5,7 @@ use std::path::Path;
 use limbeck_data::locate::Locator;
 use limbeck_distill::{DistillError, Layers, ObjectiveConfig, StudentConfig, TrainingConfig};
 use limbeck_model::DecoderConfig;
-use limbeck_teach::Capabilities;
+use limbeck_teach::{Capabilities, Weights};
 
 use super::config::Recipe;
 use super::data::DataConfig;
@@ -75,13 +75,24 @@ fn sources(recipe: &Recipe, found: &mut Findings<'_>) {
         TeacherConfig::Trained { tokenizer, .. } => {
             tokenizer.as_deref().map(|source| ("teacher.tokenizer", source))
         }
+        TeacherConfig::Ensemble { .. } => None,
+    };
+    let members: Vec<(String, &str)> = match &recipe.teacher {
+        TeacherConfig::Ensemble { members, .. } => {
+            let keyed = members.iter().enumerate();
+            keyed
+                .map(|(index, member)| (format!("teacher.members.{index}.source"), member.source.as_str()))
+                .collect()
+        }
+        _ => Vec::new(),
     };
     let student = match &recipe.student {
         StudentConfig::Model(model) => Some(("student.source", model.source.as_str())),
         _ => None,
     };
     let data = recipe.data.source().map(|source| ("data.source", source));
-    for (key, source) in [teacher, student, data].into_iter().flatten() {
+    let members = members.iter().map(|(key, source)| (key.as_str(), *source));
+    for (key, source) in [teacher, student, data].into_iter().flatten().chain(members) {
         match source.parse::<Locator>() {
             Err(error) => found.add(key, error.to_string()),
             Ok(Locator::Path { path, .. }) if !path.exists() => found.advise(
@@ -113,6 +124,12 @@ fn teacher(recipe: &Recipe, found: &mut Findings<'_>) {
             }
         }
         TeacherConfig::Model { .. } => {}
+        TeacherConfig::Ensemble { members, .. } => {
+            let weights: Vec<f64> = members.iter().map(|member| member.weight).collect();
+            if let Err(error) = Weights::new(&weights, members.len()) {
+                found.add("teacher.members", error.to_string());
+            }
+        }
         TeacherConfig::Trained { architecture, training, tokenizer } => {
             if let Err(error) = architecture.decoder(ANY_VOCABULARY) {
                 found.add("teacher.architecture", error.to_string());
@@ -140,15 +157,19 @@ fn teacher(recipe: &Recipe, found: &mut Findings<'_>) {
 fn teacher_layers(recipe: &Recipe) -> Option<usize> {
     match &recipe.teacher {
         TeacherConfig::Trained { architecture, .. } => Some(architecture.n_layers),
-        TeacherConfig::Model { source, .. } => {
-            let Ok(Locator::Path { path, .. }) = source.parse::<Locator>() else {
-                return None;
-            };
-            let text = std::fs::read_to_string(path.join("config.json")).ok()?;
-            let config = serde_json::from_str(&text).ok()?;
-            DecoderConfig::from_hf_json(&config).ok().map(|config| config.n_layers)
-        }
+        TeacherConfig::Ensemble { .. } => recipe.teacher.first_source().and_then(layers_of),
+        TeacherConfig::Model { source, .. } => layers_of(source),
     }
+}
+
+/// Blocks of the model in a local folder.
+fn layers_of(source: &str) -> Option<usize> {
+    let Ok(Locator::Path { path, .. }) = source.parse::<Locator>() else {
+        return None;
+    };
+    let text = std::fs::read_to_string(path.join("config.json")).ok()?;
+    let config = serde_json::from_str(&text).ok()?;
+    DecoderConfig::from_hf_json(&config).ok().map(|config| config.n_layers)
 }
 
 /// Blocks of the student, when the recipe alone tells.
@@ -212,6 +233,9 @@ fn objectives(recipe: &Recipe, found: &mut Findings<'_>) {
     let replayed = matches!(&recipe.teacher, TeacherConfig::Model { signals: Some(_), .. });
     let capabilities = match &recipe.capture {
         Some(capture) => Capabilities::replay(capture.top_k, capture.temperatures.clone()),
+        None if matches!(&recipe.teacher, TeacherConfig::Ensemble { .. }) => {
+            Capabilities { text: false, hidden: false, ..Capabilities::local() }
+        }
         // What another capture holds is known once it is opened; it never has hidden states.
         None if replayed => Capabilities { hidden: false, ..Capabilities::local() },
         None => Capabilities::local(),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use limbeck_distill::TrainingConfig;
 use limbeck_model::{ConfigError, DecoderConfig};
+use limbeck_teach::Combination;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,6 +21,15 @@ pub enum TeacherConfig {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signals: Option<PathBuf>,
     },
+    /// Several models that exist and read the same tokens, answering as one. Scores and audit under "teacher" are of the
+    /// first.
+    Ensemble {
+        /// The models.
+        members: Vec<EnsembleMember>,
+        /// How their distributions become one.
+        #[serde(default)]
+        combination: Combination,
+    },
     /// A model trained from scratch on the recipe's data before it teaches.
     Trained {
         /// Its shape.
@@ -31,6 +41,33 @@ pub enum TeacherConfig {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tokenizer: Option<String>,
     },
+}
+
+impl TeacherConfig {
+    /// The locator of the teacher, or of an ensemble's first member; none for one trained here.
+    pub fn first_source(&self) -> Option<&str> {
+        match self {
+            Self::Model { source, .. } => Some(source),
+            Self::Ensemble { members, .. } => members.first().map(|member| member.source.as_str()),
+            Self::Trained { .. } => None,
+        }
+    }
+}
+
+/// A model of an ensemble.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnsembleMember {
+    /// Where it is: a path, `hf:org/name@rev`, `pypi:name==version` or `npm:name@version`. A student of an earlier run is
+    /// a model like any other.
+    pub source: String,
+    /// Its weight, in proportion to the others'.
+    #[serde(default = "equal_weight")]
+    pub weight: f64,
+}
+
+fn equal_weight() -> f64 {
+    1.0
 }
 
 /// Families a model can be built in from scratch.

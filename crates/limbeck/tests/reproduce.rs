@@ -1,0 +1,124 @@
+//! Reproductions on the embedded digits: resumed to the same bits, with clear words about wrong data.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::path::Path;
+use std::process::Output;
+
+use common::{files, limbeck, stderr, succeed};
+
+fn small(name: &str, out: &Path, more: &[&str]) -> Output {
+    let mut command = limbeck();
+    command.args(["reproduce", name, "--small", "--quiet", "--json", "--out"]).arg(out).args(more);
+    succeed(command)
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn the_experiments_are_listed_and_an_unknown_one_is_answered_with_them() {
+    let mut command = limbeck();
+    command.args(["reproduce", "list"]);
+    let listed = String::from_utf8(succeed(command).stdout).unwrap();
+    for name in [
+        "hinton-mnist",
+        "hinton-temperature",
+        "hinton-no-threes",
+        "hinton-sevens-eights",
+        "hinton-speech",
+        "hinton-regulariser",
+        "hinton-specialists",
+    ] {
+        assert!(listed.contains(name), "{listed}");
+    }
+    let output = limbeck().args(["reproduce", "hinton-mnits"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("hinton-mnist"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_run_goes_on_from_its_networks_to_the_same_bits() {
+    let place = tempfile::tempdir().unwrap();
+    let first = json(&small("hinton-mnist", place.path(), &["--seeds", "2"]));
+    assert_eq!(first["networks"].as_array().unwrap().len(), 6);
+    assert_eq!(first["tables"][0]["rows"][0]["paper"], 67.0);
+    assert_eq!(first["tables"][0]["rows"][0]["per_seed"].as_array().unwrap().len(), 2);
+    let page = std::fs::read_to_string(place.path().join("hinton-mnist/report.html")).unwrap();
+    assert!(page.contains("The paper's figures beside ours") && !page.contains("<script"));
+    // The networks know how long they took, so the same figures mean that none was trained again.
+    assert_eq!(json(&small("hinton-mnist", place.path(), &["--seeds", "2"])), first);
+    // One network lost, as after a kill while it was trained: it comes back with the same weights.
+    let lost = first["networks"][1]["key"].as_str().unwrap();
+    let folder = place.path().join("networks").join(lost);
+    let weights = std::fs::read(folder.join("classifier.safetensors")).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let again = json(&small("hinton-mnist", place.path(), &["--seeds", "2"]));
+    assert_eq!(std::fs::read(folder.join("classifier.safetensors")).unwrap(), weights);
+    assert_eq!(again["tables"], first["tables"]);
+    // Another experiment finds the teachers there.
+    let networks = || files(&place.path().join("networks")).len();
+    let before = networks();
+    small("hinton-no-threes", place.path(), &["--seeds", "2"]);
+    assert_eq!(networks() - before, 2 * 2, "two students of two files each, and no teacher");
+}
+
+#[test]
+fn every_experiment_on_pictures_runs_small() {
+    let place = tempfile::tempdir().unwrap();
+    for name in ["hinton-temperature", "hinton-sevens-eights", "hinton-specialists"] {
+        let found = json(&small(name, place.path(), &["--jobs", "2"]));
+        assert!(!found["claims"].as_array().unwrap().is_empty(), "{name}");
+        assert!(!found["tables"][0]["rows"].as_array().unwrap().is_empty(), "{name}");
+        assert_eq!(found["small"], true);
+    }
+}
+
+#[test]
+fn the_number_of_jobs_changes_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let of = |jobs: &str| {
+        let folder = place.path().join(jobs);
+        json(&small("hinton-specialists", &folder, &["--jobs", jobs]))["tables"].clone()
+    };
+    assert_eq!(of("1"), of("3"));
+}
+
+#[test]
+fn wrong_data_and_wrong_settings_are_bad_input() {
+    let place = tempfile::tempdir().unwrap();
+    let refuse = |arguments: &[&str]| {
+        let output =
+            limbeck().args(["reproduce", "hinton-mnist", "--out"]).arg(place.path()).args(arguments).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        stderr(&output)
+    };
+    let data = place.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let given = format!("mnist={}", data.display());
+    assert!(refuse(&["--data", &given]).contains("no train-images-idx3-ubyte"));
+    for name in [
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+    ] {
+        std::fs::write(data.join(name), b"\0\0\x08\x09\0\0\0\x01").unwrap();
+    }
+    assert!(refuse(&["--data", &given]).contains("0x00000809"));
+    // Right magic, too few images.
+    let mut images = vec![0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1];
+    images.push(9);
+    std::fs::write(data.join("train-images-idx3-ubyte"), images).unwrap();
+    std::fs::write(data.join("train-labels-idx1-ubyte"), b"\0\0\x08\x01\0\0\0\x01\x03").unwrap();
+    assert!(refuse(&["--data", &given]).contains("60000 images"));
+    assert!(refuse(&["--data", "mnist=no/such/folder"]).contains("--data mnist=FOLDER"));
+    assert!(refuse(&["--data", "mnits=x"]).contains("fashion-mnist"));
+    assert!(refuse(&["--small", "--set", "teacher.epocs=3"]).contains("epocs"));
+    assert!(refuse(&["--small", "--set", "teachr.epochs=3"]).contains("teachr"));
+    assert!(refuse(&["--small", "--set", "held_out=5000"]).contains("held_out"));
+    assert!(refuse(&["--small", "--set", "teacher.hidden_dropout=1.5"]).contains("hidden_dropout"));
+}
