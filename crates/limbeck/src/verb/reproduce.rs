@@ -153,11 +153,13 @@ fn text(found: &Reproduction, written: &Written) -> String {
 }
 
 fn ours(figure: &Figure) -> String {
-    let write = |value| shown(value, figure.unit);
+    // A mean of counts over seeds has a decimal; a single count and its interval have none.
+    let whole = figure.unit == FigureUnit::Count && figure.per_seed.len() == 1;
+    let write = |value: f64| if whole { format!("{value:.0}") } else { shown(value, figure.unit) };
     let estimate = figure.ours;
     let mut text = format!("{} [{}, {}]", write(estimate.value), write(estimate.low), write(estimate.high));
     if figure.per_seed.len() > 1 {
-        let each: Vec<String> = figure.per_seed.iter().map(|value| write(*value)).collect();
+        let each: Vec<String> = figure.per_seed.iter().map(|value| shown(*value, figure.unit)).collect();
         text += &format!("  ({})", each.join(", "));
     }
     text
@@ -165,7 +167,7 @@ fn ours(figure: &Figure) -> String {
 
 fn shown(value: f64, unit: FigureUnit) -> String {
     match unit {
-        FigureUnit::Count if value.fract() == 0.0 => format!("{value:.0}"),
+        FigureUnit::Count if (value - value.round()).abs() < 1e-6 => format!("{value:.0}"),
         FigureUnit::Count => format!("{value:.1}"),
         FigureUnit::Share => format!("{:.1}%", value * 100.0),
         FigureUnit::Number => format!("{value:.2}"),
