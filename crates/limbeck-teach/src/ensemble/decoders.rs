@@ -87,7 +87,7 @@ impl EnsembleTeacher {
                 let logits = match found.map(|distribution| &distribution.logits) {
                     Some(TeacherLogits::Dense(logits)) => logits.clone(),
                     Some(TeacherLogits::Head { hidden, head }) => {
-                        hidden.clone().matmul(head.clone().slice([0..columns]).transpose())
+                        hidden.clone().matmul(head.clone().narrow(0, 0, columns).transpose())
                     }
                     _ => {
                         return Err(TeachError::Beyond {

@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(of(Combination::Surest, 1.0, &[]), [&A[..3], &B[3..]].concat());
         let chosen = of(Combination::BestOnLabel, 1.0, &[0, 2]);
         assert_eq!(chosen, A);
-        assert_eq!(of(Combination::BestOnLabel, 1.0, &[1, 0])[3..], B[3..]);
+        assert_eq!(of(Combination::BestOnLabel, 1.0, &[1, 2])[..3], B[..3]);
     }
 
     #[test]

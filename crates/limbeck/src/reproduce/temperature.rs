@@ -83,7 +83,7 @@ fn findings(settings: &Settings, data: &Data, cells: &[Cell]) -> Result<Findings
         let errors_of =
             |cell: &&Cell| cell.runs.counts().iter().sum::<f64>() / cell.runs.counts().len().max(1) as f64;
         if width < 100 {
-            let best = of_width.iter().copied().min_by(|a, b| errors_of(&a).total_cmp(&errors_of(&b)));
+            let best = of_width.iter().copied().min_by(|a, b| errors_of(a).total_cmp(&errors_of(b)));
             if let Some(best) = best {
                 claims.push(decided(
                     &format!("With {width} units per layer temperatures from 2.5 to 4 work best."),
