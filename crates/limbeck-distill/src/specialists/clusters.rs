@@ -5,12 +5,15 @@ use limbeck_stats::{KMeans, StatsError};
 
 use super::probabilities;
 
-/// The covariance of the predicted probabilities over the examples, one column a class: classes that are predicted together
-/// have alike columns. No label is looked at.
-pub fn prediction_covariance(generalist: &ClassLogits) -> Vec<Vec<f64>> {
+/// The covariance of the predicted probabilities `softmax(z / temperature)` over the examples, one column a class: classes that
+/// are predicted together have alike columns. No label is looked at. The paper's is at temperature 1; where a generalist
+/// is nearly always sure, a higher one shows what it confuses, which at 1 drowns in each class's own variance.
+pub fn prediction_covariance(generalist: &ClassLogits, temperature: f64) -> Vec<Vec<f64>> {
     let classes = generalist.classes;
     let count = generalist.len().max(1) as f64;
-    let rows: Vec<Vec<f64>> = generalist.rows().map(probabilities).collect();
+    let cooled =
+        |row: &[f32]| -> Vec<f32> { row.iter().map(|z| (f64::from(*z) / temperature) as f32).collect() };
+    let rows: Vec<Vec<f64>> = generalist.rows().map(|row| probabilities(&cooled(row))).collect();
     let mut mean = vec![0.0; classes];
     for row in &rows {
         mean.iter_mut().zip(row).for_each(|(sum, p)| *sum += p / count);
@@ -26,12 +29,16 @@ pub fn prediction_covariance(generalist: &ClassLogits) -> Vec<Vec<f64>> {
     covariance
 }
 
-/// Sets of classes that the generalist confuses: the clusters of the covariance's columns.
+/// Sets of classes that the generalist confuses: the clusters of the columns of [`prediction_covariance`].
 ///
 /// # Errors
 /// No examples, logits that are not finite, or more clusters than classes.
-pub fn confusable_classes(generalist: &ClassLogits, kmeans: KMeans) -> Result<Vec<Vec<u32>>, StatsError> {
-    let clustering = kmeans.fit(&prediction_covariance(generalist))?;
+pub fn confusable_classes(
+    generalist: &ClassLogits,
+    temperature: f64,
+    kmeans: KMeans,
+) -> Result<Vec<Vec<u32>>, StatsError> {
+    let clustering = kmeans.fit(&prediction_covariance(generalist, temperature))?;
     let sets = clustering.members().into_iter();
     Ok(sets.map(|set| set.into_iter().map(|class| class as u32).collect()).collect())
 }
@@ -56,10 +63,10 @@ mod tests {
             })
             .collect();
         let logits = ClassLogits { classes: 6, values };
-        let covariance = prediction_covariance(&logits);
+        let covariance = prediction_covariance(&logits, 1.0);
         assert!(covariance[0][3] > 0.0 && covariance[0][1] < 0.0);
         let kmeans = KMeans { clusters: 3, passes: 5, restarts: 5, seed: 2 };
-        let mut sets = confusable_classes(&logits, kmeans).unwrap();
+        let mut sets = confusable_classes(&logits, 1.0, kmeans).unwrap();
         sets.sort();
         assert_eq!(sets, [[0, 3], [1, 4], [2, 5]]);
     }
