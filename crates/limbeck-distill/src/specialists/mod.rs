@@ -8,6 +8,6 @@ mod clusters;
 mod inference;
 mod specialist;
 
-pub use clusters::{confusable_classes, prediction_covariance};
+pub use clusters::{Columns, confusable_classes, prediction_covariance};
 pub use inference::{Agreed, Opinion, minimise, one_covering};
 pub use specialist::{Specialist, SpecialistSet, dustbin_network, dustbin_set, full_set, probabilities};

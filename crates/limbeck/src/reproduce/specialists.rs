@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use limbeck_distill::classifier::{ClassTerm, ClassifierConfig, WeightedTerm};
 use limbeck_distill::specialists::{
-    Opinion, Specialist, SpecialistSet, confusable_classes, dustbin_network, dustbin_set, full_set, minimise,
-    probabilities,
+    Columns, Opinion, Specialist, SpecialistSet, confusable_classes, dustbin_network, dustbin_set, full_set,
+    minimise, probabilities,
 };
 use limbeck_eval::classes::ErrorRuns;
 use limbeck_model::{ClassLogits, Mlp, argmax, predict};
@@ -32,8 +32,8 @@ struct Settings {
     /// K-means is run for each of these numbers of clusters; every cluster of two classes or more is a specialist, so that a
     /// class may have several.
     clusterings: Vec<usize>,
-    /// Temperature of the predictions whose covariance is clustered (1 in the paper).
-    clustering_temperature: f64,
+    /// What K-means sees of the covariance (plain in the paper).
+    columns: Columns,
     generalist: ClassifierConfig,
     specialist: ClassifierConfig,
     /// The network distilled back, and the generalist trained on for as long.
@@ -171,7 +171,7 @@ fn class_sets(
     let mut sets: Vec<Vec<u32>> = Vec::new();
     for &clusters in &settings.clusterings {
         let kmeans = KMeans { clusters, passes: 10, restarts: 10, seed };
-        for set in confusable_classes(held_out, settings.clustering_temperature, kmeans)? {
+        for set in confusable_classes(held_out, settings.columns, kmeans)? {
             if set.len() > 1 && set.len() < held_out.classes && !sets.contains(&set) {
                 sets.push(set);
             }
@@ -359,8 +359,9 @@ fn notes(outcomes: &Outcomes) -> Vec<String> {
         "The paper's data are Google's JFT, 100 million images of 15,000 classes; its generalist is right in 25% of the cases, \
          so there is far more to gain. Here MNIST and Fashion-MNIST are 20 classes."
             .to_owned(),
-        "The covariance is that of predictions at a higher temperature (in the recipe): at 1 this generalist is so sure that \
-         every class's column is little but its own variance, and K-means finds one large cluster and single classes."
+        "The columns of the covariance are scaled and a class's own variance is left out: this generalist is so sure that \
+         plain columns are little but their own variance, and K-means on them finds one large cluster and single classes \
+         (`--set columns='plain'` shows it)."
             .to_owned(),
         "K-means gives disjoint sets. So that classes can have several specialists, it is run for several numbers of clusters."
             .to_owned(),

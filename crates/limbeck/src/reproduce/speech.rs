@@ -11,7 +11,7 @@ use limbeck_teach::{ClassifierTeacher, Combination, Weights};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use super::evidence::{accuracy, decided, gap_closed, per_seed, table, written};
+use super::evidence::{above, accuracy, decided, gap_closed, per_seed, table, written};
 use super::recipe::settings;
 use super::workbench::{HashedSet, JobTeacher, NetworkJob, Workbench};
 use super::{Findings, ReproduceError};
@@ -186,9 +186,10 @@ pub(super) fn run(recipe: &Table, seeds: &[u64], bench: &Workbench<'_>) -> Resul
         format!("{:.2}% against {:.2}%", rows[1].ours.value * 100.0, rows[0].ours.value * 100.0),
     )];
     if let Some(share) = gap_closed(&single, &ensemble, &distilled, clusters) {
-        claims.push(decided(
+        claims.push(above(
             "The distilled network keeps at least 80% of the ensemble's gain (paper: 86%).",
-            share.value >= 0.8,
+            &share,
+            0.8,
             format!("{}% of the gain", written(&share.map(|share| share * 100.0), 0)),
         ));
     }
