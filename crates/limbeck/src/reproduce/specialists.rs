@@ -298,7 +298,7 @@ fn findings(data: &Data, outcomes: &Outcomes, seeds: usize) -> Result<Findings, 
             ),
             decided(
                 "The gain rises with the number of specialists that cover the class.",
-                rising && gains.len() > 1,
+                rising && gains.len() > 1 && gains.last().is_some_and(|gain| *gain > 0.0),
                 format!("relative change of accuracy by coverage: {}", listed.join(", ")),
             ),
             above(
