@@ -2,7 +2,9 @@
 //!
 //! * [`head_losses`]: head product, distillation objectives and gradients in chunks of tokens;
 //! * [`logit_losses`]: the same objectives over logits that exist already, such as a classifier's;
-//! * [`linear`]: the affine map in the form that runs at the rate of the matrix products;
+//! * [`linear`], [`linear_frozen`]: the affine map, by a weight that is trained or made ready once;
+//! * [`attention`], [`layer_norm`], [`rms_norm`], [`activate`], [`gated`], [`rotate`], [`embedding`]: the rest of a
+//!   decoder;
 //! * [`AdamW`] and [`sum_of_squares`]: the optimizer's passes over slices;
 //! * [`gemm_rate`]: the machine's own rate of products, the ceiling;
 //! * [`DeviceName`]: the processor, chosen by name;
@@ -31,6 +33,7 @@ mod product;
 mod rate;
 mod reduction;
 mod rotary;
+mod spare;
 mod vector;
 
 pub use activation::{Activation, activate, activate_composed, gated, gated_composed};
@@ -44,10 +47,11 @@ pub use head::{
     HeadLosses, HeadTerm, HeadTermKind, SparseLogits, TAIL_FLOOR, TeacherLogits, forward_kl_gap_bound,
     head_losses, head_losses_composed, logit_losses, logit_losses_composed,
 };
-pub use linear::{linear, linear_composed};
+pub use linear::{FrozenWeight, linear, linear_composed, linear_frozen};
 pub use momentum::{Momentum, MomentumSlot, limit_row_norms};
 pub use norm::{layer_norm, layer_norm_composed, rms_norm, rms_norm_composed};
 pub use precision::Precision;
 pub use rate::gemm_rate;
 pub use reduction::sum_of_squares;
 pub use rotary::{rotate, rotate_composed};
+pub use spare::recycle;

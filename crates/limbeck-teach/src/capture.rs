@@ -162,7 +162,7 @@ fn rows(
 /// Logits of some predictions, [count, vocab].
 fn logits(full: &TeacherLogits, start: usize, count: usize) -> Result<Tensor<2>, TeachError> {
     match full {
-        TeacherLogits::Head { hidden, head } => {
+        TeacherLogits::Head { hidden, head, .. } => {
             Ok(linear(hidden.clone().narrow(0, start, count), head.clone(), None, Precision::F32))
         }
         TeacherLogits::Dense(logits) => Ok(logits.clone().narrow(0, start, count)),

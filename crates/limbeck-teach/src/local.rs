@@ -38,7 +38,7 @@ impl LocalTeacher {
     /// The same teacher with matrix products of another precision.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
-        Self { decoder: self.decoder.with_precision(precision), ..self }
+        Self { decoder: self.decoder.with_precision(precision).ready(), ..self }
     }
 
     /// Its weights.
@@ -78,7 +78,11 @@ impl Teacher for LocalTeacher {
         let last = self.decoder.hidden(&batch, &mut tap);
         let mut signal = Signal::default();
         if !query.temperatures.is_empty() {
-            let logits = TeacherLogits::Head { hidden: gather(last), head: self.decoder.head() };
+            let logits = TeacherLogits::Head {
+                hidden: gather(last),
+                head: self.decoder.head(),
+                frozen: self.decoder.frozen_head().cloned(),
+            };
             signal.distributions.push(Distribution { temperature: None, logits });
         }
         for site in query.sites {

@@ -1,7 +1,7 @@
 //! Gradients of all trained tensors, summed over micro-batches in a fixed order.
 
 use burn::tensor::Gradients;
-use limbeck_kernels::sum_of_squares;
+use limbeck_kernels::{recycle, sum_of_squares};
 use limbeck_model::Parameter;
 use rayon::prelude::*;
 
@@ -11,6 +11,12 @@ use crate::trainer::Network;
 #[derive(Debug, Default)]
 pub struct GradientSum {
     parts: Vec<Option<Vec<f32>>>,
+}
+
+impl Drop for GradientSum {
+    fn drop(&mut self) {
+        self.parts.drain(..).flatten().for_each(recycle);
+    }
 }
 
 impl GradientSum {
@@ -24,15 +30,16 @@ impl GradientSum {
     }
 
     /// Adds the gradients of another pass over the same network.
-    pub fn add(&mut self, fresh: GradientSum) {
+    pub fn add(&mut self, mut fresh: GradientSum) {
         if self.parts.is_empty() {
             *self = fresh;
             return;
         }
-        for (sum, fresh) in self.parts.iter_mut().zip(fresh.parts) {
-            match (sum.as_mut(), fresh) {
+        for (sum, fresh) in self.parts.iter_mut().zip(fresh.parts.iter_mut()) {
+            match (sum.as_mut(), fresh.take()) {
                 (Some(sum), Some(fresh)) => {
                     sum.par_iter_mut().zip(fresh.par_iter()).for_each(|(sum, fresh)| *sum += *fresh);
+                    recycle(fresh);
                 }
                 (None, Some(fresh)) => *sum = Some(fresh),
                 (_, None) => {}

@@ -142,7 +142,7 @@ fn check_targets(targets: &[u32], terms: &[HeadTerm], tokens: usize, used: usize
 
 fn check_teacher(teacher: &TeacherLogits, tokens: usize, used: usize) -> Result<(), KernelError> {
     match teacher {
-        TeacherLogits::Head { hidden, head } => {
+        TeacherLogits::Head { hidden, head, .. } => {
             let [rows, width] = hidden.dims();
             let [vocab, head_width] = head.dims();
             shape("teacher hidden", "tokens", rows, tokens)?;

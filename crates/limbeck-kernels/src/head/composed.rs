@@ -86,7 +86,7 @@ pub(super) fn compose_logits(
 /// The teacher's logits over the used columns, outside the autodiff graph.
 fn dense_teacher(teacher: Option<&TeacherLogits>, tokens: usize, used: usize) -> Option<Tensor<2>> {
     match teacher? {
-        TeacherLogits::Head { hidden, head } => {
+        TeacherLogits::Head { hidden, head, .. } => {
             let width = head.dims()[1];
             let head = head.clone().inner().slice([0..used, 0..width]);
             Some(hidden.clone().inner().matmul(head.transpose()))

@@ -5,8 +5,9 @@ use super::plan::Plan;
 use super::rows::Rows;
 use super::sparse::SparseLogits;
 use super::terms::HeadTerm;
-use crate::Precision;
 use crate::product::{Right, Target, View, multiply};
+use crate::spare::{FLOATS, recycle};
+use crate::{FrozenWeight, Precision};
 
 /// Tokens per chunk. The student's logits of a chunk are all that exists of them at a time: 26 MB for a vocabulary of
 /// 50,257. More of them would spare passes over the head's gradient, which each chunk is added to.
@@ -40,7 +41,7 @@ impl<'a> Matrix<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Teacher<'a> {
     None,
-    Head { hidden: Matrix<'a>, head: Matrix<'a> },
+    Head { hidden: Matrix<'a>, head: Matrix<'a>, frozen: Option<&'a FrozenWeight> },
     Dense(Matrix<'a>),
     Sparse(&'a SparseLogits),
 }
@@ -55,8 +56,13 @@ impl<'a> Teacher<'a> {
     /// What makes the teacher's logits, if they are a product.
     pub(super) fn product(&self, used: usize, precision: Precision) -> Option<TeacherProduct<'a>> {
         match *self {
-            Teacher::Head { hidden, head } => {
-                let head = Right::new(head.first_rows(used).transposed(), precision);
+            Teacher::Head { hidden, head, frozen } => {
+                let head = match frozen {
+                    Some(frozen) if precision.native() == Precision::Bf16 && frozen.outputs() == used => {
+                        Right::Shared(frozen.ready())
+                    }
+                    _ => Right::new(head.first_rows(used).transposed(), precision),
+                };
                 Some(TeacherProduct { hidden, head })
             }
             _ => None,
@@ -108,15 +114,22 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
     let Problem { targets, teacher: teacher_side, used, precision, .. } = *problem;
     let losses = Rows { plan: &plan, targets, teacher: teacher_side, used, share };
     let stride = used.next_multiple_of(ALIGNMENT);
-    let mut student = vec![0.0_f32; CHUNK.min(tokens) * stride];
-    let mut teacher = Vec::new();
+    let taught = teacher_side.product(used, precision);
+    let mut student = FLOATS.take(CHUNK.min(tokens) * stride, 0.0);
+    let mut teacher = match &taught {
+        Some(_) => FLOATS.take(PART.min(tokens) * stride, 0.0),
+        None => Vec::new(),
+    };
     let mut hidden_gradient = problem.wants_hidden.then(|| vec![0.0_f32; tokens * width]);
-    let mut head_gradient = problem.wants_head.then(|| vec![0.0_f32; problem.head.rows * width]);
+    let mut head_gradient = problem.wants_head.then(|| {
+        let mut gradient = FLOATS.take(problem.head.rows * width, 0.0);
+        gradient[used * width..].fill(0.0);
+        gradient
+    });
     let mut values = vec![0.0_f64; problem.terms.len()];
     let used_head = problem.head.first_rows(used);
     let forward = Right::new(used_head.transposed(), precision);
     let backward = problem.wants_hidden.then(|| Right::new(used_head, precision));
-    let taught = teacher_side.product(used, precision);
 
     for start in (0..tokens).step_by(CHUNK) {
         let rows = CHUNK.min(tokens - start);
@@ -139,5 +152,7 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
         }
     }
     values.iter_mut().for_each(|value| *value /= tokens as f64);
+    recycle(student);
+    recycle(teacher);
     Solution { values, hidden: hidden_gradient, head: head_gradient }
 }

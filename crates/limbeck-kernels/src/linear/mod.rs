@@ -1,6 +1,9 @@
 //! The affine map of a layer, forward and backward at the rate of the matrix products.
 
+mod frozen;
 mod operation;
+
+pub use frozen::{FrozenWeight, linear_frozen};
 
 use burn::tensor::{DType, Tensor};
 

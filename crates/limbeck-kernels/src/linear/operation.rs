@@ -55,14 +55,9 @@ impl Linear {
         let rows = shape.num_elements() / input.max(1);
         let left = View::rows(floats(&x), rows, input, input);
         let right = View::rows(floats(&weight), output, input, input).transposed();
-        let values = match bias {
-            None => product(left, right, self.precision),
-            Some(bias) => {
-                let mut values = repeated(floats(&bias), rows);
-                multiply(Target::of(&mut values, rows, output, output), left, right, true, self.precision);
-                values
-            }
-        };
+        let values = affine(left, output, bias.as_ref(), |out, accumulate| {
+            multiply(out, left, right, accumulate, self.precision);
+        });
         let mut result = shape.clone();
         if let Some(last) = result.last_mut() {
             *last = output;
@@ -85,6 +80,24 @@ impl Linear {
         });
         let db = tracked[2].then(|| from_floats(column_sums(upstream, output), [output].into()));
         [dx, dw, db]
+    }
+}
+
+/// `multiply(out, accumulate)` into fresh memory, or onto the bias in every row.
+pub(super) fn affine(
+    left: View<'_>,
+    output: usize,
+    bias: Option<&Values>,
+    multiply: impl FnOnce(Target<'_>, bool),
+) -> Vec<f32> {
+    let rows = left.height();
+    match bias {
+        None => build(rows * output, |out| multiply(Target::new(out, rows, output, output), false)),
+        Some(bias) => {
+            let mut values = repeated(floats(bias), rows);
+            multiply(Target::of(&mut values, rows, output, output), true);
+            values
+        }
     }
 }
 

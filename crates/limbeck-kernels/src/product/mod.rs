@@ -58,30 +58,57 @@ pub(crate) fn product(a: View<'_>, b: View<'_>, precision: Precision) -> Vec<f32
     build(rows * columns, |out| multiply(Target::new(out, rows, columns, columns), a, b, false, precision))
 }
 
-/// The right operand of many products, made ready once.
+/// A right operand rounded to bfloat16 and laid out in tiles, for as many products as wanted. Made only where
+/// [`has_bf16`].
+pub(crate) struct Ready {
+    #[cfg(target_arch = "x86_64")]
+    packed: bf16::Packed,
+}
+
+impl Ready {
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn new(view: View<'_>) -> Self {
+        Self { packed: bf16::Packed::right(view) }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    pub(crate) fn new(_: View<'_>) -> Self {
+        unreachable!("this architecture has no bfloat16 products")
+    }
+
+    /// As [`multiply`].
+    pub(crate) fn multiply(&self, mut out: Target<'_>, a: View<'_>, accumulate: bool) {
+        #[cfg(target_arch = "x86_64")]
+        bf16::multiply(&mut out, &bf16::Packed::left(a), &self.packed, accumulate);
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (&mut out, a, accumulate);
+    }
+}
+
+/// The right operand of several products.
 pub(crate) enum Right<'a> {
     /// As it lies in memory.
     Plain(View<'a>),
-    /// Rounded to bfloat16 and laid out in tiles.
-    #[cfg(target_arch = "x86_64")]
-    Packed(bf16::Packed),
+    /// Made ready for these products.
+    Own(Ready),
+    /// Ready before.
+    Shared(&'a Ready),
 }
 
 impl<'a> Right<'a> {
     pub(crate) fn new(view: View<'a>, precision: Precision) -> Self {
         match precision.native() {
-            #[cfg(target_arch = "x86_64")]
-            Precision::Bf16 => Self::Packed(bf16::Packed::right(view)),
-            _ => Self::Plain(view),
+            Precision::Bf16 => Self::Own(Ready::new(view)),
+            Precision::F32 => Self::Plain(view),
         }
     }
 
     /// As [`multiply`].
-    pub(crate) fn multiply(&self, mut out: Target<'_>, a: View<'_>, accumulate: bool) {
+    pub(crate) fn multiply(&self, out: Target<'_>, a: View<'_>, accumulate: bool) {
         match self {
             Self::Plain(b) => multiply(out, a, *b, accumulate, Precision::F32),
-            #[cfg(target_arch = "x86_64")]
-            Self::Packed(b) => bf16::multiply(&mut out, &bf16::Packed::left(a), b, accumulate),
+            Self::Own(ready) => ready.multiply(out, a, accumulate),
+            Self::Shared(ready) => ready.multiply(out, a, accumulate),
         }
     }
 }

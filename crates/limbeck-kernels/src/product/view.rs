@@ -32,6 +32,11 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Number of rows.
+    pub(crate) fn height(&self) -> usize {
+        self.rows
+    }
+
     /// The values of one row of a matrix that is not transposed.
     pub(crate) fn row(&self, row: usize) -> &'a [f32] {
         assert!(row < self.rows && self.column_stride == 1, "a row of a row-major matrix");

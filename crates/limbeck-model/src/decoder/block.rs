@@ -1,7 +1,9 @@
 //! The parts of a block: norms, linear maps, MLP.
 
 use burn::tensor::Tensor;
-use limbeck_kernels::{Precision, activate, gated, layer_norm, linear, rms_norm};
+use limbeck_kernels::{
+    FrozenWeight, Precision, activate, gated, layer_norm, linear, linear_frozen, rms_norm,
+};
 
 use super::{matrix, vector};
 use crate::config::{Activation, Norm};
@@ -44,6 +46,8 @@ pub(crate) struct Linear {
     pub(crate) bias: Option<Tensor<1>>,
     /// Of its product.
     pub(crate) precision: Precision,
+    /// The weight made ready for products in bfloat16; see [`super::Decoder::ready`].
+    pub(crate) frozen: Option<FrozenWeight>,
 }
 
 /// Scale, and shift when it is a LayerNorm.
@@ -56,7 +60,9 @@ pub(crate) struct NormWeights {
 impl Linear {
     /// `[batch, seq, in] -> [batch, seq, out]`.
     pub(crate) fn apply(&self, x: Tensor<3>) -> Tensor<3> {
-        linear(x, self.weight.clone(), self.bias.clone(), self.precision)
+        let ready = self.frozen.as_ref();
+        let ready = ready.and_then(|weight| linear_frozen(&x, weight, self.bias.as_ref()));
+        ready.unwrap_or_else(|| linear(x, self.weight.clone(), self.bias.clone(), self.precision))
     }
 
     fn map(self, name: &str, change: &mut dyn FnMut(&str, Parameter) -> Parameter) -> Self {
@@ -64,6 +70,8 @@ impl Linear {
             weight: matrix(change, &format!("{name}.weight"), self.weight),
             bias: self.bias.map(|bias| vector(change, &format!("{name}.bias"), bias)),
             precision: self.precision,
+            // Made of the weight as it was.
+            frozen: None,
         }
     }
 }

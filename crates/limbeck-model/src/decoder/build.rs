@@ -83,6 +83,7 @@ impl Decoder {
             unembed,
             rotary,
             precision: Precision::F32,
+            frozen_head: None,
         })
     }
 }
@@ -129,6 +130,7 @@ impl Parts<'_, '_> {
                 false => None,
             },
             precision: Precision::F32,
+            frozen: None,
         })
     }
 

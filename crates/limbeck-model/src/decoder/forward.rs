@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use burn::tensor::{Int, Tensor};
-use limbeck_kernels::{embedding, linear};
+use limbeck_kernels::{embedding, linear, linear_frozen};
 
 use super::attention::Context;
 use super::{Decoder, KeyValueCache, Layout, TokenBatch};
@@ -50,7 +50,8 @@ impl Decoder {
 
     /// The head product, `[batch, seq, d_model] -> [batch, seq, vocab]`.
     pub fn unembed(&self, hidden: Tensor<3>) -> Tensor<3> {
-        linear(hidden, self.head(), None, self.precision)
+        let ready = self.frozen_head.as_ref().and_then(|head| linear_frozen(&hidden, head, None));
+        ready.unwrap_or_else(|| linear(hidden, self.head(), None, self.precision))
     }
 
     pub(crate) fn embed_at(&self, ids: Tensor<2, Int>, layout: &Layout, tap: &mut dyn Tap) -> Tensor<3> {

@@ -20,7 +20,7 @@ pub(crate) use build::normal;
 pub(crate) use layout::{KeyValueCache, Layout};
 
 use burn::tensor::{Device, Tensor};
-use limbeck_kernels::Precision;
+use limbeck_kernels::{FrozenWeight, Precision};
 
 use crate::config::DecoderConfig;
 use crate::parameter::Parameter;
@@ -38,6 +38,7 @@ pub struct Decoder {
     unembed: Option<Tensor<2>>,
     rotary: Option<RotaryTable>,
     precision: Precision,
+    frozen_head: Option<FrozenWeight>,
 }
 
 impl Decoder {
@@ -60,10 +61,31 @@ impl Decoder {
     #[must_use]
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
+        self.frozen_head = None;
         for linear in self.blocks.iter_mut().flat_map(Block::linears_mut) {
             linear.precision = precision;
+            linear.frozen = None;
         }
         self
+    }
+
+    /// The same decoder for many passes with the weights it has: in bfloat16 they are rounded and laid out now instead
+    /// of in every pass, half a weight's memory more. Changing the weights ([`Decoder::map`]) undoes it; in 32 bits,
+    /// under autodiff and on processors without bfloat16 products nothing is done.
+    #[must_use]
+    pub fn ready(mut self) -> Self {
+        if self.precision == Precision::Bf16 {
+            self.frozen_head = FrozenWeight::new(&self.head());
+            for linear in self.blocks.iter_mut().flat_map(Block::linears_mut) {
+                linear.frozen = FrozenWeight::new(&linear.weight);
+            }
+        }
+        self
+    }
+
+    /// The unembedding made ready by [`Decoder::ready`].
+    pub fn frozen_head(&self) -> Option<&FrozenWeight> {
+        self.frozen_head.as_ref()
     }
 
     /// Number of parameters; a tied head counts once.
@@ -99,6 +121,7 @@ impl Decoder {
 
     /// Replaces every parameter, in the order of [`Decoder::visit`]. `change` must keep the shape.
     pub fn map(mut self, change: &mut dyn FnMut(&str, Parameter) -> Parameter) -> Self {
+        self.frozen_head = None;
         self.embed = matrix(change, "embed.weight", self.embed);
         self.pos_embed = self.pos_embed.map(|table| matrix(change, "pos_embed.weight", table));
         self.blocks = self

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::{LINES, STEPS};
 use crate::product::View;
+use crate::spare::Spare;
 
 /// One tile: 16 x 16 pairs of bfloat16.
 #[repr(C, align(64))]
@@ -26,6 +27,9 @@ pub(crate) struct Packed {
     /// Tiles along the inner dimension.
     pub(super) steps: usize,
 }
+
+/// Tiles of operands that are gone, for those of the next step.
+static SPARE: Spare<Tile> = Spare::new();
 
 /// Whether this processor can round and lay out.
 pub(super) fn available() -> bool {
@@ -52,25 +56,28 @@ impl Packed {
         let (lines, depth) = (view.rows, view.columns);
         let steps = depth.div_ceil(STEPS);
         let groups = lines.div_ceil(LINES);
-        let mut tiles: Vec<Tile> = Vec::with_capacity(groups * steps);
+        let mut tiles = SPARE.take(groups * steps, Tile([0; 256]));
         // Groups per piece of work: about 64 tiles.
         let piece = 64_usize.div_ceil(steps.max(1));
-        let fresh = &mut tiles.spare_capacity_mut()[..groups * steps];
-        fresh.par_chunks_mut((piece * steps).max(1)).enumerate().for_each(|(index, tiles)| {
+        tiles.par_chunks_mut((piece * steps).max(1)).enumerate().for_each(|(index, tiles)| {
             for (at, tile) in tiles.iter_mut().enumerate() {
                 let at = index * piece * steps + at;
                 // SAFETY: the features were detected above.
-                tile.write(unsafe { make(view, at / steps * LINES, at % steps * STEPS, turned) });
+                *tile = unsafe { make(view, at / steps * LINES, at % steps * STEPS, turned) };
             }
         });
-        // SAFETY: the loop above wrote every tile of the `groups * steps`.
-        unsafe { tiles.set_len(groups * steps) };
         Self { tiles, lines, depth, steps }
     }
 
     /// The tiles of a group of lines, from a step on.
     pub(super) fn group(&self, group: usize, step: usize) -> &[Tile] {
         &self.tiles[group * self.steps + step..(group + 1) * self.steps]
+    }
+}
+
+impl Drop for Packed {
+    fn drop(&mut self) {
+        SPARE.keep(std::mem::take(&mut self.tiles));
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn run(
     let job = TrainingJob {
         network: "student".to_owned(),
         student,
-        teacher: Some(Box::new(LocalTeacher::new(teacher.with_precision(precision), identity))),
+        teacher: Some(Box::new(LocalTeacher::new(teacher, identity).with_precision(precision))),
         vocab_used: None,
         examples: tokens(shape, seed),
         objectives: vec![

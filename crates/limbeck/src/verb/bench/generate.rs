@@ -64,7 +64,7 @@ impl Generate {
             networks::load(&self.model, &device, &desk.progress).map_err(|error| fail(error.into()))?;
         let load_seconds = began.elapsed().as_secs_f64();
         let precision = Precision::from(self.precision);
-        let decoder = model.decoder.with_precision(precision);
+        let decoder = model.decoder.with_precision(precision).ready();
         self.check(&decoder)?;
         let prompts = self.prompts(decoder.config().vocab_size);
         let mut runs = Vec::new();
