@@ -37,7 +37,7 @@ fn distributions(teacher: &dyn Teacher, examples: &[TokenExample], temperature: 
     let query = TeacherQuery { rows: &rows, positions: &positions, temperatures: &temperatures, sites: &[] };
     let signal = teacher.signal(&query).unwrap();
     let logits: Tensor<2> = match &signal.distributions[signal.find(temperature).unwrap()].logits {
-        TeacherLogits::Head { hidden, head } => hidden.clone().matmul(head.clone().transpose()),
+        TeacherLogits::Head { hidden, head, .. } => hidden.clone().matmul(head.clone().transpose()),
         TeacherLogits::Dense(logits) => logits.clone(),
         TeacherLogits::Sparse(_) => panic!("whole distributions were asked for"),
     };

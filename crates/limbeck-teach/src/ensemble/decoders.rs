@@ -86,7 +86,7 @@ impl EnsembleTeacher {
                 let found = signal.find(temperature).and_then(|index| signal.distributions.get(index));
                 let logits = match found.map(|distribution| &distribution.logits) {
                     Some(TeacherLogits::Dense(logits)) => logits.clone(),
-                    Some(TeacherLogits::Head { hidden, head }) => {
+                    Some(TeacherLogits::Head { hidden, head, .. }) => {
                         hidden.clone().matmul(head.clone().narrow(0, 0, columns).transpose())
                     }
                     _ => {
