@@ -15,6 +15,7 @@ use burn::tensor::{DType, Int, Tensor, module};
 use crate::buffer::{build, for_rows};
 use crate::flex::{floats, from_floats};
 use crate::operation::Values;
+use crate::plain::plain;
 
 /// Rows of `table` by `ids`: `[rows, width]` and `[batch, seq]` give `[batch, seq, width]`. The gradient of a row
 /// is the sum over the places that named it, in their order.
@@ -34,7 +35,7 @@ pub fn embedding(table: Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
 }
 
 fn fused(table: &Tensor<2>, places: &Arc<[usize]>, shape: [usize; 2]) -> Option<Tensor<3>> {
-    if table.dtype() != DType::F32 {
+    if plain() || table.dtype() != DType::F32 {
         return None;
     }
     if !table.is_autodiff() {

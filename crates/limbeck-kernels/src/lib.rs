@@ -28,6 +28,7 @@ mod linear;
 mod momentum;
 mod norm;
 mod operation;
+mod plain;
 mod precision;
 mod product;
 mod rate;
@@ -50,6 +51,7 @@ pub use head::{
 pub use linear::{FrozenWeight, linear, linear_composed, linear_frozen};
 pub use momentum::{Momentum, MomentumSlot, limit_row_norms};
 pub use norm::{layer_norm, layer_norm_composed, rms_norm, rms_norm_composed};
+pub use plain::with_plain_bodies;
 pub use precision::Precision;
 pub use rate::gemm_rate;
 pub use reduction::sum_of_squares;
