@@ -17,6 +17,7 @@
 
 mod activation;
 mod adamw;
+mod allocator;
 mod attention;
 mod buffer;
 mod device;
@@ -39,6 +40,7 @@ mod vector;
 
 pub use activation::{Activation, activate, activate_composed, gated, gated_composed};
 pub use adamw::{AdamW, AdamWSlot};
+pub use allocator::keep_freed_memory;
 pub use attention::{attend, attention, attention_composed, attention_pattern};
 pub use device::{DeviceError, DeviceName};
 pub use embedding::embedding;

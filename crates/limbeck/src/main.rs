@@ -20,6 +20,7 @@ use progress::Reporter;
 use verb::{Cli, Desk};
 
 fn main() -> ExitCode {
+    limbeck::kernels::keep_freed_memory();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // Wrong usage, `--help` and `--version` alike: clap knows where to print and how to end.

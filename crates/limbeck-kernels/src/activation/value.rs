@@ -83,7 +83,7 @@ impl Function for Gelu {
     #[inline(always)]
     fn both<const FMA: bool>(&self, x: f32) -> (f32, f32) {
         /// `1 / sqrt(2 pi)`.
-        const DENSITY: f32 = 0.398_942_28;
+        const DENSITY: f32 = 0.398_942_3;
         let below = normal::<FMA>(x);
         let half_square = -0.5 * x * x;
         let density = DENSITY * exp::<FMA>(if half_square < -87.0 { -87.0 } else { half_square });
@@ -98,15 +98,15 @@ impl Function for Gelu {
 #[inline(always)]
 fn normal<const FMA: bool>(x: f32) -> f32 {
     const SERIES: [f32; 9] = [
-        -0.822_152_23,
+        -0.822_152_25,
         1.488_515_9,
-        -1.135_203_98,
-        0.278_868_07,
+        -1.135_204,
+        0.278_868_08,
         -0.186_288_06,
         0.096_784_18,
-        0.374_091_96,
-        1.000_023_68,
-        -1.265_512_23,
+        0.374_091_95,
+        1.000_023_7,
+        -1.265_512_2,
     ];
     let y = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
     let t = 1.0 / multiply_add::<FMA>(0.5, y, 1.0);
