@@ -15,6 +15,7 @@
 use rayon::prelude::*;
 
 use crate::KernelError;
+use crate::optimizer::{check_lengths, check_numbers, finite, not_negative, share};
 use crate::vector::{Kernel, dispatch, multiply_add};
 
 /// Elements per piece of work: four arrays of this many floats fit the second-level cache.
@@ -67,22 +68,12 @@ impl AdamW {
     ) -> Result<(), KernelError> {
         self.check(step, gradient_scale)?;
         for slot in slots.iter() {
-            let expected = slot.value.len();
-            for (operand, found) in [
+            let slices = [
                 ("gradient", slot.gradient.len()),
                 ("first moment", slot.first.len()),
                 ("second moment", slot.second.len()),
-            ] {
-                if found != expected {
-                    return Err(KernelError::Shape {
-                        operation: "AdamW",
-                        operand,
-                        dimension: "length",
-                        found,
-                        expected,
-                    });
-                }
-            }
+            ];
+            check_lengths("AdamW", slot.value.len(), &slices)?;
         }
         slots.par_iter_mut().for_each(|slot| {
             let factors = self.factors(step, gradient_scale, slot.decay);
@@ -96,31 +87,19 @@ impl AdamW {
     }
 
     fn check(&self, step: u64, gradient_scale: f32) -> Result<(), KernelError> {
-        let not_negative = |value: f64| value.is_finite() && value >= 0.0;
-        let scale = f64::from(gradient_scale);
-        let rules = [
-            ("step", step as f64, step >= 1, "steps count from 1"),
-            ("gradient scale", scale, scale.is_finite(), "it must be finite"),
-            (
-                "learning rate",
-                self.learning_rate,
-                not_negative(self.learning_rate),
-                "it must be finite and at least 0",
-            ),
-            ("beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "it must be in [0, 1)"),
-            ("beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "it must be in [0, 1)"),
-            ("epsilon", self.epsilon, not_negative(self.epsilon) && self.epsilon > 0.0, "it must be above 0"),
-            (
-                "weight decay",
-                self.weight_decay,
-                not_negative(self.weight_decay),
-                "it must be finite and at least 0",
-            ),
-        ];
-        match rules.into_iter().find(|(_, _, holds, _)| !holds) {
-            Some((name, value, _, rule)) => Err(KernelError::Optimizer { name, value, rule }),
-            None => Ok(()),
-        }
+        let epsilon_holds = self.epsilon.is_finite() && self.epsilon > 0.0;
+        check_numbers(
+            "AdamW",
+            &[
+                ("step", step as f64, step >= 1, "steps count from 1"),
+                finite("gradient scale", f64::from(gradient_scale)),
+                not_negative("learning rate", self.learning_rate),
+                share("beta1", self.beta1),
+                share("beta2", self.beta2),
+                ("epsilon", self.epsilon, epsilon_holds, "it must be above 0"),
+                not_negative("weight decay", self.weight_decay),
+            ],
+        )
     }
 
     fn factors(&self, step: u64, gradient_scale: f32, decay: bool) -> Factors {

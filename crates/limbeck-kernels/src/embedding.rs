@@ -13,7 +13,7 @@ use burn::backend::{Autodiff, DispatchKindConversion, DispatchTensor, Flex};
 use burn::tensor::{DType, Int, Tensor, module};
 
 use crate::buffer::{build, for_rows};
-use crate::flex::{floats, from_floats};
+use crate::flex::{contiguous, floats, from_floats};
 use crate::operation::Values;
 use crate::plain::plain;
 
@@ -39,7 +39,7 @@ fn fused(table: &Tensor<2>, places: &Arc<[usize]>, shape: [usize; 2]) -> Option<
         return None;
     }
     if !table.is_autodiff() {
-        let values = table.clone().try_into_primitive::<Flex>().ok()?.to_contiguous();
+        let values = contiguous(table.clone())?;
         return Some(Tensor::from_primitive::<Flex>(rows_of(&values, places, shape)));
     }
     tracked::<NoCheckpointing>(table, places, shape)

@@ -109,8 +109,10 @@ pub enum KernelError {
         found: String,
     },
     /// A number that steers an optimizer is out of range.
-    #[error("AdamW: {name} is {value}; {rule}")]
+    #[error("{optimizer}: {name} is {value}; {rule}")]
     Optimizer {
+        /// The optimizer, or what else the number is for.
+        optimizer: &'static str,
         /// The name of the number.
         name: &'static str,
         /// Its value.

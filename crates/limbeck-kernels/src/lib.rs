@@ -29,6 +29,7 @@ mod linear;
 mod momentum;
 mod norm;
 mod operation;
+mod optimizer;
 mod plain;
 mod precision;
 mod product;

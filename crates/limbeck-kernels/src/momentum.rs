@@ -15,6 +15,7 @@
 use rayon::prelude::*;
 
 use crate::KernelError;
+use crate::optimizer::{check_lengths, check_numbers, finite, not_negative, share};
 use crate::vector::{Kernel, dispatch, multiply_add};
 
 /// Elements per piece of work: three arrays of this many floats fit the second-level cache.
@@ -58,18 +59,8 @@ impl Momentum {
     pub fn step(&self, gradient_scale: f32, slots: &mut [MomentumSlot<'_>]) -> Result<(), KernelError> {
         self.check(gradient_scale)?;
         for slot in slots.iter() {
-            let expected = slot.value.len();
-            for (operand, found) in [("gradient", slot.gradient.len()), ("velocity", slot.velocity.len())] {
-                if found != expected {
-                    return Err(KernelError::Shape {
-                        operation: "momentum",
-                        operand,
-                        dimension: "length",
-                        found,
-                        expected,
-                    });
-                }
-            }
+            let slices = [("gradient", slot.gradient.len()), ("velocity", slot.velocity.len())];
+            check_lengths("momentum", slot.value.len(), &slices)?;
         }
         slots.par_iter_mut().for_each(|slot| {
             let decay = if slot.decay { self.weight_decay } else { 0.0 };
@@ -89,28 +80,15 @@ impl Momentum {
     }
 
     fn check(&self, gradient_scale: f32) -> Result<(), KernelError> {
-        let not_negative = |value: f64| value.is_finite() && value >= 0.0;
-        let scale = f64::from(gradient_scale);
-        let rules = [
-            ("gradient scale", scale, scale.is_finite(), "it must be finite"),
-            (
-                "learning rate",
-                self.learning_rate,
-                not_negative(self.learning_rate),
-                "it must be finite and at least 0",
-            ),
-            ("momentum", self.momentum, (0.0..1.0).contains(&self.momentum), "it must be in [0, 1)"),
-            (
-                "weight decay",
-                self.weight_decay,
-                not_negative(self.weight_decay),
-                "it must be finite and at least 0",
-            ),
-        ];
-        match rules.into_iter().find(|(_, _, holds, _)| !holds) {
-            Some((name, value, _, rule)) => Err(KernelError::Optimizer { name, value, rule }),
-            None => Ok(()),
-        }
+        check_numbers(
+            "momentum",
+            &[
+                finite("gradient scale", f64::from(gradient_scale)),
+                not_negative("learning rate", self.learning_rate),
+                share("momentum", self.momentum),
+                not_negative("weight decay", self.weight_decay),
+            ],
+        )
     }
 }
 
@@ -163,7 +141,7 @@ pub fn limit_row_norms(values: &mut [f32], columns: usize, limit: f64) -> Result
     }
     if !(limit.is_finite() && limit > 0.0) {
         let rule = "it must be finite and above 0";
-        return Err(KernelError::Optimizer { name: "max-norm", value: limit, rule });
+        return Err(KernelError::Optimizer { optimizer: OPERATION, name: "max-norm", value: limit, rule });
     }
     let rows = (ROWS_PIECE / columns).max(1);
     values.par_chunks_mut(rows * columns).for_each(|piece| {

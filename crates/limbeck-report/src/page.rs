@@ -9,10 +9,10 @@ use crate::section::{
 };
 
 /// Inline, so that the page stands alone.
-pub(crate) const STYLE: &str = include_str!("style.css");
+const STYLE: &str = include_str!("style.css");
 
 /// Nothing may be loaded, whatever the results hold.
-pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /// The report of a run as one HTML page.
 ///
@@ -22,16 +22,7 @@ pub fn render_html(results: &Results) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="generator" content=(format!("limbeck {}", results.limbeck_version));
-                link rel="icon" href="data:,";
-                title { (results.name) " · Limbeck" }
-                style { (PreEscaped(STYLE)) }
-            }
+            (head(&results.name, &results.limbeck_version))
             body {
                 (header(results))
                 main { (sections(results)) }
@@ -40,6 +31,22 @@ pub fn render_html(results: &Results) -> String {
         }
     }
     .into_string()
+}
+
+/// What a browser is told of a page: nothing may be loaded.
+pub(crate) fn head(name: &str, version: &str) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta http-equiv="Content-Security-Policy" content=(POLICY);
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            meta name="generator" content=(format!("limbeck {version}"));
+            link rel="icon" href="data:,";
+            title { (name) " · Limbeck" }
+            style { (PreEscaped(STYLE)) }
+        }
+    }
 }
 
 fn header(results: &Results) -> Markup {

@@ -1,10 +1,10 @@
 //! The page of a reproduction: the paper's figures beside ours.
 
 use limbeck_results::{Claim, ClaimOutcome, CurvePlot, Figure, FigureTable, FigureUnit, Reproduction};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, html};
 
 use crate::format::{self, Unit};
-use crate::page::{POLICY, STYLE};
+use crate::page::head;
 use crate::plot::{LinePlot, Series};
 use crate::section::section;
 
@@ -13,16 +13,7 @@ pub fn render_reproduction(found: &Reproduction) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="generator" content=(format!("limbeck {}", found.limbeck_version));
-                link rel="icon" href="data:,";
-                title { (found.name) " · Limbeck" }
-                style { (PreEscaped(STYLE)) }
-            }
+            (head(&found.name, &found.limbeck_version))
             body {
                 header {
                     p.eyebrow { "Limbeck · reproduction · " (found.paper) }

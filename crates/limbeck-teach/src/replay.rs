@@ -108,12 +108,7 @@ impl Teacher for ReplayTeacher {
     }
 
     fn signal(&self, query: &TeacherQuery<'_>) -> Result<Signal, TeachError> {
-        if let Some(site) = query.sites.first() {
-            return Err(TeachError::Beyond {
-                asked: format!("the values at {site}"),
-                gives: self.capabilities().to_string(),
-            });
-        }
+        query.refuse_sites(&self.capabilities())?;
         let distributions = query.temperatures.iter().map(|temperature| {
             let logits = TeacherLogits::Sparse(self.sparse(query, *temperature)?);
             Ok(Distribution { temperature: Some(*temperature), logits })

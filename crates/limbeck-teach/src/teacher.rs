@@ -118,6 +118,18 @@ pub struct TeacherQuery<'a> {
     pub sites: &'a [Site],
 }
 
+impl TeacherQuery<'_> {
+    /// For a teacher without hidden states: refuses a query that wants some.
+    pub(crate) fn refuse_sites(&self, gives: &Capabilities) -> Result<(), TeachError> {
+        match self.sites.first() {
+            Some(site) => {
+                Err(TeachError::Beyond { asked: format!("the values at {site}"), gives: gives.to_string() })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 /// A teacher's next-token distributions for the n predictions of a query.
 #[derive(Debug)]
 pub struct Distribution {

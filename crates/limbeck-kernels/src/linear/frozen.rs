@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use burn::backend::Flex;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 
-use crate::flex::{floats, from_floats};
-use crate::operation::Values;
+use crate::flex::{contiguous, floats, from_floats};
 use crate::product::{Ready, View};
 use crate::{Precision, linear};
 
@@ -28,11 +27,10 @@ impl FrozenWeight {
     /// Makes a weight ready; `None` where nothing is gained: a tensor of another backend or under autodiff, or a
     /// processor without bfloat16 products.
     pub fn new(weight: &Tensor<2>) -> Option<Self> {
-        if Precision::Bf16.native() != Precision::Bf16 || weight.is_autodiff() || weight.dtype() != DType::F32
-        {
+        if Precision::Bf16.native() != Precision::Bf16 {
             return None;
         }
-        let values = weight.clone().try_into_primitive::<Flex>().ok()?.to_contiguous();
+        let values = contiguous(weight.clone())?;
         let [output, input] = weight.dims();
         let view = View::rows(floats(&values), output, input, input).transposed();
         Some(Self { ready: Arc::new(Ready::new(view)), sizes: [output, input] })
@@ -57,16 +55,12 @@ pub fn linear_frozen<const D: usize>(
     weight: &FrozenWeight,
     bias: Option<&Tensor<1>>,
 ) -> Option<Tensor<D>> {
-    if x.is_autodiff() || x.dtype() != DType::F32 || bias.is_some_and(|bias| bias.is_autodiff()) {
-        return None;
-    }
     let [output, input] = weight.sizes;
     let mut shape = x.shape();
     assert_eq!(x.dims()[D - 1], input, "linear: the last dimension of x and the weight's columns");
-    let plain = |values: Values| values.to_contiguous();
-    let x = plain(x.clone().try_into_primitive::<Flex>().ok()?);
+    let x = contiguous(x.clone())?;
     let bias = match bias {
-        Some(bias) => Some(plain(bias.clone().try_into_primitive::<Flex>().ok()?)),
+        Some(bias) => Some(contiguous(bias.clone())?),
         None => None,
     };
     let rows = shape.num_elements() / input.max(1);

@@ -1,6 +1,7 @@
 //! The fused affine map: with `y = x W^T + b`, the way back is `dx = dy W`, `dW = dy^T x`, `db = sum of dy`.
 
 use burn::tensor::Shape;
+use rayon::prelude::*;
 
 use crate::Precision;
 use crate::buffer::{build, for_rows, piece_rows};
@@ -123,7 +124,6 @@ pub(crate) fn column_sums(values: &[f32], width: usize) -> Vec<f32> {
     let rows = values.len() / width.max(1);
     let piece = piece_rows(width);
     let mut partial = vec![0.0; rows.div_ceil(piece) * width];
-    use rayon::prelude::*;
     let sums = partial.par_chunks_mut(width.max(1));
     sums.zip(values.par_chunks((piece * width).max(1)))
         .for_each(|(sums, values)| dispatch(Columns { sums, values }));

@@ -22,8 +22,8 @@ pub(crate) fn has_bf16() -> bool {
     }
 }
 
-/// `out = a b`, or `out += a b` when `accumulate`. All threads of the rayon pool take part; the order of additions depends on the sizes
-/// and the number of threads, never on timing.
+/// `out = a b`, or `out += a b` when `accumulate`. All threads of the rayon pool take part; the order of additions
+/// depends on the sizes and the number of threads, never on timing.
 pub(crate) fn multiply(
     mut out: Target<'_>,
     a: View<'_>,
@@ -118,4 +118,50 @@ pub(crate) fn multiply_alone(out: &mut [f32], row_stride: usize, a: View<'_>, b:
     let mut out = Target::of(out, a.rows, b.columns, row_stride);
     assert_eq!(a.columns, b.rows, "inner dimensions of a product agree");
     f32::multiply_alone(&mut out, a, b, accumulate);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every layout and odd sizes against the definition; the last two are cut along the inner dimension and along
+    /// the rows.
+    #[test]
+    fn products_of_odd_sizes() {
+        let sizes = [(1, 1, 1), (1, 7, 5), (7, 1, 3), (33, 17, 65), (129, 31, 7), (3, 4097, 5), (8193, 3, 2)];
+        for (m, k, n) in sizes {
+            let a: Vec<f32> = (0..m * k).map(|i| (i % 11) as f32 - 5.0).collect();
+            let b: Vec<f32> = (0..k * n).map(|i| (i % 7) as f32 - 3.0).collect();
+            let expected: Vec<f32> = (0..m * n)
+                .map(|at| (0..k).map(|inner| a[at / n * k + inner] * b[inner * n + at % n]).sum())
+                .collect();
+            let b_turned: Vec<f32> = (0..k * n).map(|at| b[at % k * n + at / k]).collect();
+            let a_turned: Vec<f32> = (0..m * k).map(|at| a[at % m * k + at / m]).collect();
+            let lefts = [View::rows(&a, m, k, k), View::rows(&a_turned, k, m, m).transposed()];
+            let rights = [View::rows(&b, k, n, n), View::rows(&b_turned, n, k, k).transposed()];
+            for left in lefts {
+                for right in rights {
+                    let stride = n + 3;
+                    let mut out = vec![9.0; m * stride];
+                    let mut alone = out.clone();
+                    for accumulate in [false, true] {
+                        let target = Target::of(&mut out, m, n, stride);
+                        multiply(target, left, right, accumulate, Precision::F32);
+                        multiply_alone(&mut alone, stride, left, right, accumulate);
+                    }
+                    for at in 0..m * n {
+                        assert_eq!(out[at / n * stride + at % n], 2.0 * expected[at]);
+                        assert_eq!(alone[at / n * stride + at % n], 2.0 * expected[at]);
+                    }
+                    assert!((0..m - 1).all(|row| out[row * stride + n..(row + 1) * stride] == [9.0; 3]));
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "inside its slice")]
+    fn a_view_past_the_end_is_refused() {
+        let _ = View::rows(&[0.0; 5], 2, 3, 3);
+    }
 }

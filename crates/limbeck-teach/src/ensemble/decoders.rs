@@ -117,12 +117,7 @@ impl Teacher for EnsembleTeacher {
     }
 
     fn signal(&self, query: &TeacherQuery<'_>) -> Result<Signal, TeachError> {
-        if let Some(site) = query.sites.first() {
-            return Err(TeachError::Beyond {
-                asked: format!("the values at {site}"),
-                gives: self.capabilities().to_string(),
-            });
-        }
+        query.refuse_sites(&self.capabilities())?;
         let targets: Vec<u32> = query.positions.iter().map(|at| at.target).collect();
         let columns = self.identity.vocab_size;
         let device = Default::default();
