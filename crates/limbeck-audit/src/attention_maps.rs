@@ -1,12 +1,12 @@
 //! Attention maps of every head on every prompt, and how alike the heads of two networks are by them.
 
 use limbeck_data::progress::Progress;
-use limbeck_eval::numerals::NumeralTask;
+use limbeck_eval::contrast::ContrastTask;
 use limbeck_model::{Capture, Decoder, NoTap, Site, SiteKind};
 use rayon::prelude::*;
 
 use crate::AuditError;
-use crate::sweep::{clean_batch, read};
+use crate::rows::{clean_batch, read};
 
 /// Attention maps, prompt by prompt, so that means over any resample of prompts can be taken.
 ///
@@ -37,7 +37,7 @@ impl AttentionMaps {
     /// [`AuditError::Cancelled`] on request; [`AuditError::Site`] when the decoder hands no pattern over.
     pub fn measure(
         decoder: &Decoder,
-        task: &NumeralTask,
+        task: &ContrastTask,
         batch_size: usize,
         progress: &dyn Progress,
     ) -> Result<AttentionMaps, AuditError> {

@@ -2,7 +2,8 @@
 
 use limbeck_data::progress::Progress;
 use limbeck_eval::Encode;
-use limbeck_eval::numerals::{NumeralTask, generate};
+use limbeck_eval::contrast::ContrastTask;
+use limbeck_eval::numerals::generate;
 use limbeck_model::Decoder;
 use limbeck_results::{Alignment, Audit, Brittleness, BrittlenessOf, NetworkAudit};
 use limbeck_stats::Bootstrap;
@@ -39,8 +40,8 @@ pub fn audit(
 ) -> Result<Audit, AuditError> {
     config.check()?;
     let task = generate(teacher.tokenizer, &config.numerals())?;
-    for (start, reason) in &task.left_out {
-        progress.note(&format!("numerals: no sequence starts at {start}: {reason}"));
+    for (what, reason) in &task.left_out {
+        progress.note(&format!("{}: {what} left out: {reason}", task.name));
     }
     let measure = |name, subject: Subject| -> Result<Measured, AuditError> {
         same_tokens(name, subject, teacher, &task)?;
@@ -61,7 +62,7 @@ pub fn audit(
     let (baseline_audit, baseline_brittleness) =
         baseline.map(|measured| (measured.audit, measured.brittleness)).unzip();
     Ok(Audit {
-        task: config.task.name().to_owned(),
+        task: task.name.clone(),
         prompts: task.len(),
         teacher: taught.audit,
         student: student.audit,
@@ -92,7 +93,7 @@ impl Measured {
     fn new(
         name: &str,
         decoder: &Decoder,
-        task: &NumeralTask,
+        task: &ContrastTask,
         config: &AuditConfig,
         progress: &dyn Progress,
     ) -> Result<Measured, AuditError> {
@@ -134,7 +135,7 @@ fn same_tokens(
     name: &'static str,
     subject: Subject,
     teacher: Subject,
-    task: &NumeralTask,
+    task: &ContrastTask,
 ) -> Result<(), AuditError> {
     for prompt in task.prompts() {
         let (first, second) =

@@ -1,6 +1,6 @@
 //! Influence of every head and MLP: how much of the logit difference goes when it is removed.
 
-use limbeck_eval::numerals::NumeralTask;
+use limbeck_eval::contrast::ContrastTask;
 use limbeck_results::{Component, ComponentKind, NetworkAudit};
 use limbeck_stats::Bootstrap;
 
@@ -43,7 +43,7 @@ pub fn components(sweep: &Sweep, bootstrap: &Bootstrap) -> Result<Vec<Component>
 /// As [`components`], and [`AuditError::Mismatch`] when the sweep is not of this task's prompts.
 pub fn network_audit(
     sweep: &Sweep,
-    task: &NumeralTask,
+    task: &ContrastTask,
     bootstrap: &Bootstrap,
 ) -> Result<NetworkAudit, AuditError> {
     if sweep.prompts() != task.len() {

@@ -5,6 +5,7 @@
 //! and [`alignment`] together with attention maps and residual streams. [`audit`] does it all.
 
 mod alignment;
+mod answers;
 mod attention_maps;
 mod audit;
 mod brittleness;
@@ -13,7 +14,9 @@ mod eigen;
 mod error;
 mod influence;
 mod matching;
+mod means;
 mod residual;
+mod rows;
 mod sweep;
 
 pub use alignment::{AlignmentInput, alignment};

@@ -3,14 +3,14 @@
 
 use burn::tensor::{Tensor, TensorData};
 use limbeck_data::progress::Progress;
-use limbeck_eval::numerals::NumeralTask;
+use limbeck_eval::contrast::ContrastTask;
 use limbeck_model::{Decoder, NoTap};
 use rayon::prelude::*;
 
 use crate::AuditError;
 use crate::attention_maps::dot;
 use crate::eigen::{Eigen, jacobi, largest};
-use crate::sweep::{clean_batch, read};
+use crate::rows::{clean_batch, read};
 
 /// Directions compared (variant B: k = 3).
 const DIRECTIONS: usize = 3;
@@ -43,7 +43,7 @@ impl ResidualStreams {
     /// [`AuditError::Cancelled`] on request, [`AuditError::Read`] when values cannot be read back.
     pub fn measure(
         decoder: &Decoder,
-        task: &NumeralTask,
+        task: &ContrastTask,
         batch_size: usize,
         progress: &dyn Progress,
     ) -> Result<ResidualStreams, AuditError> {
@@ -191,7 +191,7 @@ fn overlap(e: &Eigen, f: &Eigen, cross: &[f64], scale: impl Fn(usize) -> f64) ->
 /// Hands over every block's residual stream, `[prompts * positions, d_model]`, batch by batch.
 fn each_stream(
     decoder: &Decoder,
-    task: &NumeralTask,
+    task: &ContrastTask,
     batch_size: usize,
     progress: &dyn Progress,
     see: &mut dyn FnMut(usize, Tensor<2>, usize) -> Result<(), AuditError>,

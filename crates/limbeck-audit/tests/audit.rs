@@ -9,9 +9,8 @@ use limbeck_audit::{
     alignment, audit, brittleness, components, severity_difference, sweep,
 };
 use limbeck_data::progress::Silent;
-use limbeck_eval::numerals::{
-    NumeralTask, NumeralsOptions, TrainingOptions, closed_vocabulary, generate, training_sets,
-};
+use limbeck_eval::contrast::ContrastTask;
+use limbeck_eval::numerals::{NumeralsOptions, TrainingOptions, closed_vocabulary, generate, training_sets};
 use limbeck_eval::{Encode, EvalError, EvaluationOptions, Networks, evaluate, verdict};
 use limbeck_model::{
     Action, Capture, Decoder, DecoderConfig, Intervention, Interventions, NoTap, Parameter, Site, SiteKind,
@@ -43,7 +42,7 @@ fn words() -> Words {
     Words(closed_vocabulary())
 }
 
-fn task() -> NumeralTask {
+fn task() -> ContrastTask {
     generate(&words(), &NumeralsOptions { per_template: 8, ..NumeralsOptions::default() }).unwrap()
 }
 
@@ -93,7 +92,7 @@ fn noisy(decoder: &Decoder, std: f64, seed: u64) -> Decoder {
 struct Measured(AttentionMaps, ResidualStreams, Sweep);
 
 impl Measured {
-    fn new(decoder: &Decoder, task: &NumeralTask) -> Measured {
+    fn new(decoder: &Decoder, task: &ContrastTask) -> Measured {
         Measured(
             AttentionMaps::measure(decoder, task, 5, &Silent).unwrap(),
             ResidualStreams::measure(decoder, task, 5, &Silent).unwrap(),
@@ -181,7 +180,7 @@ fn the_sweep_equals_whole_forward_passes() {
                     let rows = values.chunks(group.length * vocab).zip(&group.prompts);
                     rows.map(|(row, prompt)| {
                         let last = &row[row.len() - vocab..];
-                        f64::from(last[prompt.right as usize] - last[prompt.wrong as usize])
+                        f64::from(last[prompt.right[0] as usize] - last[prompt.wrong[0] as usize])
                     })
                     .collect()
                 };

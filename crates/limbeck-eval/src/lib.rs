@@ -5,6 +5,7 @@
 //! comparisons, and [`verdict`] says what they amount to.
 
 pub mod classes;
+pub mod contrast;
 mod encode;
 mod error;
 mod evaluation;

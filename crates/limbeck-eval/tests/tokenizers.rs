@@ -18,9 +18,12 @@ fn the_closed_vocabulary_expresses_the_task() {
     let task =
         generate(&tokenizer, &NumeralsOptions { per_template: 16, ..NumeralsOptions::default() }).unwrap();
     assert_eq!((task.len(), task.groups.len(), task.left_out.len()), (48, 3, 0));
-    let prompt = task.prompts().find(|prompt| prompt.start == 8).unwrap();
-    assert_eq!(tokenizer.decode(&[prompt.right]).unwrap(), "12");
-    assert_eq!(tokenizer.decode(&[prompt.wrong]).unwrap(), "11");
+    let prompt = task
+        .prompts()
+        .find(|prompt| prompt.text.contains(" in 11 ") && prompt.text.contains(" in 8 "))
+        .unwrap();
+    assert_eq!(tokenizer.decode(&prompt.right).unwrap(), "12");
+    assert_eq!(tokenizer.decode(&prompt.wrong).unwrap(), "11");
     // Four sentences of five words and a question of three.
     assert!(task.groups.iter().all(|group| group.length == 23));
     let sets =

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::NAMES;
 use super::layout::{even_words, express, layout, number_width, wants_words};
 use super::sentences::{ANIMALS, COLOURS, Distractors, Template, sentence};
+use crate::contrast::{ContrastGroup, ContrastPrompt, ContrastTask};
 use crate::{Encode, EvalError};
 
 /// How many random sequences are drawn before a corrupted prompt is given up.
@@ -51,65 +52,6 @@ impl Default for NumeralsOptions {
     }
 }
 
-/// One prompt, whole and corrupted.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NumeralPrompt {
-    /// Tokens of the clean prompt; the answer is predicted at the last one.
-    pub clean: Vec<u32>,
-    /// The same prompt with random numbers in place of the sequence; as long as `clean`.
-    pub corrupted: Vec<u32>,
-    /// Token of the right next number (the first one in which it differs from the last number shown).
-    pub right: u32,
-    /// Token of the last number shown, at the same place.
-    pub wrong: u32,
-    /// First number of the sequence.
-    pub start: u32,
-    /// The clean prompt as text.
-    pub text: String,
-    /// The corrupted prompt as text.
-    pub corrupted_text: String,
-}
-
-/// Prompts in which every position has the same part in the sentence, so that means per position make sense.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PromptGroup {
-    /// Their template.
-    pub template: Template,
-    /// Their length in tokens.
-    pub length: usize,
-    /// The prompts, at least one.
-    pub prompts: Vec<NumeralPrompt>,
-    /// Corrupted prompts to take means over: those of `prompts`, and as many more as make 32, for a mean over
-    /// two or three of them would still be about their numbers.
-    pub corrupted: Vec<Vec<u32>>,
-}
-
-/// The task for one tokenizer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NumeralTask {
-    /// Prompts by template and layout.
-    pub groups: Vec<PromptGroup>,
-    /// Starts that this tokenizer cannot express, and why.
-    pub left_out: Vec<(u32, String)>,
-}
-
-impl NumeralTask {
-    /// Number of prompts.
-    pub fn len(&self) -> usize {
-        self.groups.iter().map(|group| group.prompts.len()).sum()
-    }
-
-    /// Whether there are no prompts (never so for a task that [`generate`] made).
-    pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
-    }
-
-    /// All prompts, group by group.
-    pub fn prompts(&self) -> impl Iterator<Item = &NumeralPrompt> {
-        self.groups.iter().flat_map(|group| &group.prompts)
-    }
-}
-
 /// Makes the prompts of the number-sequence task.
 ///
 /// Names are those that the tokenizer writes in the same number of tokens. In the corrupted prompt every number
@@ -120,7 +62,7 @@ impl NumeralTask {
 /// # Errors
 /// [`EvalError::Option`] for options that make no prompt; [`EvalError::Inexpressible`] when the tokenizer lacks
 /// names or can express none of the starts.
-pub fn generate(tokenizer: &dyn Encode, options: &NumeralsOptions) -> Result<NumeralTask, EvalError> {
+pub fn generate(tokenizer: &dyn Encode, options: &NumeralsOptions) -> Result<ContrastTask, EvalError> {
     check(options)?;
     let list: Vec<&str> = match &options.names {
         Some(names) => names.iter().map(String::as_str).collect(),
@@ -200,29 +142,30 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn task(&self) -> Result<NumeralTask, EvalError> {
-        let mut left_out = Vec::new();
+    fn task(&self) -> Result<ContrastTask, EvalError> {
+        let mut left_out: Vec<(String, String)> = Vec::new();
         let mut starts = Vec::new();
         for &start in &self.options.starts {
             let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
             match self.prompt(self.options.templates[0], start, &mut rng)? {
                 Ok(_) => starts.push(start),
-                Err(reason) => left_out.push((start, reason)),
+                Err(reason) => left_out.push((format!("start {start}"), reason)),
             }
         }
         if starts.is_empty() {
-            let reason =
-                left_out.first().map(|(start, why)| format!("start {start}: {why}")).unwrap_or_default();
+            let reason = left_out.first().map(|(start, why)| format!("{start}: {why}")).unwrap_or_default();
             return Err(EvalError::Inexpressible { task: "numerals", reason });
         }
-        let mut groups: BTreeMap<(Template, Vec<usize>), Vec<NumeralPrompt>> = BTreeMap::new();
+        let mut groups: BTreeMap<(Template, Vec<usize>), Vec<(u32, ContrastPrompt)>> = BTreeMap::new();
         for (index, &template) in self.options.templates.iter().enumerate() {
             let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
             rng.set_stream(index as u64 + 1);
             for i in 0..self.options.per_template {
                 let start = starts[i % starts.len()];
                 match self.prompt(template, start, &mut rng)? {
-                    Ok((layout, prompt)) => groups.entry((template, layout)).or_default().push(prompt),
+                    Ok((layout, prompt)) => {
+                        groups.entry((template, layout)).or_default().push((start, prompt));
+                    }
                     Err(reason) => {
                         return Err(EvalError::Inexpressible {
                             task: "numerals",
@@ -233,14 +176,22 @@ impl Maker<'_> {
             }
         }
         let groups = groups.into_iter().enumerate().map(|(index, ((template, layout), prompts))| {
-            Ok(PromptGroup {
-                template,
+            Ok(ContrastGroup {
+                name: format!(
+                    "{} in, {} tokens",
+                    template.verb(),
+                    layout.last().map_or(0, |end| end + self.leading.len())
+                ),
                 length: layout.last().map_or(0, |end| end + self.leading.len()),
                 corrupted: self.corrupted(index, template, &layout, &prompts)?,
-                prompts,
+                prompts: prompts.into_iter().map(|(_, prompt)| prompt).collect(),
             })
         });
-        Ok(NumeralTask { groups: groups.collect::<Result<_, EvalError>>()?, left_out })
+        Ok(ContrastTask {
+            name: "numerals".to_owned(),
+            groups: groups.collect::<Result<_, EvalError>>()?,
+            left_out,
+        })
     }
 
     /// The corrupted prompts of a group, made up to [`FEWEST_CORRUPTED`].
@@ -249,9 +200,10 @@ impl Maker<'_> {
         index: usize,
         template: Template,
         layout: &[usize],
-        prompts: &[NumeralPrompt],
+        prompts: &[(u32, ContrastPrompt)],
     ) -> Result<Vec<Vec<u32>>, EvalError> {
-        let mut corrupted: Vec<Vec<u32>> = prompts.iter().map(|prompt| prompt.corrupted.clone()).collect();
+        let mut corrupted: Vec<Vec<u32>> =
+            prompts.iter().map(|(_, prompt)| prompt.corrupted.clone()).collect();
         let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
         // A stream of its own, past those of the templates.
         rng.set_stream((1 << 32) + index as u64);
@@ -259,7 +211,7 @@ impl Maker<'_> {
             if corrupted.len() >= FEWEST_CORRUPTED {
                 break;
             }
-            let start = prompts[draw % prompts.len()].start;
+            let start = prompts[draw % prompts.len()].0;
             if let Ok((found, prompt)) = self.prompt(template, start, &mut rng)?
                 && found == layout
             {
@@ -275,7 +227,7 @@ impl Maker<'_> {
         template: Template,
         start: u32,
         rng: &mut ChaCha8Rng,
-    ) -> Result<Result<(Vec<usize>, NumeralPrompt), String>, EvalError> {
+    ) -> Result<Result<(Vec<usize>, ContrastPrompt), String>, EvalError> {
         let shown = self.options.shown;
         let names: Vec<&str> = self.names.choose_multiple(rng, shown + 1).copied().collect();
         let numbers: Vec<u32> = (start..).take(shown).collect();
@@ -312,12 +264,11 @@ impl Maker<'_> {
         if clean_ids.len() != corrupted_ids.len() {
             return Ok(Err("clean and corrupted prompt differ in length".to_owned()));
         }
-        let prompt = NumeralPrompt {
+        let prompt = ContrastPrompt {
             clean: clean_ids,
             corrupted: corrupted_ids,
-            right: expressed.right,
-            wrong: expressed.wrong,
-            start,
+            right: vec![expressed.right],
+            wrong: vec![expressed.wrong],
             text,
             corrupted_text,
         };

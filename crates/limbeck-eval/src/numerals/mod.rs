@@ -17,7 +17,7 @@ mod tests;
 mod training;
 mod training_words;
 
-pub use generation::{NumeralPrompt, NumeralTask, NumeralsOptions, PromptGroup, generate};
+pub use generation::{NumeralsOptions, generate};
 pub use names::NAMES;
 pub use sentences::{Distractors, Template};
 pub use training::{TrainingOptions, TrainingSets, training_sets};

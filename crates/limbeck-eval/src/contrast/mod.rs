@@ -1,0 +1,65 @@
+//! Contrast tasks: clean and corrupted prompts, each with right and wrong answers at its last position.
+//!
+//! The score of a network on a prompt is the logit difference `LD = mean logit(right) - mean logit(wrong)` at the
+//! last position. Everything an audit does is said in terms of what it does to `LD`. Each task has a module that
+//! makes its prompts for any tokenizer; the audit sees a [`ContrastTask`] only.
+
+/// One prompt, clean and corrupted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContrastPrompt {
+    /// Tokens of the clean prompt; the answer is predicted at the last one.
+    pub clean: Vec<u32>,
+    /// The same prompt without what tells the answer; as long as `clean`, every position in the same part.
+    pub corrupted: Vec<u32>,
+    /// Tokens of right answers, at least one; their logits are averaged.
+    pub right: Vec<u32>,
+    /// Tokens of wrong answers, at least one, none of them right.
+    pub wrong: Vec<u32>,
+    /// The clean prompt as text.
+    pub text: String,
+    /// The corrupted prompt as text.
+    pub corrupted_text: String,
+}
+
+/// Prompts of one length in which every position has the same part in the sentence, so that means per position
+/// make sense.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContrastGroup {
+    /// What they have in common, such as the template.
+    pub name: String,
+    /// Their length in tokens.
+    pub length: usize,
+    /// The prompts, at least one.
+    pub prompts: Vec<ContrastPrompt>,
+    /// Corrupted prompts to take means over: those of `prompts` first, in their order, and more where a mean over
+    /// so few would still be about their contents.
+    pub corrupted: Vec<Vec<u32>>,
+}
+
+/// A task for one tokenizer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContrastTask {
+    /// Its name, as recipes say it.
+    pub name: String,
+    /// Prompts by template and layout.
+    pub groups: Vec<ContrastGroup>,
+    /// What this tokenizer cannot express, each with the reason.
+    pub left_out: Vec<(String, String)>,
+}
+
+impl ContrastTask {
+    /// Number of prompts.
+    pub fn len(&self) -> usize {
+        self.groups.iter().map(|group| group.prompts.len()).sum()
+    }
+
+    /// Whether there are no prompts (never so for a task that its module made).
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All prompts, group by group.
+    pub fn prompts(&self) -> impl Iterator<Item = &ContrastPrompt> {
+        self.groups.iter().flat_map(|group| &group.prompts)
+    }
+}
