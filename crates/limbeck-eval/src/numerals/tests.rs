@@ -147,7 +147,7 @@ fn the_papers_prompt() {
     let words: Vec<&str> = prompt.text.split(' ').collect();
     assert_eq!(words.len(), 4 * 4 + 3);
     assert_eq!((words[1], words[2], words[3]), ("done", "in", "1."));
-    let starts: BTreeSet<u32> = task.prompts().map(|prompt| start(prompt)).collect();
+    let starts: BTreeSet<u32> = task.prompts().map(start).collect();
     assert_eq!(starts, (1..=8).collect());
 }
 

@@ -1,0 +1,94 @@
+//! What was measured inside the networks.
+
+mod alignment;
+mod brittleness;
+
+pub use alignment::{Alignment, Match};
+pub use brittleness::{Brittleness, BrittlenessOf};
+
+use limbeck_stats::{Estimate, number};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The audit of teacher, student and baseline on one task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Audit {
+    /// Name of the task, such as `numerals`.
+    pub task: String,
+    /// Clean prompts measured.
+    pub prompts: usize,
+    /// Influence of every component of the teacher.
+    pub teacher: NetworkAudit,
+    /// Influence of every component of the student.
+    pub student: NetworkAudit,
+    /// Influence of every component of the baseline; absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<NetworkAudit>,
+    /// How alike student and teacher are inside.
+    pub alignment: Alignment,
+    /// The same between baseline and teacher.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_alignment: Option<Alignment>,
+    /// How much each network leans on single components.
+    pub brittleness: BrittlenessOf,
+}
+
+/// One network on the task: whole, and with each component removed in turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NetworkAudit {
+    /// Blocks of the decoder.
+    pub layers: usize,
+    /// Query heads per block.
+    pub heads: usize,
+    /// Share of prompts answered right, in `[0, 1]`.
+    pub accuracy: Estimate,
+    /// Mean logit difference between right and wrong answer, whole network, in logits.
+    pub logit_difference: Estimate,
+    /// Share of prompts whose logit difference is positive, in `[0, 1]`.
+    pub preference: Estimate,
+    /// Every head and MLP, by layer, heads before the MLP.
+    pub components: Vec<Component>,
+}
+
+/// Whether a component is an attention head or an MLP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ComponentKind {
+    /// One query head, ablated at `hook_z`.
+    Head,
+    /// One MLP, ablated at `hook_mlp_out`.
+    Mlp,
+}
+
+/// The effect of removing one component by mean ablation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Component {
+    /// Head or MLP.
+    pub kind: ComponentKind,
+    /// Block it is in, from 0.
+    pub layer: usize,
+    /// Query head, from 0; absent for an MLP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<usize>,
+    /// `100 * LD_ablated / LD_full`, in percent.
+    #[serde(with = "number")]
+    #[schemars(with = "Option<f64>")]
+    pub score: f64,
+    /// `100 - score`, in percentage points, with its bootstrap interval over prompts.
+    pub drop: Estimate,
+}
+
+impl Component {
+    /// The usual short name: `7.11` for a head, `MLP 3` for an MLP.
+    pub fn label(&self) -> String {
+        component_label(self.layer, self.head)
+    }
+}
+
+/// The usual short name of a component: `7.11` for a head, `MLP 3` for an MLP.
+pub fn component_label(layer: usize, head: Option<usize>) -> String {
+    match head {
+        Some(head) => format!("{layer}.{head}"),
+        None => format!("MLP {layer}"),
+    }
+}
