@@ -8,11 +8,10 @@ use limbeck_model::Decoder;
 use limbeck_results::{Alignment, Audit, Brittleness, BrittlenessOf, NetworkAudit};
 use limbeck_stats::Bootstrap;
 
-use crate::alignment::{AlignmentInput, alignment};
 use crate::brittleness::{brittleness, severity_difference};
 use crate::influence::network_audit;
 use crate::sweep::{Ablation, Sweep, sweep};
-use crate::{AttentionMaps, AuditConfig, AuditError, ResidualStreams};
+use crate::{AlignmentInput, AttentionMaps, AuditConfig, AuditError, ResidualStreams, alignment};
 
 /// A network with what reads its text.
 #[derive(Clone, Copy)]
@@ -69,6 +68,10 @@ pub fn audit(
         baseline: baseline_audit,
         alignment,
         baseline_alignment,
+        similarity: None,
+        baseline_similarity: None,
+        roles: None,
+        baseline_roles: None,
         brittleness: BrittlenessOf {
             teacher: taught.brittleness,
             student: student.brittleness,

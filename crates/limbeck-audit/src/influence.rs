@@ -59,5 +59,6 @@ pub fn network_audit(
         logit_difference: bootstrap.mean(&sweep.full)?,
         preference: bootstrap.mean(&prefers)?,
         components: components(sweep, bootstrap)?,
+        head_descriptions: None,
     })
 }

@@ -4,28 +4,23 @@
 //! else is computed from what that does to the logit difference: [`components`] (influence), [`brittleness`],
 //! and [`alignment`] together with attention maps and residual streams. [`audit`] does it all.
 
-mod alignment;
 mod answers;
-mod attention_maps;
 mod audit;
 mod brittleness;
 mod config;
-mod eigen;
 mod error;
 mod influence;
-mod matching;
 mod means;
-mod residual;
 mod rows;
+mod similarity;
 mod sweep;
 
-pub use alignment::{AlignmentInput, alignment};
-pub use attention_maps::AttentionMaps;
 pub use audit::{Subject, audit};
 pub use brittleness::{brittleness, severity_difference};
 pub use config::{AuditConfig, Task};
 pub use error::AuditError;
 pub use influence::{components, network_audit};
-pub use matching::{AlignmentParts, Pairing, alignment_parts};
-pub use residual::ResidualStreams;
+pub use similarity::{
+    AlignmentInput, AlignmentParts, AttentionMaps, Pairing, ResidualStreams, alignment, alignment_parts,
+};
 pub use sweep::{Ablation, Sweep, sweep};

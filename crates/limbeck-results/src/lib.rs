@@ -11,8 +11,10 @@ mod reproduction;
 mod run;
 
 pub use audit::{
-    Alignment, Audit, Brittleness, BrittlenessOf, Component, ComponentKind, Match, NetworkAudit,
-    component_label,
+    Alignment, AlignmentVariant, Audit, Brittleness, BrittlenessOf, Component, ComponentKind, Counterpart,
+    Flow, HeadDescription, HeadPattern, Heads, Link, Match, MeasuredSimilarity, NetworkAudit, PatternScore,
+    PermutationTest, Role, RoleCount, RoleRule, Roles, Similarity, SimilarityMeasure, Standing, StudentRole,
+    TeacherRole, VariantAlignment, component_label,
 };
 pub use evaluation::{Comparison, Condition, Evaluation, StudentScores, TeacherScores};
 pub use limbeck_stats::{Estimate, Finding};

@@ -65,6 +65,7 @@ fn what_is_not_a_number_is_null_and_reads_back() {
         influence: estimate(),
         influence_weighted_similarity: estimate(),
         bound: (f64::NAN, 0.9),
+        permutation: None,
         matches: vec![Match {
             teacher: "0.0".into(),
             student: "0.0".into(),

@@ -76,6 +76,7 @@ fn network(layers: usize, heads: usize, sharpness: f64, seed: u64) -> NetworkAud
         logit_difference: around(6.41, 0.35),
         preference: around(0.985, 0.012),
         components,
+        head_descriptions: None,
     }
 }
 
@@ -123,6 +124,7 @@ fn alignment(teacher: &NetworkAudit, student: &NetworkAudit, similarity: f64) ->
         influence: around(0.991, 0.003),
         influence_weighted_similarity: around(similarity - 0.05, 0.02),
         bound: (similarity - 2.0 / matches.len() as f64, similarity),
+        permutation: None,
         matches,
     }
 }
@@ -137,6 +139,10 @@ pub fn audit(layers: usize, heads: usize) -> Audit {
         prompts: 512,
         alignment: alignment(&teacher, &student, 0.91),
         baseline_alignment: Some(alignment(&teacher, &baseline, 0.74)),
+        similarity: None,
+        baseline_similarity: None,
+        roles: None,
+        baseline_roles: None,
         brittleness: BrittlenessOf {
             teacher: brittleness(&teacher),
             student: brittleness(&student),

@@ -4,9 +4,9 @@ use limbeck_stats::{Estimate, number};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ComponentKind;
+use super::{ComponentKind, PermutationTest};
 
-/// Alignment of a student with its teacher (Haskins & Adams 2025, variant B).
+/// Alignment of a student with its teacher (Haskins & Adams 2025; variant B where nothing else is said).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Alignment {
     /// `A = mean over pairs of S(s,t) * (1 - |I_s - I_t|)`.
@@ -21,7 +21,10 @@ pub struct Alignment {
     #[serde(with = "number::pair")]
     #[schemars(with = "(Option<f64>, Option<f64>)")]
     pub bound: (f64, f64),
-    /// Every teacher component and the student component most like it.
+    /// How the same student scores with its components shuffled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permutation: Option<PermutationTest>,
+    /// The matched pairs: in variant B every teacher component and the student component most like it.
     pub matches: Vec<Match>,
 }
 
@@ -30,7 +33,7 @@ pub struct Alignment {
 pub struct Match {
     /// Label of the teacher component, as [`Component::label`] gives it.
     pub teacher: String,
-    /// Label of the most similar student component of the same kind.
+    /// Label of its match, a student component of the same kind.
     pub student: String,
     /// Head or MLP.
     pub kind: ComponentKind,

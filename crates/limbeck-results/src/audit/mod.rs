@@ -2,9 +2,18 @@
 
 mod alignment;
 mod brittleness;
+mod heads;
+mod roles;
+mod similarity;
 
 pub use alignment::{Alignment, Match};
 pub use brittleness::{Brittleness, BrittlenessOf};
+pub use heads::{HeadDescription, HeadPattern, Heads, PatternScore};
+pub use roles::{Counterpart, Flow, Role, RoleCount, RoleRule, Roles, Standing, StudentRole, TeacherRole};
+pub use similarity::{
+    AlignmentVariant, Link, MeasuredSimilarity, PermutationTest, Similarity, SimilarityMeasure,
+    VariantAlignment,
+};
 
 use limbeck_stats::{Estimate, number};
 use schemars::JsonSchema;
@@ -29,6 +38,18 @@ pub struct Audit {
     /// The same between baseline and teacher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_alignment: Option<Alignment>,
+    /// Similarity of the student's components with the teacher's by every measure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub similarity: Option<Similarity>,
+    /// The same between baseline and teacher.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_similarity: Option<Similarity>,
+    /// What became of each of the teacher's components in the student.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Roles>,
+    /// The same in the baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_roles: Option<Roles>,
     /// How much each network leans on single components.
     pub brittleness: BrittlenessOf,
 }
@@ -48,6 +69,9 @@ pub struct NetworkAudit {
     pub preference: Estimate,
     /// Every head and MLP, by layer, heads before the MLP.
     pub components: Vec<Component>,
+    /// What each head does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_descriptions: Option<Heads>,
 }
 
 /// Whether a component is an attention head or an MLP.

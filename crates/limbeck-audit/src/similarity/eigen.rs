@@ -4,7 +4,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::attention_maps::dot;
+use super::attention_maps::dot;
 
 /// Rounds of Jacobi rotations after which a matrix is diagonal for any purpose.
 const SWEEPS: usize = 60;

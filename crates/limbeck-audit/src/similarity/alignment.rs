@@ -3,8 +3,8 @@
 use limbeck_results::{Alignment, Match, component_label};
 use limbeck_stats::Bootstrap;
 
+use super::matching::{AlignmentParts, Pairing, alignment_parts, pair};
 use crate::influence::component;
-use crate::matching::{AlignmentParts, Pairing, alignment_parts, pair};
 use crate::{AttentionMaps, AuditError, ResidualStreams, Sweep};
 
 /// What the alignment needs of each network, measured on the same prompts.
@@ -83,6 +83,7 @@ pub fn alignment(
         influence,
         influence_weighted_similarity,
         bound: parts.bound,
+        permutation: None,
         matches: matches.collect(),
     })
 }

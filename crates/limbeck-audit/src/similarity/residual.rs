@@ -7,9 +7,9 @@ use limbeck_eval::contrast::ContrastTask;
 use limbeck_model::{Decoder, NoTap};
 use rayon::prelude::*;
 
+use super::attention_maps::dot;
+use super::eigen::{Eigen, jacobi, largest};
 use crate::AuditError;
-use crate::attention_maps::dot;
-use crate::eigen::{Eigen, jacobi, largest};
 use crate::rows::{clean_batch, read};
 
 /// Directions compared (variant B: k = 3).
