@@ -60,5 +60,7 @@ pub fn network_audit(
         preference: bootstrap.mean(&prefers)?,
         components: components(sweep, bootstrap)?,
         head_descriptions: None,
+        groups: Vec::new(),
+        attribution: None,
     })
 }

@@ -125,6 +125,71 @@ fn the_pieces_of_a_forward_pass_make_the_whole() {
 }
 
 #[test]
+fn a_pass_taken_up_in_the_middle_ends_at_the_last_positions() {
+    for decoder in decoders() {
+        let batch = TokenBatch::new(&prompts(), &decoder.device()).unwrap();
+        let rows = |x: Tensor<3>| {
+            let (width, values) = (x.dims()[2], values(x));
+            let last = batch.last_positions().into_iter();
+            last.flat_map(|at| values[at * width..(at + 1) * width].to_vec()).collect::<Vec<f32>>()
+        };
+        let [pre, mid] = [SiteKind::ResidPre, SiteKind::ResidMid].map(|kind| Site::block(1, kind));
+        let mut seen = Capture::new([pre, mid]);
+        let embedded = decoder.embed(&batch, &mut NoTap);
+        let whole = decoder.run_blocks(0..3, embedded.clone(), &mut seen);
+        let last = |first, resid| values(decoder.run_to_last(first, resid, &batch.lengths));
+        let expected = rows(whole.clone());
+        close(&last(0, embedded), &expected, 1e-4);
+        close(&last(1, seen.get3(pre).unwrap()), &expected, 1e-4);
+        close(&last(2, decoder.run_from_mid(1, seen.get3(mid).unwrap())), &expected, 1e-4);
+        assert_eq!(last(3, whole), expected);
+    }
+}
+
+#[test]
+fn the_summands_of_the_residual_stream_make_its_final_norm() {
+    for decoder in decoders() {
+        let config = decoder.config().clone();
+        let batch = TokenBatch::new(&prompts(), &decoder.device()).unwrap();
+        let sites = Site::all(3, config.family == Family::Gpt2);
+        let mut seen = Capture::new(sites.clone());
+        let whole = decoder.embed(&batch, &mut seen);
+        let whole = decoder.run_blocks(0..3, whole, &mut seen);
+        let mut parts = vec![];
+        for site in sites {
+            match (site.kind, site.block) {
+                (SiteKind::Embed | SiteKind::PosEmbed, _) => parts.push(seen.get3(site).unwrap()),
+                (SiteKind::Z, Some(block)) => {
+                    let z = seen.get4(site).unwrap().reshape([3, 8, config.n_heads * config.d_head]);
+                    for head in 0..config.n_heads {
+                        let z = z.clone().narrow(2, head * config.d_head, config.d_head);
+                        parts.push(decoder.project_heads(block, head..head + 1, z));
+                    }
+                    parts.extend(decoder.attention_bias(block).map(|bias| bias.unsqueeze::<3>()));
+                }
+                (SiteKind::MlpPost, Some(block)) => {
+                    // In two pieces; the bias is what is missing from the output.
+                    let post = seen.get3(site).unwrap();
+                    let out = seen.get3(Site::block(block, SiteKind::MlpOut)).unwrap();
+                    let [first, rest] = [0..7, 7..config.d_mlp].map(|range| {
+                        let post = post.clone().narrow(2, range.start, range.len());
+                        decoder.project_neurons(block, range, post)
+                    });
+                    parts.push(out - first.clone() - rest.clone());
+                    parts.extend([first, rest]);
+                }
+                _ => {}
+            }
+        }
+        let norms = parts.into_iter().map(|part| decoder.finish_part(part, whole.clone()));
+        let bias = decoder.final_bias().map(|bias| bias.unsqueeze::<3>().expand([3, 8, 32]));
+        let sum = norms.reduce(|a, b| a + b).unwrap();
+        let sum = bias.map_or(sum.clone(), |bias| sum + bias);
+        close(&values(sum), &values(decoder.finish(whole, &mut NoTap)), 1e-4);
+    }
+}
+
+#[test]
 fn every_site_is_met_with_its_shape() {
     for decoder in decoders() {
         let config = decoder.config().clone();

@@ -11,6 +11,7 @@ mod check;
 mod forward;
 mod layout;
 mod names;
+mod partial;
 
 mod rotary;
 

@@ -77,6 +77,8 @@ fn network(layers: usize, heads: usize, sharpness: f64, seed: u64) -> NetworkAud
         preference: around(0.985, 0.012),
         components,
         head_descriptions: None,
+        groups: Vec::new(),
+        attribution: None,
     }
 }
 

@@ -1,12 +1,16 @@
 //! What was measured inside the networks.
 
 mod alignment;
+mod attribution;
 mod brittleness;
 mod heads;
 mod roles;
 mod similarity;
 
 pub use alignment::{Alignment, Match};
+pub use attribution::{
+    Attribution, DirectAttribution, DirectEffect, LensPoint, PatchedComponent, PatchedResidual, Patching,
+};
 pub use brittleness::{Brittleness, BrittlenessOf};
 pub use heads::{HeadDescription, HeadPattern, Heads, PatternScore};
 pub use roles::{Counterpart, Flow, Role, RoleCount, RoleRule, Roles, Standing, StudentRole, TeacherRole};
@@ -72,6 +76,30 @@ pub struct NetworkAudit {
     /// What each head does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head_descriptions: Option<Heads>,
+    /// Query heads that share keys and values, removed together, by layer; empty where none share or when not asked
+    /// for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupEffect>,
+    /// Where the logit difference comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attribution: Option<Attribution>,
+}
+
+/// The effect of removing all query heads of one group, those that share a key and value head.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GroupEffect {
+    /// Block it is in, from 0.
+    pub layer: usize,
+    /// Key and value head, from 0.
+    pub group: usize,
+    /// The query heads that share it.
+    pub heads: Vec<usize>,
+    /// `100 * LD_ablated / LD_full`, in percent.
+    #[serde(with = "number")]
+    #[schemars(with = "Option<f64>")]
+    pub score: f64,
+    /// `100 - score`, in percentage points, with its bootstrap interval over prompts.
+    pub drop: Estimate,
 }
 
 /// Whether a component is an attention head or an MLP.
