@@ -2,8 +2,7 @@
 
 use limbeck_data::progress::Progress;
 use limbeck_eval::Encode;
-use limbeck_eval::contrast::ContrastTask;
-use limbeck_eval::numerals::generate;
+use limbeck_eval::contrast::{ContrastTask, generate};
 use limbeck_model::Decoder;
 use limbeck_results::{Alignment, Audit, Brittleness, BrittlenessOf, NetworkAudit};
 use limbeck_stats::Bootstrap;
@@ -38,7 +37,7 @@ pub fn audit(
     progress: &dyn Progress,
 ) -> Result<Audit, AuditError> {
     config.check()?;
-    let task = generate(teacher.tokenizer, &config.numerals())?;
+    let task = generate(&config.task, teacher.tokenizer, &config.prompts())?;
     for (what, reason) in &task.left_out {
         progress.note(&format!("{}: {what} left out: {reason}", task.name));
     }

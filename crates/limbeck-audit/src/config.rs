@@ -1,35 +1,18 @@
 //! What the `[audit]` table of a recipe says.
 
-use limbeck_eval::numerals::{Distractors, NumeralsOptions};
+use limbeck_eval::contrast::{ContrastOptions, TaskChoice};
+use limbeck_eval::numerals::Distractors;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::AuditError;
-
-/// The task whose components are sought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Task {
-    /// Number sequences: "Van done in 1. Hat done in 2. Ring done in 3. Desk done in 4. Sun done in".
-    #[default]
-    Numerals,
-}
-
-impl Task {
-    /// Its name in recipes and results.
-    pub fn name(self) -> &'static str {
-        match self {
-            Task::Numerals => "numerals",
-        }
-    }
-}
 
 /// How to audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuditConfig {
     /// The task.
-    pub task: Task,
+    pub task: TaskChoice,
     /// Prompts per template; there are three templates.
     pub prompts_per_template: usize,
     /// Sentences between those of the sequence.
@@ -50,7 +33,7 @@ pub struct AuditConfig {
 impl Default for AuditConfig {
     fn default() -> Self {
         AuditConfig {
-            task: Task::Numerals,
+            task: TaskChoice::default(),
             prompts_per_template: 100,
             distractors: Distractors::None,
             names: None,
@@ -83,13 +66,12 @@ impl AuditConfig {
     }
 
     /// The prompts this asks for.
-    pub fn numerals(&self) -> NumeralsOptions {
-        NumeralsOptions {
+    pub fn prompts(&self) -> ContrastOptions {
+        ContrastOptions {
             seed: self.seed,
             per_template: self.prompts_per_template,
             distractors: self.distractors,
             names: self.names.clone(),
-            ..NumeralsOptions::default()
         }
     }
 }

@@ -17,7 +17,7 @@ mod sweep;
 
 pub use audit::{Subject, audit};
 pub use brittleness::{brittleness, severity_difference};
-pub use config::{AuditConfig, Task};
+pub use config::AuditConfig;
 pub use error::AuditError;
 pub use influence::{components, network_audit};
 pub use similarity::{

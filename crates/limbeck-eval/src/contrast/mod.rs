@@ -1,8 +1,24 @@
 //! Contrast tasks: clean and corrupted prompts, each with right and wrong answers at its last position.
 //!
 //! The score of a network on a prompt is the logit difference `LD = mean logit(right) - mean logit(wrong)` at the
-//! last position. Everything an audit does is said in terms of what it does to `LD`. Each task has a module that
-//! makes its prompts for any tokenizer; the audit sees a [`ContrastTask`] only.
+//! last position. Everything an audit does is said in terms of what it does to `LD`. [`generate`] makes the
+//! prompts of a chosen task for any tokenizer, [`shifts`] makes them once more with something changed that the
+//! task does not depend on; the audit sees [`ContrastTask`]s only.
+
+mod choice;
+mod draft;
+mod ioi;
+mod making;
+mod people;
+mod shifts;
+mod words;
+
+pub use choice::{ContrastOptions, KnownTask, TaskChoice, generate};
+pub use shifts::{ShiftedTask, Shifts, shifts};
+
+pub(crate) use draft::{Draft, ids_of};
+pub(crate) use making::{DRAWS, Maker, make};
+pub(crate) use words::{enough_words, even_words};
 
 /// One prompt, clean and corrupted.
 #[derive(Debug, Clone, PartialEq)]

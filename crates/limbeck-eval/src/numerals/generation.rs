@@ -2,19 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use rand::{SeedableRng, seq::IndexedRandom};
+use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::NAMES;
-use super::layout::{even_words, express, layout, number_width, wants_words};
+use super::notation::{Notation, number_width, wants_words};
 use super::sentences::{ANIMALS, COLOURS, Distractors, Template, sentence};
-use crate::contrast::{ContrastGroup, ContrastPrompt, ContrastTask};
+use crate::contrast::{ContrastTask, DRAWS, Draft, Maker, enough_words, even_words, make};
 use crate::{Encode, EvalError};
-
-/// How many random sequences are drawn before a corrupted prompt is given up.
-const DRAWS: usize = 1_000;
 
 /// Which prompts to make.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +27,8 @@ pub struct NumeralsOptions {
     pub starts: Vec<u32>,
     /// Numbers shown before the question; the answer is `start + shown`.
     pub shown: usize,
+    /// How numbers are written.
+    pub notation: Notation,
     /// Sentences between those of the sequence.
     pub distractors: Distractors,
     /// Names to use instead of the built-in list.
@@ -46,6 +45,7 @@ impl Default for NumeralsOptions {
             templates: Template::ALL.to_vec(),
             starts: (1..=8).collect(),
             shown: 4,
+            notation: Notation::Digits,
             distractors: Distractors::None,
             names: None,
         }
@@ -64,229 +64,125 @@ impl Default for NumeralsOptions {
 /// names or can express none of the starts.
 pub fn generate(tokenizer: &dyn Encode, options: &NumeralsOptions) -> Result<ContrastTask, EvalError> {
     check(options)?;
+    let task = options.notation.task();
     let list: Vec<&str> = match &options.names {
         Some(names) => names.iter().map(String::as_str).collect(),
         None => NAMES.to_vec(),
     };
-    let names = even_words(tokenizer, list.iter().copied())?;
-    if names.len() <= options.shown {
-        return Err(EvalError::Inexpressible {
-            task: "numerals",
-            reason: format!(
-                "only {} of {} names are written in the same number of tokens, and a prompt needs {}",
-                names.len(),
-                list.len(),
-                options.shown + 1
-            ),
-        });
-    }
     let last = options.starts.iter().max().copied().unwrap_or(0) + options.shown as u32;
     let apart = wants_words(tokenizer);
     let mut by_width: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
     for number in 1..=last {
-        if let Some(width) = number_width(tokenizer, number, apart) {
+        if let Ok(width) = number_width(tokenizer, &options.notation.write(number), apart) {
             by_width.entry(width).or_default().push(number);
         }
     }
-    let maker = Maker {
+    let sequences = Sequences {
         tokenizer,
         options,
         apart,
-        leading: tokenizer.leading()?,
-        names,
+        names: enough_words(tokenizer, task, "names", &list, options.shown + 1)?,
         by_width,
         animals: even_words(tokenizer, ANIMALS)?,
         colours: even_words(tokenizer, COLOURS)?,
     };
-    if options.distractors != Distractors::None && (maker.animals.is_empty() || maker.colours.is_empty()) {
+    if options.distractors != Distractors::None
+        && (sequences.animals.is_empty() || sequences.colours.is_empty())
+    {
         let reason = "it has no words for the distractors".to_owned();
-        return Err(EvalError::Inexpressible { task: "numerals", reason });
+        return Err(EvalError::Inexpressible { task, reason });
     }
-    maker.task()
+    make(&sequences, tokenizer, options.per_template, options.seed)
 }
 
 fn check(options: &NumeralsOptions) -> Result<(), EvalError> {
-    let refuse = |option, found: String, expected: &str| {
-        Err(EvalError::Option { option, found, expected: expected.to_owned() })
-    };
-    if options.per_template == 0 {
-        return refuse("per_template", "0".into(), "there must be at least one prompt");
-    }
+    let refuse = |option, found: String, expected: String| Err(EvalError::Option { option, found, expected });
     if options.templates.is_empty() {
-        return refuse("templates", "[]".into(), "there must be at least one template");
+        return refuse("templates", "[]".into(), "there must be at least one template".into());
     }
     if !(1..=32).contains(&options.shown) {
-        return refuse("shown", options.shown.to_string(), "1 to 32 numbers can be shown");
+        return refuse("shown", options.shown.to_string(), "1 to 32 numbers can be shown".into());
     }
-    match options.starts.iter().find(|&&start| start == 0 || start > 10_000) {
-        _ if options.starts.is_empty() => refuse("starts", "[]".into(), "there must be at least one start"),
-        Some(start) => refuse("starts", start.to_string(), "a sequence starts between 1 and 10000"),
+    let most = options.notation.largest().saturating_sub(options.shown as u32);
+    match options.starts.iter().find(|&&start| start == 0 || start > most) {
+        _ if options.starts.is_empty() => {
+            refuse("starts", "[]".into(), "there must be at least one start".into())
+        }
+        Some(start) => refuse("starts", start.to_string(), format!("a sequence starts between 1 and {most}")),
         None => Ok(()),
     }
 }
 
-/// Fewest corrupted prompts in a group.
-const FEWEST_CORRUPTED: usize = 32;
-
 /// What the making of every prompt has in common.
-struct Maker<'a> {
+struct Sequences<'a> {
     tokenizer: &'a dyn Encode,
     options: &'a NumeralsOptions,
     /// Whether full stops are words of their own.
     apart: bool,
-    leading: Vec<u32>,
     names: Vec<&'a str>,
     by_width: BTreeMap<usize, Vec<u32>>,
     animals: Vec<&'a str>,
     colours: Vec<&'a str>,
 }
 
-impl Maker<'_> {
-    fn task(&self) -> Result<ContrastTask, EvalError> {
-        let mut left_out: Vec<(String, String)> = Vec::new();
-        let mut starts = Vec::new();
-        for &start in &self.options.starts {
-            let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
-            match self.prompt(self.options.templates[0], start, &mut rng)? {
-                Ok(_) => starts.push(start),
-                Err(reason) => left_out.push((format!("start {start}"), reason)),
-            }
-        }
-        if starts.is_empty() {
-            let reason = left_out.first().map(|(start, why)| format!("{start}: {why}")).unwrap_or_default();
-            return Err(EvalError::Inexpressible { task: "numerals", reason });
-        }
-        let mut groups: BTreeMap<(Template, Vec<usize>), Vec<(u32, ContrastPrompt)>> = BTreeMap::new();
-        for (index, &template) in self.options.templates.iter().enumerate() {
-            let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
-            rng.set_stream(index as u64 + 1);
-            for i in 0..self.options.per_template {
-                let start = starts[i % starts.len()];
-                match self.prompt(template, start, &mut rng)? {
-                    Ok((layout, prompt)) => {
-                        groups.entry((template, layout)).or_default().push((start, prompt));
-                    }
-                    Err(reason) => {
-                        return Err(EvalError::Inexpressible {
-                            task: "numerals",
-                            reason: format!("start {start}: {reason}"),
-                        });
-                    }
-                }
-            }
-        }
-        let groups = groups.into_iter().enumerate().map(|(index, ((template, layout), prompts))| {
-            Ok(ContrastGroup {
-                name: format!(
-                    "{} in, {} tokens",
-                    template.verb(),
-                    layout.last().map_or(0, |end| end + self.leading.len())
-                ),
-                length: layout.last().map_or(0, |end| end + self.leading.len()),
-                corrupted: self.corrupted(index, template, &layout, &prompts)?,
-                prompts: prompts.into_iter().map(|(_, prompt)| prompt).collect(),
-            })
-        });
-        Ok(ContrastTask {
-            name: "numerals".to_owned(),
-            groups: groups.collect::<Result<_, EvalError>>()?,
-            left_out,
-        })
+impl Maker for Sequences<'_> {
+    fn task(&self) -> &'static str {
+        self.options.notation.task()
     }
 
-    /// The corrupted prompts of a group, made up to [`FEWEST_CORRUPTED`].
-    fn corrupted(
-        &self,
-        index: usize,
-        template: Template,
-        layout: &[usize],
-        prompts: &[(u32, ContrastPrompt)],
-    ) -> Result<Vec<Vec<u32>>, EvalError> {
-        let mut corrupted: Vec<Vec<u32>> =
-            prompts.iter().map(|(_, prompt)| prompt.corrupted.clone()).collect();
-        let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
-        // A stream of its own, past those of the templates.
-        rng.set_stream((1 << 32) + index as u64);
-        for draw in 0..DRAWS {
-            if corrupted.len() >= FEWEST_CORRUPTED {
-                break;
-            }
-            let start = prompts[draw % prompts.len()].0;
-            if let Ok((found, prompt)) = self.prompt(template, start, &mut rng)?
-                && found == layout
-            {
-                corrupted.push(prompt.corrupted);
-            }
-        }
-        Ok(corrupted)
+    fn templates(&self) -> Vec<String> {
+        self.options.templates.iter().map(|template| format!("{} in", template.verb())).collect()
     }
 
-    /// One prompt and its layout, or the reason why it cannot be written.
-    fn prompt(
-        &self,
-        template: Template,
-        start: u32,
-        rng: &mut ChaCha8Rng,
-    ) -> Result<Result<(Vec<usize>, ContrastPrompt), String>, EvalError> {
-        let shown = self.options.shown;
+    fn kinds(&self, _template: usize) -> Vec<String> {
+        self.options.starts.iter().map(|start| format!("start {start}")).collect()
+    }
+
+    fn draw(&self, template: usize, kind: usize, rng: &mut ChaCha8Rng) -> Result<Draft, String> {
+        let (shown, start) = (self.options.shown, self.options.starts[kind]);
+        let verb = self.options.templates[template].verb();
         let names: Vec<&str> = self.names.choose_multiple(rng, shown + 1).copied().collect();
         let numbers: Vec<u32> = (start..).take(shown).collect();
         let distractors: Vec<Option<String>> = (0..shown).map(|i| self.distractor(i, rng)).collect();
-        let Some(random) = self.random_numbers(&numbers, rng) else {
-            return Ok(Err(format!("no {shown} random numbers have as many tokens as {numbers:?}")));
-        };
-        let pieces = |numbers: &[u32]| -> Vec<String> {
-            let mut pieces = Vec::new();
-            for (i, number) in numbers.iter().enumerate() {
-                pieces.push(sentence(&format!("{} {} in {number}", names[i], template.verb()), self.apart));
-                pieces.extend(distractors[i].clone());
+        let random = self.random_numbers(&numbers, rng)?;
+        let write = |number: u32| self.options.notation.write(number);
+        let parts = |numbers: &[u32]| -> Vec<String> {
+            let mut parts = Vec::new();
+            for (i, &number) in numbers.iter().enumerate() {
+                parts.push(sentence(&format!("{} {verb} in {}", names[i], write(number)), self.apart));
+                parts.extend(distractors[i].clone());
             }
-            pieces.push(format!("{} {} in", names[shown], template.verb()));
-            pieces
+            parts.push(format!("{} {verb} in", names[shown]));
+            parts
         };
-        let (clean, corrupted) = (pieces(&numbers), pieces(&random));
-        let (text, corrupted_text) = (clean.join(" "), corrupted.join(" "));
         let right = start + shown as u32;
-        let expressed = match express(self.tokenizer, &text, right, right - 1)? {
-            Ok(expressed) => expressed,
-            Err(reason) => return Ok(Err(reason)),
-        };
-        let mut ends = layout(self.tokenizer, &clean)?;
-        if ends != layout(self.tokenizer, &corrupted)? {
-            return Ok(Err("the corrupted prompt does not fall on the same positions".to_owned()));
-        }
-        ends.push(expressed.ids.len());
-        let mut corrupted_ids = self.leading.clone();
-        corrupted_ids.extend(self.tokenizer.encode_text(&corrupted_text)?);
-        corrupted_ids.extend(&expressed.shared);
-        let mut clean_ids = self.leading.clone();
-        clean_ids.extend(&expressed.ids);
-        if clean_ids.len() != corrupted_ids.len() {
-            return Ok(Err("clean and corrupted prompt differ in length".to_owned()));
-        }
-        let prompt = ContrastPrompt {
-            clean: clean_ids,
-            corrupted: corrupted_ids,
-            right: vec![expressed.right],
-            wrong: vec![expressed.wrong],
-            text,
-            corrupted_text,
-        };
-        Ok(Ok((ends, prompt)))
+        Ok(Draft {
+            clean: parts(&numbers),
+            corrupted: parts(&random),
+            right: vec![write(right)],
+            wrong: vec![write(right - 1)],
+            glue: " ",
+        })
     }
+}
 
+impl Sequences<'_> {
     /// Random numbers as wide as `numbers`, none followed by its successor.
-    fn random_numbers(&self, numbers: &[u32], rng: &mut ChaCha8Rng) -> Option<Vec<u32>> {
-        let pool = |&number: &u32| self.by_width.get(&number_width(self.tokenizer, number, self.apart)?);
-        let pools: Vec<&Vec<u32>> = numbers.iter().map(pool).collect::<Option<_>>()?;
+    fn random_numbers(&self, numbers: &[u32], rng: &mut ChaCha8Rng) -> Result<Vec<u32>, String> {
+        let none = || format!("no {} random numbers have as many tokens as {numbers:?}", numbers.len());
+        let mut pools: Vec<&Vec<u32>> = Vec::with_capacity(numbers.len());
+        for &number in numbers {
+            let width = number_width(self.tokenizer, &self.options.notation.write(number), self.apart)?;
+            pools.push(self.by_width.get(&width).ok_or_else(none)?);
+        }
         for _ in 0..DRAWS {
             let drawn: Vec<u32> =
-                pools.iter().map(|pool| pool.choose(rng).copied()).collect::<Option<_>>()?;
+                pools.iter().map(|pool| pool.choose(rng).copied()).collect::<Option<_>>().ok_or_else(none)?;
             if drawn.windows(2).all(|pair| pair[1] != pair[0] + 1) && drawn != numbers {
-                return Some(drawn);
+                return Ok(drawn);
             }
         }
-        None
+        Err(none())
     }
 
     /// The sentence after the `i`-th of the sequence: one after every second.
@@ -302,8 +198,7 @@ impl Maker<'_> {
             }
             Distractors::Numbers => {
                 // Numbers of the narrowest width only, so that positions stay fixed.
-                let pool = self.by_width.values().next()?;
-                let number = pool.choose(rng)?;
+                let number = self.options.notation.write(*self.by_width.values().next()?.choose(rng)?);
                 Some(sentence(&format!("{animal} has {number}"), self.apart))
             }
         }

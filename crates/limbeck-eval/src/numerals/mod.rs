@@ -9,8 +9,8 @@
 //! that the quickstart's networks learn the task from.
 
 mod generation;
-mod layout;
 mod names;
+mod notation;
 mod sentences;
 #[cfg(test)]
 mod tests;
@@ -19,6 +19,8 @@ mod training_words;
 
 pub use generation::{NumeralsOptions, generate};
 pub use names::NAMES;
+pub use notation::Notation;
+pub(crate) use sentences::ANIMALS;
 pub use sentences::{Distractors, Template};
 pub use training::{TrainingOptions, TrainingSets, training_sets};
 pub use training_words::{closed_vocabulary, held_out_names, training_names};

@@ -13,11 +13,21 @@ pub enum Template {
     Lost,
     /// "Van born in 1."
     Born,
+    /// "Van seen in 1."
+    Seen,
+    /// "Van sold in 1."
+    Sold,
+    /// "Van found in 1."
+    Found,
+    /// "Van made in 1."
+    Made,
 }
 
 impl Template {
     /// The three templates of the paper.
     pub const ALL: [Template; 3] = [Template::Done, Template::Lost, Template::Born];
+    /// Further ones, for prompts unlike those of the paper; the quickstart's training has no sequence with them.
+    pub const OTHERS: [Template; 4] = [Template::Seen, Template::Sold, Template::Found, Template::Made];
 
     /// The verb itself.
     pub fn verb(self) -> &'static str {
@@ -25,6 +35,10 @@ impl Template {
             Template::Done => "done",
             Template::Lost => "lost",
             Template::Born => "born",
+            Template::Seen => "seen",
+            Template::Sold => "sold",
+            Template::Found => "found",
+            Template::Made => "made",
         }
     }
 }
@@ -52,9 +66,6 @@ pub(crate) const ANIMALS: [&str; 24] = [
 /// What "Fox is .." ends in.
 pub(crate) const COLOURS: [&str; 12] =
     ["red", "blue", "green", "black", "white", "brown", "grey", "pink", "gold", "big", "small", "old"];
-
-/// What "Fox was .." ends in; in training these verbs occur nowhere else.
-pub(crate) const OTHER_VERBS: [&str; 4] = ["seen", "sold", "found", "made"];
 
 /// A sentence with its full stop, which a vocabulary of whole words wants apart: "Van done in 1 ."
 pub(crate) fn sentence(words: &str, apart: bool) -> String {

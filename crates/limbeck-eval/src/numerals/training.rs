@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::sentences::{ANIMALS, COLOURS, OTHER_VERBS, Template};
+use super::sentences::{ANIMALS, COLOURS, Template};
 use super::training_words::{LARGEST, held_out_names, training_names};
 use crate::{Encode, EvalError, ShiftedSet};
 
@@ -81,7 +81,8 @@ pub fn training_sets(tokenizer: &dyn Encode, options: &TrainingOptions) -> Resul
     let held_out = draw(1, &usual, options.held_out, false)?;
     let names = Kind { names: held_out_names(), ..usual.clone() };
     let starts = Kind { starts: HELD_OUT_STARTS.to_vec(), ..usual.clone() };
-    let templates = Kind { verbs: OTHER_VERBS.to_vec(), ..usual };
+    let other_verbs = Template::OTHERS.map(Template::verb);
+    let templates = Kind { verbs: other_verbs.to_vec(), ..usual };
     let shifts = vec![
         ShiftedSet {
             name: "unseen_names".into(),
@@ -98,7 +99,7 @@ pub fn training_sets(tokenizer: &dyn Encode, options: &TrainingOptions) -> Resul
         ShiftedSet {
             name: "unseen_templates".into(),
             description: format!(
-                "The verbs are {OTHER_VERBS:?}, which in training never belong to a sequence."
+                "The verbs are {other_verbs:?}, which in training never belong to a sequence."
             ),
             examples: draw(4, &templates, options.shifted, false)?,
         },
@@ -190,7 +191,7 @@ fn distractor(verb: &str, rng: &mut ChaCha8Rng) -> Vec<String> {
     let animal = ANIMALS.choose(rng).copied().unwrap_or_default();
     let number = rng.random_range(1..=LARGEST).to_string();
     let colour = COLOURS.choose(rng).copied().unwrap_or_default();
-    let other = OTHER_VERBS.choose(rng).copied().unwrap_or_default();
+    let other = Template::OTHERS.choose(rng).map_or("", |template| template.verb());
     let rivals: Vec<&str> =
         Template::ALL.map(Template::verb).into_iter().filter(|rival| *rival != verb).collect();
     let rival = rivals.choose(rng).copied().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The closed vocabulary of the quickstart's training task.
 
 use super::names::NAMES;
-use super::sentences::{ANIMALS, COLOURS, OTHER_VERBS, Template};
+use super::sentences::{ANIMALS, COLOURS, Template};
 
 /// Largest number of the training task.
 pub(super) const LARGEST: u32 = 40;
@@ -28,10 +28,8 @@ pub fn held_out_names() -> Vec<&'static str> {
 /// from. The full stop is a word of its own.
 pub fn closed_vocabulary() -> Vec<String> {
     let mut words: Vec<String> = [".", "in", "is", "was", "has"].map(str::to_owned).to_vec();
-    words.extend(Template::ALL.iter().map(|template| template.verb().to_owned()));
-    words.extend(
-        OTHER_VERBS.iter().chain(&COLOURS).chain(&ANIMALS).chain(&NAMES).map(|&word| word.to_owned()),
-    );
+    words.extend(Template::ALL.iter().chain(&Template::OTHERS).map(|template| template.verb().to_owned()));
+    words.extend(COLOURS.iter().chain(&ANIMALS).chain(&NAMES).map(|&word| word.to_owned()));
     words.extend((1..=LARGEST).map(|number| number.to_string()));
     words
 }
