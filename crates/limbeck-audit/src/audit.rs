@@ -78,6 +78,8 @@ pub fn audit(
             severity_student_minus_teacher,
             severity_student_minus_baseline,
         },
+        student_circuit: None,
+        baseline_circuit: None,
     })
 }
 

@@ -62,5 +62,6 @@ pub fn network_audit(
         head_descriptions: None,
         groups: Vec::new(),
         attribution: None,
+        circuit: None,
     })
 }

@@ -16,7 +16,7 @@ pub mod weights;
 
 pub use classifier::{ClassLogits, DenseLayer, Mlp, argmax, load_classifier, predict, save_classifier};
 pub use config::{Activation, DecoderConfig, Family, Llama3Scaling, Norm, Position, Sizes};
-pub use decoder::{Decoder, TokenBatch};
+pub use decoder::{Decoder, HeadInputs, TokenBatch};
 pub use error::{ConfigError, ModelError};
 pub use folder::{Ingredient, Lineage, ModelFiles, open_model, save_folder_pieces};
 pub use generate::{GenerationConfig, generate};

@@ -3,8 +3,8 @@
 
 use burn::tensor::{Device, Tensor};
 use limbeck_model::{
-    Action, Capture, Decoder, DecoderConfig, Family, GenerationConfig, Intervention, Interventions, NoTap,
-    Site, SiteKind, Sizes, TokenBatch, generate,
+    Action, Capture, Decoder, DecoderConfig, Family, GenerationConfig, HeadInputs, Intervention,
+    Interventions, NoTap, Site, SiteKind, Sizes, TokenBatch, generate,
 };
 
 fn sizes() -> Sizes {
@@ -186,6 +186,34 @@ fn the_summands_of_the_residual_stream_make_its_final_norm() {
         let sum = norms.reduce(|a, b| a + b).unwrap();
         let sum = bias.map_or(sum.clone(), |bias| sum + bias);
         close(&values(sum), &values(decoder.finish(whole, &mut NoTap)), 1e-4);
+    }
+}
+
+#[test]
+fn the_parts_of_a_block_make_the_block() {
+    for decoder in decoders() {
+        let (heads, kv_heads) = (decoder.config().n_heads, decoder.config().n_kv_heads);
+        let batch = TokenBatch::new(&prompts(), &decoder.device()).unwrap();
+        let resid = decoder.embed(&batch, &mut NoTap);
+        let each = |heads| resid.clone().unsqueeze_dim::<4>(2).repeat_dim(2, heads);
+        let inputs = HeadInputs { q: each(heads), k: each(kv_heads), v: each(kv_heads) };
+        let z = decoder.head_values(1, resid.clone());
+        close(&values(z.clone()), &values(decoder.head_values_of(1, inputs.clone())), 1e-5);
+        let outs = decoder.head_outputs(1, z.clone()).sum_dim(2).squeeze_dim::<3>(2);
+        let bias = decoder.attention_out(1, z.zeros_like());
+        let attended = decoder.attention_out(1, z.clone());
+        close(&values(outs + bias), &values(attended.clone()), 1e-5);
+        let mid = resid.clone() + attended;
+        let out = mid.clone() + decoder.mlp_out(1, mid);
+        close(&values(out), &values(decoder.run_blocks(1..2, resid.clone(), &mut NoTap)), 1e-5);
+
+        // Another stream for one head's queries is read by that head alone.
+        let other = inputs.q.clone().slice_fill([0..3, 0..8, 2..3], 0.5);
+        let changed = decoder.head_values_of(1, HeadInputs { q: other, ..inputs });
+        for head in 0..heads {
+            let of = |z: &Tensor<4>| values(z.clone().narrow(2, head, 1));
+            assert_eq!(of(&z).iter().zip(of(&changed)).all(|(a, b)| (a - b).abs() < 1e-5), head != 2);
+        }
     }
 }
 

@@ -11,11 +11,13 @@ mod reproduction;
 mod run;
 
 pub use audit::{
-    Alignment, AlignmentVariant, Attribution, Audit, Brittleness, BrittlenessOf, Component, ComponentKind,
-    Counterpart, DirectAttribution, DirectEffect, Flow, GroupEffect, HeadDescription, HeadPattern, Heads,
-    LensPoint, Link, Match, MeasuredSimilarity, NetworkAudit, PatchedComponent, PatchedResidual, Patching,
-    PatternScore, PermutationTest, Role, RoleCount, RoleRule, Roles, Similarity, SimilarityMeasure, Standing,
-    StudentRole, TeacherRole, VariantAlignment, component_label,
+    Alignment, AlignmentVariant, Attribution, Audit, Brittleness, BrittlenessOf, Circuit, CircuitAtThreshold,
+    CircuitComparison, CircuitEdge, CircuitEdges, CircuitMember, CircuitMethod, CircuitNode, CircuitScores,
+    Component, ComponentKind, Counterpart, DirectAttribution, DirectEffect, Flow, GroupEffect,
+    HeadDescription, HeadInput, HeadPattern, Heads, LensPoint, Link, Match, MeasuredSimilarity, NetworkAudit,
+    PatchedComponent, PatchedResidual, Patching, PatternScore, PermutationTest, RandomCircuits, Role,
+    RoleCount, RoleRule, Roles, Similarity, SimilarityMeasure, Standing, StudentRole, TeacherRole,
+    VariantAlignment, component_label,
 };
 pub use evaluation::{Comparison, Condition, Evaluation, StudentScores, TeacherScores};
 pub use limbeck_stats::{Estimate, Finding};

@@ -27,14 +27,27 @@ impl AttentionWeights {
         let config = context.config;
         let [batch, seq, _] = x.dims();
         let (heads, kv_heads, d_head) = (config.n_heads, config.n_kv_heads, config.d_head);
+        let q = self.q.apply(x.clone()).reshape([batch, seq, heads, d_head]);
+        let k = self.k.apply(x.clone()).reshape([batch, seq, kv_heads, d_head]);
+        let v = self.v.apply(x).reshape([batch, seq, kv_heads, d_head]);
+        let z = self.attend(q, k, v, context, tap);
+        self.o.apply(z.reshape([batch, seq, heads * d_head]))
+    }
+
+    /// Each head's weighted values, `[batch, seq, heads, d_head]`, from what was projected.
+    pub(crate) fn attend(
+        &self,
+        mut q: Tensor<4>,
+        mut k: Tensor<4>,
+        v: Tensor<4>,
+        context: Context<'_>,
+        tap: &mut dyn Tap,
+    ) -> Tensor<4> {
+        let config = context.config;
         let touch = |tap: &mut dyn Tap, kind: SiteKind, value: Tensor<4>| {
             let site = Site::block(context.block, kind);
             if tap.wants(site) { tap.touch4(site, value) } else { value }
         };
-
-        let mut q = self.q.apply(x.clone()).reshape([batch, seq, heads, d_head]);
-        let mut k = self.k.apply(x.clone()).reshape([batch, seq, kv_heads, d_head]);
-        let v = self.v.apply(x).reshape([batch, seq, kv_heads, d_head]);
         if let Some(norm) = &self.q_norm {
             q = norm.apply(q, config.norm);
         }
@@ -61,7 +74,6 @@ impl AttentionWeights {
             }
             false => attention(q, k, v, context.left_pads),
         };
-        let z = touch(tap, SiteKind::Z, z);
-        self.o.apply(z.reshape([batch, seq, heads * d_head]))
+        touch(tap, SiteKind::Z, z)
     }
 }

@@ -12,13 +12,14 @@ mod forward;
 mod layout;
 mod names;
 mod partial;
-
+mod parts;
 mod rotary;
 
 pub use batch::TokenBatch;
 pub use build::ParameterSource;
 pub(crate) use build::normal;
 pub(crate) use layout::{KeyValueCache, Layout};
+pub use parts::HeadInputs;
 
 use burn::tensor::{Device, Tensor};
 use limbeck_kernels::{FrozenWeight, Precision};

@@ -79,6 +79,7 @@ fn network(layers: usize, heads: usize, sharpness: f64, seed: u64) -> NetworkAud
         head_descriptions: None,
         groups: Vec::new(),
         attribution: None,
+        circuit: None,
     }
 }
 
@@ -155,6 +156,8 @@ pub fn audit(layers: usize, heads: usize) -> Audit {
         teacher,
         student,
         baseline: Some(baseline),
+        student_circuit: None,
+        baseline_circuit: None,
     }
 }
 

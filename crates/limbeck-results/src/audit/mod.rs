@@ -3,6 +3,7 @@
 mod alignment;
 mod attribution;
 mod brittleness;
+mod circuit;
 mod heads;
 mod roles;
 mod similarity;
@@ -12,6 +13,10 @@ pub use attribution::{
     Attribution, DirectAttribution, DirectEffect, LensPoint, PatchedComponent, PatchedResidual, Patching,
 };
 pub use brittleness::{Brittleness, BrittlenessOf};
+pub use circuit::{
+    Circuit, CircuitAtThreshold, CircuitComparison, CircuitEdge, CircuitEdges, CircuitMember, CircuitMethod,
+    CircuitNode, CircuitScores, HeadInput, RandomCircuits,
+};
 pub use heads::{HeadDescription, HeadPattern, Heads, PatternScore};
 pub use roles::{Counterpart, Flow, Role, RoleCount, RoleRule, Roles, Standing, StudentRole, TeacherRole};
 pub use similarity::{
@@ -56,6 +61,12 @@ pub struct Audit {
     pub baseline_roles: Option<Roles>,
     /// How much each network leans on single components.
     pub brittleness: BrittlenessOf,
+    /// The student's circuit beside the teacher's; absent when no circuits were sought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub student_circuit: Option<CircuitComparison>,
+    /// The baseline's circuit beside the teacher's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_circuit: Option<CircuitComparison>,
 }
 
 /// One network on the task: whole, and with each component removed in turn.
@@ -83,6 +94,9 @@ pub struct NetworkAudit {
     /// Where the logit difference comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attribution: Option<Attribution>,
+    /// The components that carry the task by themselves; absent when they were not sought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit: Option<Circuit>,
 }
 
 /// The effect of removing all query heads of one group, those that share a key and value head.
