@@ -4,10 +4,10 @@ use limbeck_data::progress::Progress;
 use limbeck_eval::Encode;
 use limbeck_eval::contrast::{ContrastTask, generate};
 use limbeck_model::Decoder;
-use limbeck_results::{Alignment, Audit, Brittleness, BrittlenessOf, NetworkAudit};
+use limbeck_results::{Alignment, Audit, NetworkAudit};
 use limbeck_stats::Bootstrap;
 
-use crate::brittleness::{brittleness, severity_difference};
+use crate::brittleness::{Brittle, compare};
 use crate::influence::network_audit;
 use crate::sweep::{Ablation, Sweep, sweep};
 use crate::{AlignmentInput, AttentionMaps, AuditConfig, AuditError, ResidualStreams, alignment};
@@ -51,43 +51,30 @@ pub fn audit(
     let baseline_alignment =
         baseline.as_ref().map(|measured| measured.align(&taught, config, progress)).transpose()?;
     let alignment = student.align(&taught, config, progress)?;
-    let resamples = Bootstrap::with_seed(config.seed).with_resamples(config.resamples);
-    let severity_student_minus_teacher = severity_difference(&student.mean, &taught.mean, &resamples)?;
-    let severity_student_minus_baseline = baseline
-        .as_ref()
-        .map(|measured| severity_difference(&student.mean, &measured.mean, &resamples))
-        .transpose()?;
-    let (baseline_audit, baseline_brittleness) =
-        baseline.map(|measured| (measured.audit, measured.brittleness)).unzip();
+    let brittleness =
+        compare(&taught.brittle, &student.brittle, baseline.as_ref().map(|one| &one.brittle), config)?;
     Ok(Audit {
         task: task.name.clone(),
         prompts: task.len(),
         teacher: taught.audit,
         student: student.audit,
-        baseline: baseline_audit,
+        baseline: baseline.map(|measured| measured.audit),
         alignment,
         baseline_alignment,
         similarity: None,
         baseline_similarity: None,
         roles: None,
         baseline_roles: None,
-        brittleness: BrittlenessOf {
-            teacher: taught.brittleness,
-            student: student.brittleness,
-            baseline: baseline_brittleness,
-            severity_student_minus_teacher,
-            severity_student_minus_baseline,
-        },
         student_circuit: None,
         baseline_circuit: None,
+        brittleness,
     })
 }
 
 /// Everything measured on one network.
 struct Measured {
     audit: NetworkAudit,
-    brittleness: Brittleness,
-    mean: Sweep,
+    brittle: Brittle,
     zero: Sweep,
     maps: AttentionMaps,
     streams: ResidualStreams,
@@ -107,8 +94,7 @@ impl Measured {
         let zero = sweep(decoder, task, Ablation::Zero, batch, &format!("{name}: zero ablation"), progress)?;
         Ok(Measured {
             audit: network_audit(&mean, task, &bootstrap)?,
-            brittleness: brittleness(&mean, &bootstrap)?,
-            mean,
+            brittle: Brittle::measure(name, decoder, task, mean, config, progress)?,
             zero,
             maps: AttentionMaps::measure(decoder, task, batch, progress)?,
             streams: ResidualStreams::measure(decoder, task, batch, progress)?,

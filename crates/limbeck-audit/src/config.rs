@@ -5,7 +5,7 @@ use limbeck_eval::numerals::Distractors;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::AuditError;
+use crate::{AuditError, BrittlenessConfig};
 
 /// How to audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +28,8 @@ pub struct AuditConfig {
     pub alignment_resamples: usize,
     /// Prompts per forward pass. Changes no result beyond rounding.
     pub batch_size: usize,
+    /// Curves of brittleness.
+    pub brittleness: BrittlenessConfig,
 }
 
 impl Default for AuditConfig {
@@ -41,6 +43,7 @@ impl Default for AuditConfig {
             resamples: 10_000,
             alignment_resamples: 1_000,
             batch_size: 64,
+            brittleness: BrittlenessConfig::default(),
         }
     }
 }
@@ -61,7 +64,7 @@ impl AuditConfig {
             Some((key, _)) => {
                 Err(AuditError::Config { key, found: "0".into(), expected: "it must be at least 1" })
             }
-            None => Ok(()),
+            None => self.brittleness.check(),
         }
     }
 

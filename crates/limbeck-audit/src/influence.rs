@@ -63,5 +63,6 @@ pub fn network_audit(
         groups: Vec::new(),
         attribution: None,
         circuit: None,
+        attention: None,
     })
 }

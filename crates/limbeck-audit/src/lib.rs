@@ -16,7 +16,9 @@ mod similarity;
 mod sweep;
 
 pub use audit::{Subject, audit};
-pub use brittleness::{brittleness, severity_difference};
+pub use brittleness::{
+    BrittlenessConfig, DisturbedNetwork, brittleness, disturb, kept_difference, severity_difference, slope,
+};
 pub use config::AuditConfig;
 pub use error::AuditError;
 pub use influence::{components, network_audit};

@@ -8,6 +8,7 @@ use limbeck_model::{Decoder, TokenBatch};
 use crate::AuditError;
 
 /// A prompt and the group whose means belong to it.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Row<'a> {
     pub(crate) group: usize,
     pub(crate) prompt: &'a ContrastPrompt,

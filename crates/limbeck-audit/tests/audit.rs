@@ -253,7 +253,8 @@ fn planted(scores: &[f64]) -> Sweep {
 fn brittleness_of_planted_scores() {
     // Damages 100 (below 0), 60, 20, 0 (above 100).
     let found =
-        brittleness(&planted(&[-30.0, 40.0, 80.0, 150.0]), &Bootstrap::default().with_resamples(30)).unwrap();
+        brittleness(&planted(&[-30.0, 40.0, 80.0, 150.0]), 1.0, &Bootstrap::default().with_resamples(30))
+            .unwrap();
     let near = |estimate: limbeck_results::Estimate, value: f64| {
         assert!(
             [estimate.value, estimate.low, estimate.high].iter().all(|x| (x - value).abs() < 1e-9),
@@ -383,14 +384,14 @@ fn the_difference_of_severities_is_paired() {
     let swept = |decoder: &Decoder| sweep(decoder, &task, Ablation::Mean, 8, "test", &Silent).unwrap();
     let (one, other) = (swept(&louder(one)), swept(&louder(other)));
     // A network against itself differs by nothing in every resample, however wide its own interval is.
-    let itself = severity_difference(&one, &one, &bootstrap).unwrap();
+    let itself = severity_difference(&one, &one, 1.0, &bootstrap).unwrap();
     assert_eq!((itself.value, itself.low, itself.high), (0.0, 0.0, 0.0));
     let (forth, back) = (
-        severity_difference(&one, &other, &bootstrap).unwrap(),
-        severity_difference(&other, &one, &bootstrap).unwrap(),
+        severity_difference(&one, &other, 1.0, &bootstrap).unwrap(),
+        severity_difference(&other, &one, 1.0, &bootstrap).unwrap(),
     );
     assert!((forth.value + back.value).abs() < 1e-12 && (forth.low + back.high).abs() < 1e-12);
-    let severities = |sweep: &Sweep| brittleness(sweep, &bootstrap).unwrap().severity.value;
+    let severities = |sweep: &Sweep| brittleness(sweep, 1.0, &bootstrap).unwrap().severity.value;
     assert!((forth.value - (severities(&one) - severities(&other))).abs() < 1e-12);
 }
 

@@ -80,6 +80,7 @@ fn network(layers: usize, heads: usize, sharpness: f64, seed: u64) -> NetworkAud
         groups: Vec::new(),
         attribution: None,
         circuit: None,
+        attention: None,
     }
 }
 
@@ -98,6 +99,8 @@ fn brittleness(found: &NetworkAudit) -> Brittleness {
         worst_5_percent: around(curve[0] * 0.9, 5.0),
         over_20: curve.iter().filter(|m| **m > 20.0).count(),
         curve,
+        under_disturbance: None,
+        spare_capacity: None,
     }
 }
 
@@ -150,8 +153,13 @@ pub fn audit(layers: usize, heads: usize) -> Audit {
             teacher: brittleness(&teacher),
             student: brittleness(&student),
             baseline: Some(brittleness(&baseline)),
+            alpha: 1.0,
             severity_student_minus_teacher: Estimate { value: 0.0511, low: 0.0402, high: 0.0633 },
             severity_student_minus_baseline: Some(Estimate { value: -0.012, low: -0.031, high: 0.006 }),
+            slope: None,
+            kept_student_minus_teacher: None,
+            kept_student_minus_baseline: None,
+            shifts: Vec::new(),
         },
         teacher,
         student,

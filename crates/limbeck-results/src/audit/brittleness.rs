@@ -4,9 +4,15 @@ use limbeck_stats::{Estimate, number};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{DamageCurves, KeptDifference, ShiftedBrittleness, SpareCapacity};
+
 /// Brittleness of each network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BrittlenessOf {
+    /// Exponent alpha of the severities.
+    #[serde(default = "one", with = "number")]
+    #[schemars(with = "Option<f64>")]
+    pub alpha: f64,
     /// The teacher's.
     pub teacher: Brittleness,
     /// The student's.
@@ -19,6 +25,33 @@ pub struct BrittlenessOf {
     /// Severity of the student minus the baseline's, paired; absent when there is no baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity_student_minus_baseline: Option<Estimate>,
+    /// Added damage against the compression it bought; absent when the student is not smaller than the teacher.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slope: Option<Slope>,
+    /// What the student keeps under disturbance, minus what the teacher keeps; absent without curves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_student_minus_teacher: Option<KeptDifference>,
+    /// What the student keeps under disturbance, minus what the baseline keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_student_minus_baseline: Option<KeptDifference>,
+    /// The same figures on shifted prompts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shifts: Vec<ShiftedBrittleness>,
+}
+
+/// `beta = (mean damage of the student - mean damage of the teacher) / C` (Haskins & Adams 2025).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Slope {
+    /// `C = (P_teacher - P_student) / P_teacher` from parameter counts, in `(0, 1)`.
+    #[serde(with = "number")]
+    #[schemars(with = "Option<f64>")]
+    pub compression: f64,
+    /// `beta`, in percentage points per unit of compression, paired over prompts.
+    pub beta: Estimate,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 /// How hard a network leans on single components (Haskins & Adams 2025).
@@ -30,7 +63,7 @@ pub struct Brittleness {
     pub mean: Estimate,
     /// Largest damage of one component, in percentage points.
     pub worst: Estimate,
-    /// Mean of `max(0, m - 20) / 80`, in `[0, 1]`.
+    /// Mean of `(max(0, m - 20) / 80)^alpha`, in `[0, 1]`.
     pub severity: Estimate,
     /// Gini coefficient of the damages, in `[0, 1]`.
     pub gini: Estimate,
@@ -42,4 +75,10 @@ pub struct Brittleness {
     #[serde(with = "number::list")]
     #[schemars(with = "Vec<Option<f64>>")]
     pub curve: Vec<f64>,
+    /// What it still does under noise and with several components removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under_disturbance: Option<DamageCurves>,
+    /// How much of a removed component's effect others take over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spare_capacity: Option<SpareCapacity>,
 }

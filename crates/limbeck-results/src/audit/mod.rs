@@ -1,28 +1,36 @@
 //! What was measured inside the networks.
 
 mod alignment;
+mod attention;
 mod attribution;
 mod brittleness;
 mod circuit;
+mod disturbance;
 mod heads;
 mod roles;
+mod shifted;
 mod similarity;
+mod spare;
 
 pub use alignment::{Alignment, Match};
+pub use attention::{AttentionPicture, HeadPicture};
 pub use attribution::{
     Attribution, DirectAttribution, DirectEffect, LensPoint, PatchedComponent, PatchedResidual, Patching,
 };
-pub use brittleness::{Brittleness, BrittlenessOf};
+pub use brittleness::{Brittleness, BrittlenessOf, Slope};
 pub use circuit::{
     Circuit, CircuitAtThreshold, CircuitComparison, CircuitEdge, CircuitEdges, CircuitMember, CircuitMethod,
     CircuitNode, CircuitScores, HeadInput, RandomCircuits,
 };
+pub use disturbance::{DamageCurve, DamageCurves, DamagePoint, KeptDifference};
 pub use heads::{HeadDescription, HeadPattern, Heads, PatternScore};
 pub use roles::{Counterpart, Flow, Role, RoleCount, RoleRule, Roles, Standing, StudentRole, TeacherRole};
+pub use shifted::{ShiftedBrittleness, ShiftedFigures};
 pub use similarity::{
     AlignmentVariant, Link, MeasuredSimilarity, PermutationTest, Similarity, SimilarityMeasure,
     VariantAlignment,
 };
+pub use spare::{Repair, SpareCapacity};
 
 use limbeck_stats::{Estimate, number};
 use schemars::JsonSchema;
@@ -97,6 +105,9 @@ pub struct NetworkAudit {
     /// The components that carry the task by themselves; absent when they were not sought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circuit: Option<Circuit>,
+    /// Where the heads with the largest drops look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attention: Option<AttentionPicture>,
 }
 
 /// The effect of removing all query heads of one group, those that share a key and value head.

@@ -1,6 +1,6 @@
 //! How hard a network leans on single components.
 
-use limbeck_results::{Brittleness, Estimate};
+use limbeck_results::{Brittleness, Estimate, Slope};
 use limbeck_stats::{Bootstrap, damage, gini, severity, worst_fraction_mean};
 
 use crate::{AuditError, Sweep};
@@ -11,13 +11,13 @@ const HEAVY: f64 = 20.0;
 /// Brittleness from a mean-ablation sweep.
 ///
 /// With the damage `m = 100 - clamp(score, 0, 100)` of every component: its mean, its largest, severity
-/// `mean(max(0, m - 20) / 80)`, the Gini coefficient and the mean of the worst 5%; each with a 95% bootstrap
+/// `mean((max(0, m - 20) / 80)^alpha)`, the Gini coefficient and the mean of the worst 5%; each with a 95% bootstrap
 /// interval that resamples prompts and computes all damages anew. The largest of noisy damages is biased
 /// upwards, and more so in resamples: its interval is to be read as one of what a like sweep would show.
 ///
 /// # Errors
 /// [`AuditError::Stats`] when a resample has no logit difference to lose a share of.
-pub fn brittleness(sweep: &Sweep, bootstrap: &Bootstrap) -> Result<Brittleness, AuditError> {
+pub fn brittleness(sweep: &Sweep, alpha: f64, bootstrap: &Bootstrap) -> Result<Brittleness, AuditError> {
     let mut damages = vec![0.0; sweep.components()];
     let [mean, worst, heavy, unequal, tail] =
         <[_; 5]>::try_from(bootstrap.statistics(sweep.prompts(), 5, |chosen, out| {
@@ -25,7 +25,7 @@ pub fn brittleness(sweep: &Sweep, bootstrap: &Bootstrap) -> Result<Brittleness, 
             // A damage that is not a number makes the statistic one, and that is refused.
             out[0] = damages.iter().sum::<f64>() / damages.len() as f64;
             out[1] = damages.iter().copied().fold(0.0, f64::max);
-            out[2] = severity(&damages, 1.0).unwrap_or(f64::NAN);
+            out[2] = severity(&damages, alpha).unwrap_or(f64::NAN);
             out[3] = gini(&damages).unwrap_or(f64::NAN);
             out[4] = worst_fraction_mean(&damages, 0.05).unwrap_or(f64::NAN);
         })?)
@@ -45,6 +45,8 @@ pub fn brittleness(sweep: &Sweep, bootstrap: &Bootstrap) -> Result<Brittleness, 
         worst_5_percent: tail,
         over_20: damages.iter().filter(|&&m| m > HEAVY).count(),
         curve: damages,
+        under_disturbance: None,
+        spare_capacity: None,
     })
 }
 
@@ -56,22 +58,51 @@ pub fn brittleness(sweep: &Sweep, bootstrap: &Bootstrap) -> Result<Brittleness, 
 pub fn severity_difference(
     first: &Sweep,
     second: &Sweep,
+    alpha: f64,
     bootstrap: &Bootstrap,
 ) -> Result<Estimate, AuditError> {
-    if first.prompts() != second.prompts() {
-        return Err(AuditError::Mismatch {
-            what: "prompts",
-            first: first.prompts(),
-            second: second.prompts(),
-        });
-    }
+    same_prompts(first, second)?;
     let mut ours = vec![0.0; first.components()];
     let mut theirs = vec![0.0; second.components()];
     Ok(bootstrap.statistic(first.prompts(), |chosen| {
         damages_of(first, chosen, &mut ours);
         damages_of(second, chosen, &mut theirs);
-        severity(&ours, 1.0).unwrap_or(f64::NAN) - severity(&theirs, 1.0).unwrap_or(f64::NAN)
+        severity(&ours, alpha).unwrap_or(f64::NAN) - severity(&theirs, alpha).unwrap_or(f64::NAN)
     })?)
+}
+
+/// Slope of brittleness in compression, `beta = (mean damage of student - mean damage of teacher) / C` with
+/// `C = (P_t - P_s) / P_t` from the two parameter counts, teacher first (Haskins & Adams 2025); `None` when the
+/// student is not the smaller. The 95% bootstrap interval is paired over prompts.
+///
+/// # Errors
+/// [`AuditError::Mismatch`] when the sweeps are of different prompts, [`AuditError::Stats`] as [`brittleness`].
+pub fn slope(
+    teacher: &Sweep,
+    student: &Sweep,
+    parameters: (u64, u64),
+    bootstrap: &Bootstrap,
+) -> Result<Option<Slope>, AuditError> {
+    same_prompts(teacher, student)?;
+    let (large, small) = (parameters.0 as f64, parameters.1 as f64);
+    if small >= large {
+        return Ok(None);
+    }
+    let compression = (large - small) / large;
+    let mut theirs = vec![0.0; teacher.components()];
+    let mut ours = vec![0.0; student.components()];
+    let mean = |damages: &[f64]| damages.iter().sum::<f64>() / damages.len() as f64;
+    let beta = bootstrap.statistic(teacher.prompts(), |chosen| {
+        damages_of(teacher, chosen, &mut theirs);
+        damages_of(student, chosen, &mut ours);
+        (mean(&ours) - mean(&theirs)) / compression
+    })?;
+    Ok(Some(Slope { compression, beta }))
+}
+
+fn same_prompts(first: &Sweep, second: &Sweep) -> Result<(), AuditError> {
+    let (first, second) = (first.prompts(), second.prompts());
+    if first == second { Ok(()) } else { Err(AuditError::Mismatch { what: "prompts", first, second }) }
 }
 
 fn damages_of(sweep: &Sweep, chosen: &[usize], damages: &mut [f64]) {

@@ -1,0 +1,77 @@
+//! Brittleness of all networks of an audit.
+
+use limbeck_data::progress::Progress;
+use limbeck_eval::contrast::ContrastTask;
+use limbeck_model::Decoder;
+use limbeck_results::{Brittleness, BrittlenessOf};
+use limbeck_stats::Bootstrap;
+
+use super::curves::{DisturbedNetwork, disturb, kept_difference};
+use super::figures::{brittleness, severity_difference, slope};
+use crate::{AuditConfig, AuditError, Sweep};
+
+/// What was measured of one network, with what paired differences need.
+pub(crate) struct Brittle {
+    figures: Brittleness,
+    disturbed: Option<DisturbedNetwork>,
+    sweep: Sweep,
+    parameters: u64,
+}
+
+impl Brittle {
+    /// Measures `decoder`; `sweep` is its mean-ablation sweep over `task`.
+    pub(crate) fn measure(
+        name: &str,
+        decoder: &Decoder,
+        task: &ContrastTask,
+        sweep: Sweep,
+        config: &AuditConfig,
+        progress: &dyn Progress,
+    ) -> Result<Brittle, AuditError> {
+        let bootstrap = resampling(config);
+        let settings = &config.brittleness;
+        let mut figures = brittleness(&sweep, settings.alpha, &bootstrap)?;
+        let mut disturbed = None;
+        if settings.curves {
+            let label = format!("{name}: noise and removal");
+            let found =
+                disturb(decoder, task, &sweep, settings, config.seed, config.batch_size, &label, progress)?;
+            figures.under_disturbance = Some(found.curves(&bootstrap)?);
+            disturbed = Some(found);
+        }
+        Ok(Brittle { figures, disturbed, sweep, parameters: decoder.parameter_count() })
+    }
+}
+
+fn resampling(config: &AuditConfig) -> Bootstrap {
+    Bootstrap::with_seed(config.seed).with_resamples(config.resamples)
+}
+
+/// The networks side by side.
+pub(crate) fn compare(
+    teacher: &Brittle,
+    student: &Brittle,
+    baseline: Option<&Brittle>,
+    config: &AuditConfig,
+) -> Result<BrittlenessOf, AuditError> {
+    let bootstrap = resampling(config);
+    let alpha = config.brittleness.alpha;
+    let severity = |other: &Brittle| severity_difference(&student.sweep, &other.sweep, alpha, &bootstrap);
+    let kept = |other: &Brittle| match (&student.disturbed, &other.disturbed) {
+        (Some(ours), Some(theirs)) => kept_difference(ours, theirs, &bootstrap).map(Some),
+        _ => Ok(None),
+    };
+    let parameters = (teacher.parameters, student.parameters);
+    Ok(BrittlenessOf {
+        teacher: teacher.figures.clone(),
+        student: student.figures.clone(),
+        baseline: baseline.map(|other| other.figures.clone()),
+        alpha,
+        severity_student_minus_teacher: severity(teacher)?,
+        severity_student_minus_baseline: baseline.map(severity).transpose()?,
+        slope: slope(&teacher.sweep, &student.sweep, parameters, &bootstrap)?,
+        kept_student_minus_teacher: kept(teacher)?,
+        kept_student_minus_baseline: baseline.map(kept).transpose()?.flatten(),
+        shifts: Vec::new(),
+    })
+}
