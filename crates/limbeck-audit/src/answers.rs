@@ -44,6 +44,17 @@ impl Answers {
         Ok(values.into_iter().map(f64::from).collect())
     }
 
+    /// `LD` of every prompt in several passes side by side, from their residual streams after the last block at the last
+    /// positions, `[passes * batch, 1, d_model]`: pass by pass.
+    pub(crate) fn side_by_side(&self, decoder: &Decoder, last: Tensor<3>) -> Result<Vec<f64>, AuditError> {
+        let [batch, width] = self.contrast.dims();
+        let passes = last.dims()[0] / batch;
+        let normed = decoder.finish(last, &mut NoTap).reshape([passes, batch, width]);
+        let product = normed * self.contrast.clone().unsqueeze::<3>();
+        let values = read(product.sum_dim(2), "logit differences")?;
+        Ok(values.into_iter().map(f64::from).collect())
+    }
+
     /// Whether a right answer has the largest logit of all.
     pub(crate) fn correct(&self, decoder: &Decoder, resid: Tensor<3>) -> Result<Vec<bool>, AuditError> {
         let logits = self.last(decoder, resid).matmul(decoder.head().transpose());

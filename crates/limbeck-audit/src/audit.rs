@@ -9,7 +9,7 @@ use limbeck_stats::Bootstrap;
 
 use crate::brittleness::{Brittle, compare};
 use crate::influence::network_audit;
-use crate::sweep::{Ablation, Sweep, sweep};
+use crate::sweep::{Ablation, Sweep, sweeps};
 use crate::{AlignmentInput, AttentionMaps, AuditConfig, AuditError, ResidualStreams, alignment};
 
 /// A network with what reads its text.
@@ -90,8 +90,8 @@ impl Measured {
     ) -> Result<Measured, AuditError> {
         let bootstrap = Bootstrap::with_seed(config.seed).with_resamples(config.resamples);
         let batch = config.batch_size;
-        let mean = sweep(decoder, task, Ablation::Mean, batch, &format!("{name}: mean ablation"), progress)?;
-        let zero = sweep(decoder, task, Ablation::Zero, batch, &format!("{name}: zero ablation"), progress)?;
+        let label = format!("{name}: mean and zero ablation");
+        let [mean, zero] = sweeps(decoder, task, [Ablation::Mean, Ablation::Zero], batch, &label, progress)?;
         Ok(Measured {
             audit: network_audit(&mean, task, &bootstrap)?,
             brittle: Brittle::measure(name, decoder, task, mean, config, progress)?,

@@ -50,6 +50,24 @@ pub enum AuditError {
         /// Positions of the network.
         positions: usize,
     },
+    /// Something was to be changed that the network does not have.
+    #[error("there is no {what} {index}: the network has {count}, counted from 0")]
+    Target {
+        /// What it would be.
+        what: &'static str,
+        /// Its number.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A group has too few corrupted prompts to draw others from, or to measure a spread over.
+    #[error("group {group} has {found} corrupted prompts, but noise and resampling need at least 2")]
+    FewCorrupted {
+        /// The group.
+        group: String,
+        /// Its corrupted prompts.
+        found: usize,
+    },
     /// The network makes no difference at all between right and wrong answers, so that no share of it can be lost.
     #[error(
         "the network's mean logit difference over {prompts} prompts is {value}: shares of it cannot be measured"

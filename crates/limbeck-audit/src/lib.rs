@@ -14,6 +14,7 @@ mod means;
 mod rows;
 mod similarity;
 mod sweep;
+mod values;
 
 pub use audit::{Subject, audit};
 pub use brittleness::{
@@ -25,4 +26,4 @@ pub use influence::{components, network_audit};
 pub use similarity::{
     AlignmentInput, AlignmentParts, AttentionMaps, Pairing, ResidualStreams, alignment, alignment_parts,
 };
-pub use sweep::{Ablation, Sweep, sweep};
+pub use sweep::{Ablation, Base, Effects, Plan, Sweep, Target, effects, sweep, sweeps};
