@@ -44,13 +44,12 @@ impl Answers {
         Ok(values.into_iter().map(f64::from).collect())
     }
 
-    /// `LD` of every prompt in several passes side by side, from their residual streams after the last block at the last
-    /// positions, `[passes * batch, 1, d_model]`: pass by pass.
-    pub(crate) fn side_by_side(&self, decoder: &Decoder, last: Tensor<3>) -> Result<Vec<f64>, AuditError> {
+    /// `LD` of every prompt in one or several passes side by side, from what the head reads at the last positions,
+    /// `[passes * batch, 1, d_model]`: pass by pass.
+    pub(crate) fn of_normed(&self, normed: Tensor<3>) -> Result<Vec<f64>, AuditError> {
         let [batch, width] = self.contrast.dims();
-        let passes = last.dims()[0] / batch;
-        let normed = decoder.finish(last, &mut NoTap).reshape([passes, batch, width]);
-        let product = normed * self.contrast.clone().unsqueeze::<3>();
+        let passes = normed.dims()[0] / batch;
+        let product = normed.reshape([passes, batch, width]) * self.contrast.clone().unsqueeze::<3>();
         let values = read(product.sum_dim(2), "logit differences")?;
         Ok(values.into_iter().map(f64::from).collect())
     }

@@ -8,8 +8,8 @@ use limbeck_results::{Alignment, Audit, NetworkAudit};
 use limbeck_stats::Bootstrap;
 
 use crate::brittleness::{Brittle, compare};
-use crate::influence::network_audit;
-use crate::sweep::{Ablation, Sweep, sweeps};
+use crate::inside::inside;
+use crate::sweep::{Ablation, Sweep, sweep, sweeps};
 use crate::{AlignmentInput, AttentionMaps, AuditConfig, AuditError, ResidualStreams, alignment};
 
 /// A network with what reads its text.
@@ -43,7 +43,7 @@ pub fn audit(
     }
     let measure = |name, subject: Subject| -> Result<Measured, AuditError> {
         same_tokens(name, subject, teacher, &task)?;
-        Measured::new(name, subject.decoder, &task, config, progress)
+        Measured::new(name, subject, &task, config, progress)
     };
     let taught = measure("teacher", teacher)?;
     let student = measure("student", student)?;
@@ -56,6 +56,7 @@ pub fn audit(
     Ok(Audit {
         task: task.name.clone(),
         prompts: task.len(),
+        ablation: config.ablation.name().to_owned(),
         teacher: taught.audit,
         student: student.audit,
         baseline: baseline.map(|measured| measured.audit),
@@ -83,18 +84,16 @@ struct Measured {
 impl Measured {
     fn new(
         name: &str,
-        decoder: &Decoder,
+        subject: Subject,
         task: &ContrastTask,
         config: &AuditConfig,
         progress: &dyn Progress,
     ) -> Result<Measured, AuditError> {
-        let bootstrap = Bootstrap::with_seed(config.seed).with_resamples(config.resamples);
-        let batch = config.batch_size;
-        let label = format!("{name}: mean and zero ablation");
-        let [mean, zero] = sweeps(decoder, task, [Ablation::Mean, Ablation::Zero], batch, &label, progress)?;
+        let (decoder, batch) = (subject.decoder, config.batch_size);
+        let (removed, zero) = removals(name, decoder, task, config, progress)?;
         Ok(Measured {
-            audit: network_audit(&mean, task, &bootstrap)?,
-            brittle: Brittle::measure(name, decoder, task, mean, config, progress)?,
+            audit: inside(name, subject, task, &removed, config, progress)?,
+            brittle: Brittle::measure(name, decoder, task, removed, config, progress)?,
             zero,
             maps: AttentionMaps::measure(decoder, task, batch, progress)?,
             streams: ResidualStreams::measure(decoder, task, batch, progress)?,
@@ -117,6 +116,29 @@ impl Measured {
         }
         let bootstrap = Bootstrap::with_seed(config.seed).with_resamples(config.alignment_resamples);
         alignment(&teacher.input(), &self.input(), &bootstrap)
+    }
+}
+
+/// The sweep by the configured ablation, and the one by zero ablation, in one go.
+fn removals(
+    name: &str,
+    decoder: &Decoder,
+    task: &ContrastTask,
+    config: &AuditConfig,
+    progress: &dyn Progress,
+) -> Result<(Sweep, Sweep), AuditError> {
+    let batch = config.batch_size;
+    match config.ablation() {
+        Ablation::Zero => {
+            let zero =
+                sweep(decoder, task, Ablation::Zero, batch, &format!("{name}: zero ablation"), progress)?;
+            Ok((zero.clone(), zero))
+        }
+        other => {
+            let label = format!("{name}: {} and zero ablation", config.ablation.name());
+            let [found, zero] = sweeps(decoder, task, [other, Ablation::Zero], batch, &label, progress)?;
+            Ok((found, zero))
+        }
     }
 }
 

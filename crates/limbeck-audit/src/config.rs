@@ -5,7 +5,37 @@ use limbeck_eval::numerals::Distractors;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AuditError, BrittlenessConfig};
+use crate::{Ablation, AuditError, BrittlenessConfig, PatchingConfig};
+
+/// What a removed component leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AblationChoice {
+    /// Its mean over the corrupted prompts of the group, per position (Haskins & Adams 2025).
+    #[default]
+    Mean,
+    /// Zero.
+    Zero,
+    /// What it says on the prompt's corrupted partner.
+    Partner,
+    /// What it says on another corrupted prompt of the group, drawn at random.
+    Resample,
+    /// What it computed, with noise of size `noise` on top.
+    Noise,
+}
+
+impl AblationChoice {
+    /// Its name in recipes and results.
+    pub fn name(self) -> &'static str {
+        match self {
+            AblationChoice::Mean => "mean",
+            AblationChoice::Zero => "zero",
+            AblationChoice::Partner => "partner",
+            AblationChoice::Resample => "resample",
+            AblationChoice::Noise => "noise",
+        }
+    }
+}
 
 /// How to audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,8 +58,17 @@ pub struct AuditConfig {
     pub alignment_resamples: usize,
     /// Prompts per forward pass. Changes no result beyond rounding.
     pub batch_size: usize,
+    /// What removed components leave behind where influence and brittleness are measured. Alignment has its own: zero,
+    /// as its definition says.
+    pub ablation: AblationChoice,
+    /// Size of the noise of `ablation = "noise"`, in standard deviations of each component's values.
+    pub noise: f64,
+    /// Also remove query heads that share keys and values together.
+    pub groups: bool,
     /// Curves of brittleness.
     pub brittleness: BrittlenessConfig,
+    /// Activation patching.
+    pub patching: PatchingConfig,
 }
 
 impl Default for AuditConfig {
@@ -43,7 +82,11 @@ impl Default for AuditConfig {
             resamples: 10_000,
             alignment_resamples: 1_000,
             batch_size: 64,
+            ablation: AblationChoice::default(),
+            noise: 1.0,
+            groups: true,
             brittleness: BrittlenessConfig::default(),
+            patching: PatchingConfig::default(),
         }
     }
 }
@@ -60,11 +103,27 @@ impl AuditConfig {
             ("alignment_resamples", self.alignment_resamples),
             ("batch_size", self.batch_size),
         ];
+        if !(self.noise > 0.0 && self.noise.is_finite()) {
+            let found = self.noise.to_string();
+            return Err(AuditError::Config { key: "noise", found, expected: "it must be positive" });
+        }
+        self.patching.check()?;
         match numbers.into_iter().find(|(_, value)| *value == 0) {
             Some((key, _)) => {
                 Err(AuditError::Config { key, found: "0".into(), expected: "it must be at least 1" })
             }
             None => self.brittleness.check(),
+        }
+    }
+
+    /// What a removed component leaves behind.
+    pub fn ablation(&self) -> Ablation {
+        match self.ablation {
+            AblationChoice::Mean => Ablation::Mean,
+            AblationChoice::Zero => Ablation::Zero,
+            AblationChoice::Partner => Ablation::Partner,
+            AblationChoice::Resample => Ablation::Resample { seed: self.seed },
+            AblationChoice::Noise => Ablation::Noise { size: self.noise, seed: self.seed },
         }
     }
 

@@ -1,10 +1,12 @@
 //! Influence of every head and MLP: how much of the logit difference goes when it is removed.
 
 use limbeck_eval::contrast::ContrastTask;
-use limbeck_results::{Component, ComponentKind, NetworkAudit};
+use limbeck_model::DecoderConfig;
+use limbeck_results::{Component, ComponentKind, GroupEffect, NetworkAudit};
 use limbeck_stats::Bootstrap;
 
-use crate::{AuditError, Sweep};
+use crate::sweep::scores_of;
+use crate::{AuditError, Effects, Sweep, Target};
 
 /// Kind, layer and head of component `index` of a network with `heads` query heads per block.
 pub(crate) fn component(index: usize, heads: usize) -> (ComponentKind, usize, Option<usize>) {
@@ -33,6 +35,30 @@ pub fn components(sweep: &Sweep, bootstrap: &Bootstrap) -> Result<Vec<Component>
     let described = drops.into_iter().enumerate().map(|(index, drop)| {
         let (kind, layer, head) = component(index, sweep.heads);
         Component { kind, layer, head, score: 100.0 - drop.value, drop }
+    });
+    Ok(described.collect())
+}
+
+/// Score and drop of groups of query heads that share keys and values, from the effects of [`Target::groups`]; as
+/// [`components`].
+///
+/// # Errors
+/// [`AuditError::Stats`] when a resample has no logit difference to lose a share of.
+pub fn groups(
+    effects: &Effects,
+    config: &DecoderConfig,
+    bootstrap: &Bootstrap,
+) -> Result<Vec<GroupEffect>, AuditError> {
+    let drops = bootstrap.statistics(effects.full.len(), effects.targets.len(), |chosen, drops| {
+        scores_of(&effects.full, &effects.changed, chosen, drops);
+        drops.iter_mut().for_each(|drop| *drop = 100.0 - *drop);
+    })?;
+    let described = drops.into_iter().zip(&effects.targets).filter_map(|(drop, target)| match *target {
+        Target::Group { layer, group } => {
+            let heads = target.heads(config).collect();
+            Some(GroupEffect { layer, group, heads, score: 100.0 - drop.value, drop })
+        }
+        _ => None,
     });
     Ok(described.collect())
 }

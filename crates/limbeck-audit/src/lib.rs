@@ -10,7 +10,10 @@ mod brittleness;
 mod config;
 mod error;
 mod influence;
+mod inside;
 mod means;
+mod patching;
+mod readout;
 mod rows;
 mod similarity;
 mod sweep;
@@ -20,9 +23,11 @@ pub use audit::{Subject, audit};
 pub use brittleness::{
     BrittlenessConfig, DisturbedNetwork, brittleness, disturb, kept_difference, severity_difference, slope,
 };
-pub use config::AuditConfig;
+pub use config::{AblationChoice, AuditConfig};
 pub use error::AuditError;
-pub use influence::{components, network_audit};
+pub use influence::{components, groups, network_audit};
+pub use patching::{Patcher, PatchingConfig};
+pub use readout::{DirectLogits, Lens};
 pub use similarity::{
     AlignmentInput, AlignmentParts, AttentionMaps, Pairing, ResidualStreams, alignment, alignment_parts,
 };

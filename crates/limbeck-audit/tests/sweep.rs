@@ -1,62 +1,17 @@
 //! Effects of changing one thing at a time equal those of whole forward passes with the decoder's own interventions.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod random;
+
 use burn::tensor::{Device, Tensor};
 use limbeck_audit::{Ablation, AuditError, Base, Effects, Plan, Target, effects, sweep, sweeps};
 use limbeck_data::progress::{Progress, Silent};
-use limbeck_eval::contrast::{ContrastGroup, ContrastPrompt, ContrastTask};
+use limbeck_eval::contrast::{ContrastGroup, ContrastPrompt};
 use limbeck_model::{
-    Action, Capture, Decoder, DecoderConfig, Family, Intervention, Interventions, NoTap, Parameter, Site,
-    SiteKind, Sizes, Tap, TokenBatch,
+    Action, Capture, Decoder, DecoderConfig, Intervention, Interventions, NoTap, Site, SiteKind, Sizes, Tap,
+    TokenBatch,
 };
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
-const VOCAB: usize = 29;
-
-fn decoders() -> Vec<Decoder> {
-    let sizes = Sizes {
-        vocab_size: VOCAB,
-        d_model: 32,
-        n_layers: 3,
-        n_heads: 4,
-        n_kv_heads: 2,
-        d_mlp: 24,
-        max_positions: 16,
-    };
-    let llama = DecoderConfig::llama(sizes);
-    let qwen3 =
-        DecoderConfig { family: Family::Qwen3, qk_norm: true, d_head: 16, tied: false, ..llama.clone() };
-    let louder = |_: &str, parameter: Parameter| {
-        let gain = if parameter.shape().len() == 2 { 8.0 } else { 1.0 };
-        let values = parameter.to_vec().iter().map(|value| value * gain).collect();
-        Parameter::from_vec(&parameter.shape(), values, &parameter.device())
-    };
-    let made = [DecoderConfig::gpt2(sizes), llama, qwen3].into_iter();
-    made.map(|config| Decoder::init(&config, 5, &Device::flex()).unwrap().map(&mut louder.clone())).collect()
-}
-
-/// Two groups of unequal length; the second with two corrupted prompts, so that a draw of another one is certain.
-fn task() -> ContrastTask {
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let mut group = |length: usize, prompts: usize, more: usize| {
-        let mut tokens = || (0..length).map(|_| rng.random_range(0..VOCAB as u32)).collect::<Vec<u32>>();
-        let prompts: Vec<ContrastPrompt> = (0..prompts)
-            .map(|at| ContrastPrompt {
-                clean: tokens(),
-                corrupted: tokens(),
-                right: vec![at as u32, 20],
-                wrong: vec![28 - at as u32],
-                text: String::new(),
-                corrupted_text: String::new(),
-            })
-            .collect();
-        let mut corrupted: Vec<Vec<u32>> = prompts.iter().map(|prompt| prompt.corrupted.clone()).collect();
-        corrupted.extend((0..more).map(|_| tokens()));
-        ContrastGroup { name: format!("of {length}"), length, prompts, corrupted }
-    };
-    ContrastTask { name: "random".into(), groups: vec![group(9, 3, 2), group(6, 2, 0)], left_out: vec![] }
-}
+use random::{VOCAB, decoders, task};
 
 /// `LD` of the group's prompts from whole passes.
 fn differences(decoder: &Decoder, group: &ContrastGroup, base: Base, tap: &mut dyn Tap) -> Vec<f64> {

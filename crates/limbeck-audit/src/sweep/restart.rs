@@ -83,7 +83,7 @@ impl<'a> Restarts<'a> {
             true => ends,
             false => self.decoder.run_to_last(layer + 1, ends.clone(), &self.lengths_of(&ends)),
         };
-        let found = self.answers.side_by_side(self.decoder, last)?;
+        let found = self.answers.of_normed(self.decoder.finish(last, &mut NoTap))?;
         for (place, column) in places.into_iter().zip(found.chunks_exact(self.lengths.len())) {
             self.columns[place] = column.to_vec();
         }

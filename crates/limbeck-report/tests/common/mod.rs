@@ -143,6 +143,7 @@ pub fn audit(layers: usize, heads: usize) -> Audit {
     Audit {
         task: "numerals".into(),
         prompts: 512,
+        ablation: "mean".into(),
         alignment: alignment(&teacher, &student, 0.91),
         baseline_alignment: Some(alignment(&teacher, &baseline, 0.74)),
         similarity: None,

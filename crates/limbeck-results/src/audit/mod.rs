@@ -43,6 +43,10 @@ pub struct Audit {
     pub task: String,
     /// Clean prompts measured.
     pub prompts: usize,
+    /// What removed components left behind where influence and brittleness were measured: `mean` (their mean over
+    /// corrupted prompts, per position), `zero`, `partner`, `resample` or `noise`.
+    #[serde(default = "mean")]
+    pub ablation: String,
     /// Influence of every component of the teacher.
     pub teacher: NetworkAudit,
     /// Influence of every component of the student.
@@ -75,6 +79,11 @@ pub struct Audit {
     /// The baseline's circuit beside the teacher's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_circuit: Option<CircuitComparison>,
+}
+
+/// The ablation of results that do not name theirs.
+fn mean() -> String {
+    "mean".to_owned()
 }
 
 /// One network on the task: whole, and with each component removed in turn.
@@ -137,7 +146,7 @@ pub enum ComponentKind {
     Mlp,
 }
 
-/// The effect of removing one component by mean ablation.
+/// The effect of removing one component, by the audit's ablation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Component {
     /// Head or MLP.
