@@ -7,7 +7,7 @@ pub use direct::DirectLogits;
 pub use lens::Lens;
 
 use burn::tensor::Tensor;
-use limbeck_model::{Decoder, NoTap, TokenBatch};
+use limbeck_model::{Decoder, TokenBatch};
 
 use crate::AuditError;
 use crate::rows::Row;
