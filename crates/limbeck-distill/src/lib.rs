@@ -9,6 +9,7 @@ pub mod error;
 pub mod metrics;
 pub mod objective;
 pub mod optimizer;
+pub mod soundness;
 pub mod specialists;
 pub mod students;
 pub mod trainer;

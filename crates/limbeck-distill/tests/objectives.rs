@@ -1,102 +1,19 @@
 //! The objectives against finite differences, against each other, and at their zero.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod common;
+
 use burn::tensor::Device;
-use limbeck_data::examples::TokenExample;
+use common::setting::{setting, sharpened};
 use limbeck_distill::objective::{
-    CrossEntropy, ForwardKl, HiddenMse, JensenShannon, LayerMapping, LogitMatching, MicroBatch,
-    ObjectiveConfig, ReverseKl, SkewForwardKl, SkewReverseKl, Terms, check,
+    CrossEntropy, ForwardKl, HiddenMse, JensenShannon, LayerMapping, LogitMatching, ObjectiveConfig,
+    ReverseKl, SkewForwardKl, SkewReverseKl, check,
 };
 use limbeck_distill::optimizer::GradientSum;
-use limbeck_distill::trainer::Network;
-use limbeck_model::{Decoder, DecoderConfig, Parameter};
-use limbeck_teach::{Capabilities, LocalTeacher, Teacher, TeacherIdentity};
+use limbeck_model::{Decoder, DecoderConfig};
+use limbeck_teach::Capabilities;
 use limbeck_testkit::{TINY_VOCAB, counting_examples, deeper, tiny_gpt2, tiny_llama};
 use proptest::prelude::*;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
-fn teacher(decoder: Decoder) -> LocalTeacher {
-    let vocab_size = decoder.config().vocab_size;
-    let identity =
-        TeacherIdentity { hash: "t".into(), tokenizer_hash: "k".into(), vocab_size, origin: "test".into() };
-    LocalTeacher::new(decoder, identity)
-}
-
-/// Fresh weights are so small that every distribution is nearly flat; these make the losses bend.
-fn sharpened(decoder: Decoder, factor: f32) -> Decoder {
-    decoder.map(&mut |_, parameter| match parameter {
-        Parameter::Matrix(matrix) => Parameter::Matrix(matrix * factor),
-        vector => vector,
-    })
-}
-
-struct Setting {
-    terms: Terms,
-    network: Network,
-    batch: MicroBatch,
-}
-
-fn setting(objectives: Vec<ObjectiveConfig>, student: Decoder, teacher_decoder: Decoder) -> Setting {
-    let device = Device::flex();
-    let teacher = teacher(teacher_decoder);
-    let network = Network::new(student, &objectives, teacher.hidden_shape(), 5);
-    let terms = Terms::new(objectives, TINY_VOCAB);
-    let examples = counting_examples(3, 9, TINY_VOCAB, 11);
-    let rows: Vec<&TokenExample> = examples.iter().collect();
-    let batch = terms.prepare(&rows, &network, Some(&teacher), &device).unwrap();
-    Setting { terms, network, batch }
-}
-
-impl Setting {
-    fn value(&self, network: &Network) -> f64 {
-        let (_, values) = self.terms.evaluate(network, &self.batch, None).unwrap();
-        values.iter().enumerate().map(|(index, value)| self.terms.weight(index) * value).sum()
-    }
-
-    fn gradient(&self, only: Option<usize>) -> (GradientSum, f64) {
-        let (loss, _) = self.terms.evaluate(&self.network, &self.batch, only).unwrap();
-        let total = loss.clone().into_data().iter::<f64>().next().unwrap();
-        (GradientSum::of(&self.network, loss.backward()), total)
-    }
-
-    /// The network moved by `step` along a random direction; returns it with the direction's product with `gradient`.
-    fn moved(&self, gradient: &GradientSum, step: f32, seed: u64) -> (Network, f64) {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let (mut index, mut slope) = (0, 0.0);
-        let device = Device::flex();
-        let network = self.network.clone().map(&mut |_, parameter| {
-            let shape = parameter.shape();
-            let part = gradient.part(index);
-            index += 1;
-            let mut values = parameter.to_vec();
-            for (at, value) in values.iter_mut().enumerate() {
-                let direction = if random.random::<bool>() { 1.0f32 } else { -1.0 };
-                *value += step * direction;
-                slope += f64::from(direction) * part.map_or(0.0, |part| f64::from(part[at]));
-            }
-            Parameter::from_vec(&shape, values, &device).require_grad()
-        });
-        (network, slope)
-    }
-
-    /// Central differences along random directions through all parameters against the gradient.
-    fn assert_gradient(&self) {
-        let (gradient, _) = self.gradient(None);
-        let step = 2e-3f32;
-        let mut worst: f64 = 0.0;
-        let mut scale: f64 = 0.0;
-        for seed in 0..6 {
-            let (ahead, slope) = self.moved(&gradient, step, seed);
-            let (behind, _) = self.moved(&gradient, -step, seed);
-            let difference = (self.value(&ahead) - self.value(&behind)) / (2.0 * f64::from(step));
-            worst = worst.max((difference - slope).abs());
-            scale = scale.max(slope.abs());
-        }
-        assert!(scale > 1e-2, "the directions see too little of the gradient: {scale}");
-        assert!(worst < 0.01 * scale + 1e-3, "finite differences are off by {worst} of {scale}");
-    }
-}
 
 fn forward(weight: f64, temperature: f64) -> ObjectiveConfig {
     ObjectiveConfig::ForwardKl(ForwardKl { weight, temperature })

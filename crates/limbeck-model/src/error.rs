@@ -51,6 +51,12 @@ pub enum ModelError {
     /// A chat template is unusable.
     #[error(transparent)]
     Chat(#[from] ChatError),
+    /// A backward pass left something without a gradient.
+    #[error("the backward pass gave {of} no gradient")]
+    Gradient {
+        /// What should have one.
+        of: &'static str,
+    },
     /// A weight the configuration asks for is absent.
     #[error("the weights lack `{name}`")]
     MissingWeight {

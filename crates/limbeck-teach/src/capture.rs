@@ -136,7 +136,12 @@ fn rows(
     let examples: Vec<&TokenExample> = batch.iter().collect();
     let positions = predictions(&examples);
     let mut rows: Vec<SignalRow> = batch.iter().map(SignalRow::start).collect();
-    let query = TeacherQuery { rows: &examples, positions: &positions, temperatures: &[1.0], sites: &[] };
+    let query = TeacherQuery {
+        rows: &examples,
+        positions: &positions,
+        temperatures: &[1.0],
+        ..TeacherQuery::default()
+    };
     let signal = teacher.signal(&query)?;
     let full = signal.find(1.0).map(|at| &signal.distributions[at].logits);
     let Some(full) = full else {

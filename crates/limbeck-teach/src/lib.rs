@@ -17,7 +17,7 @@ pub use error::TeachError;
 pub use local::LocalTeacher;
 pub use replay::ReplayTeacher;
 pub use teacher::{
-    Capabilities, Distribution, HiddenShape, Prediction, Signal, Teacher, TeacherIdentity, TeacherQuery,
-    predictions,
+    Capabilities, Distribution, HiddenShape, Prediction, Signal, SiteValue, Teacher, TeacherIdentity,
+    TeacherQuery, predictions,
 };
 pub use vocabulary::align;

@@ -2,10 +2,11 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 use limbeck_kernels::{Precision, TeacherLogits};
-use limbeck_model::{Capture, Decoder, LoadedModel, TokenBatch};
+use limbeck_model::{Both, Capture, Decoder, Fill, Gates, LoadedModel, Margin, NoTap, Site, Tap, TokenBatch};
 
 use crate::{
-    Capabilities, Distribution, HiddenShape, Signal, TeachError, Teacher, TeacherIdentity, TeacherQuery,
+    Capabilities, Distribution, HiddenShape, Signal, SiteValue, TeachError, Teacher, TeacherIdentity,
+    TeacherQuery,
 };
 
 /// A decoder that answers with its hidden states and its head; it is never part of a gradient graph.
@@ -58,7 +59,12 @@ impl Teacher for LocalTeacher {
 
     fn hidden_shape(&self) -> Option<HiddenShape> {
         let config = self.decoder.config();
-        Some(HiddenShape { layers: config.n_layers, width: config.d_model })
+        Some(HiddenShape {
+            layers: config.n_layers,
+            width: config.d_model,
+            heads: config.n_heads,
+            head_width: config.d_head,
+        })
     }
 
     fn signal(&self, query: &TeacherQuery<'_>) -> Result<Signal, TeachError> {
@@ -74,8 +80,14 @@ impl Teacher for LocalTeacher {
             hidden.reshape([batch * seq, width]).select(0, places.clone())
         };
 
-        let mut tap = Capture::new(query.sites.iter().copied());
-        let last = self.decoder.hidden(&batch, &mut tap);
+        let mut capture = Capture::new(query.sites.iter().chain(query.whole).copied());
+        let mut gates = query.without.map(|(removed, fill)| Gates::removing(removed, fill, &batch, &device));
+        let mut nothing = NoTap;
+        let removal: &mut dyn Tap = match &mut gates {
+            Some(gates) => gates,
+            None => &mut nothing,
+        };
+        let last = self.decoder.hidden(&batch, &mut Both(&mut capture, removal));
         let mut signal = Signal::default();
         if !query.temperatures.is_empty() {
             let logits = TeacherLogits::Head {
@@ -85,12 +97,27 @@ impl Teacher for LocalTeacher {
             };
             signal.distributions.push(Distribution { temperature: None, logits });
         }
+        let missing = |site: &Site, rank: &str| TeachError::Beyond {
+            asked: format!("the values at {site}"),
+            gives: format!("sites of {} blocks{rank}", self.decoder.config().n_layers),
+        };
         for site in query.sites {
-            let value = tap.get3(*site).ok_or_else(|| TeachError::Beyond {
-                asked: format!("the values at {site}"),
-                gives: format!("sites of {} blocks with values of rank 3", self.decoder.config().n_layers),
-            })?;
+            let value = capture.get3(*site).ok_or_else(|| missing(site, " with values of rank 3"))?;
             signal.hidden.push(gather(value));
+        }
+        for site in query.whole {
+            let value = match capture.get3(*site) {
+                Some(value) => SiteValue::Rank3(value),
+                None => SiteValue::Rank4(capture.get4(*site).ok_or_else(|| missing(site, ""))?),
+            };
+            signal.whole.push(value);
+        }
+        if let Some(columns) = query.influence {
+            let targets: Vec<i64> = query.positions.iter().map(|at| i64::from(at.target)).collect();
+            let targets =
+                Tensor::<1, Int>::from_data(TensorData::new(targets, [query.positions.len()]), &device);
+            let margin = Margin { tokens: &batch, places: &places, targets: &targets, columns };
+            signal.influence = Some(margin.influence(&self.decoder, Fill::Mean)?);
         }
         Ok(signal)
     }

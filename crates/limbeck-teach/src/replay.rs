@@ -108,11 +108,11 @@ impl Teacher for ReplayTeacher {
     }
 
     fn signal(&self, query: &TeacherQuery<'_>) -> Result<Signal, TeachError> {
-        query.refuse_sites(&self.capabilities())?;
+        query.refuse_inside(&self.capabilities())?;
         let distributions = query.temperatures.iter().map(|temperature| {
             let logits = TeacherLogits::Sparse(self.sparse(query, *temperature)?);
             Ok(Distribution { temperature: Some(*temperature), logits })
         });
-        Ok(Signal { distributions: distributions.collect::<Result<_, TeachError>>()?, hidden: Vec::new() })
+        Ok(Signal { distributions: distributions.collect::<Result<_, TeachError>>()?, ..Signal::default() })
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use burn::tensor::Tensor;
 use limbeck_data::examples::TokenExample;
 use limbeck_kernels::TeacherLogits;
-use limbeck_model::Site;
+use limbeck_model::{Components, Fill, Influence, Removed, Site};
 use serde::{Deserialize, Serialize};
 
 use crate::TeachError;
@@ -34,6 +34,9 @@ pub struct Capabilities {
     pub logits: bool,
     /// Hidden states.
     pub hidden: bool,
+    /// What its heads and MLPs say, how much each matters, and its answers without some of them.
+    #[serde(default)]
+    pub components: bool,
     /// The temperatures its distributions exist at; any, when absent.
     pub temperatures: Option<Vec<f64>>,
 }
@@ -41,12 +44,12 @@ pub struct Capabilities {
 impl Capabilities {
     /// What a decoder on this machine gives: known before it is loaded.
     pub fn local() -> Self {
-        Self { text: true, top_k: None, logits: true, hidden: true, temperatures: None }
+        Self { text: true, top_k: None, logits: true, hidden: true, components: true, temperatures: None }
     }
 
     /// What captured signals give.
     pub fn replay(k: usize, temperatures: Vec<f64>) -> Self {
-        Self { text: false, top_k: Some(k), logits: false, hidden: false, temperatures: Some(temperatures) }
+        Self { top_k: Some(k), temperatures: Some(temperatures), ..Self::default() }
     }
 
     /// Whether its distributions exist at this temperature.
@@ -69,6 +72,9 @@ impl fmt::Display for Capabilities {
         }
         if self.hidden {
             parts.push("hidden states".to_string());
+        }
+        if self.components {
+            parts.push("its heads and MLPs".to_string());
         }
         if let Some(temperatures) = &self.temperatures {
             let list: Vec<String> = temperatures.iter().map(f64::to_string).collect();
@@ -106,7 +112,7 @@ pub fn predictions(rows: &[&TokenExample]) -> Vec<Prediction> {
 }
 
 /// What the trainer asks about a batch.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct TeacherQuery<'a> {
     /// The sequences.
     pub rows: &'a [&'a TokenExample],
@@ -116,17 +122,24 @@ pub struct TeacherQuery<'a> {
     pub temperatures: &'a [f64],
     /// The sites (of rank 3) whose hidden states are wanted.
     pub sites: &'a [Site],
+    /// The sites (of any rank) whose values are wanted whole, padding included.
+    pub whole: &'a [Site],
+    /// Over how many leading columns of the head its components' influence is wanted.
+    pub influence: Option<usize>,
+    /// Components of its own that it is to answer without.
+    pub without: Option<(&'a Removed, Fill)>,
 }
 
 impl TeacherQuery<'_> {
-    /// For a teacher without hidden states: refuses a query that wants some.
-    pub(crate) fn refuse_sites(&self, gives: &Capabilities) -> Result<(), TeachError> {
-        match self.sites.first() {
-            Some(site) => {
-                Err(TeachError::Beyond { asked: format!("the values at {site}"), gives: gives.to_string() })
-            }
-            None => Ok(()),
-        }
+    /// For a teacher that answers with distributions only: refuses a query that wants to look inside.
+    pub(crate) fn refuse_inside(&self, gives: &Capabilities) -> Result<(), TeachError> {
+        let asked = match (self.sites.first().or(self.whole.first()), self.influence, self.without) {
+            (Some(site), ..) => format!("the values at {site}"),
+            (_, Some(_), _) => "the influence of its components".to_owned(),
+            (.., Some(_)) => "its answer without some components".to_owned(),
+            _ => return Ok(()),
+        };
+        Err(TeachError::Beyond { asked, gives: gives.to_string() })
     }
 }
 
@@ -146,6 +159,19 @@ pub struct Signal {
     pub distributions: Vec<Distribution>,
     /// One for every asked site, [n, width].
     pub hidden: Vec<Tensor<2>>,
+    /// One for every site asked for whole.
+    pub whole: Vec<SiteValue>,
+    /// The influence of every component, where asked for.
+    pub influence: Option<Influence>,
+}
+
+/// A whole value of a site.
+#[derive(Debug, Clone)]
+pub enum SiteValue {
+    /// Of rank 3, [batch, seq, width].
+    Rank3(Tensor<3>),
+    /// Of rank 4, as [`limbeck_model::SiteKind`] says.
+    Rank4(Tensor<4>),
 }
 
 impl Signal {
@@ -155,13 +181,24 @@ impl Signal {
     }
 }
 
-/// Depth and width of a teacher that shows hidden states.
+/// Sizes of a teacher that shows hidden states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HiddenShape {
     /// Blocks.
     pub layers: usize,
     /// Width of the residual stream.
     pub width: usize,
+    /// Query heads per block.
+    pub heads: usize,
+    /// Width of a head.
+    pub head_width: usize,
+}
+
+impl HiddenShape {
+    /// Its heads and MLPs.
+    pub fn components(self) -> Components {
+        Components { layers: self.layers, heads: self.heads }
+    }
 }
 
 /// Whoever answers.
@@ -172,7 +209,7 @@ pub trait Teacher: Send + Sync {
     /// What it can give.
     fn capabilities(&self) -> Capabilities;
 
-    /// Depth and width of its hidden states; `None` when it shows none.
+    /// Sizes of what it shows of its inside; `None` when it shows nothing.
     fn hidden_shape(&self) -> Option<HiddenShape>;
 
     /// Answers a query, without a gradient.

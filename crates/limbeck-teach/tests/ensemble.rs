@@ -34,7 +34,12 @@ fn distributions(teacher: &dyn Teacher, examples: &[TokenExample], temperature: 
     let rows: Vec<&TokenExample> = examples.iter().collect();
     let positions = predictions(&rows);
     let temperatures = [7.5, temperature];
-    let query = TeacherQuery { rows: &rows, positions: &positions, temperatures: &temperatures, sites: &[] };
+    let query = TeacherQuery {
+        rows: &rows,
+        positions: &positions,
+        temperatures: &temperatures,
+        ..TeacherQuery::default()
+    };
     let signal = teacher.signal(&query).unwrap();
     let logits: Tensor<2> = match &signal.distributions[signal.find(temperature).unwrap()].logits {
         TeacherLogits::Head { hidden, head, .. } => hidden.clone().matmul(head.clone().transpose()),

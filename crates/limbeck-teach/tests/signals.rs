@@ -41,7 +41,8 @@ fn config(top_k: usize) -> CaptureConfig {
 fn divergence(teacher: &mut dyn Teacher, examples: &[TokenExample]) -> f64 {
     let rows: Vec<&TokenExample> = examples.iter().collect();
     let positions = predictions(&rows);
-    let query = TeacherQuery { rows: &rows, positions: &positions, temperatures: &[2.0], sites: &[] };
+    let query =
+        TeacherQuery { rows: &rows, positions: &positions, temperatures: &[2.0], ..TeacherQuery::default() };
     let signal = teacher.signal(&query).unwrap();
     let distribution = &signal.distributions[signal.find(2.0).unwrap()].logits;
     let hidden: Tensor<2> = match LocalTeacher::new(sharp(8), teacher.identity().clone())
@@ -80,7 +81,12 @@ fn the_top_of_the_distribution_and_its_tail_make_one() {
     let examples = examples();
     let rows: Vec<&TokenExample> = examples.iter().collect();
     let positions = predictions(&rows);
-    let query = TeacherQuery { rows: &rows, positions: &positions, temperatures: &[1.0, 2.0], sites: &[] };
+    let query = TeacherQuery {
+        rows: &rows,
+        positions: &positions,
+        temperatures: &[1.0, 2.0],
+        ..TeacherQuery::default()
+    };
     let signal = replay.signal(&query).unwrap();
     assert_eq!(signal.distributions.len(), 2);
     for distribution in &signal.distributions {
@@ -136,7 +142,15 @@ fn foreign_signals_are_refused_with_the_reason() {
     let rows: Vec<&TokenExample> = unknown.iter().collect();
     let positions = predictions(&rows);
     let ask = |replay: &mut ReplayTeacher, temperatures: &[f64], sites: &[limbeck_model::Site]| {
-        replay.signal(&TeacherQuery { rows: &rows, positions: &positions, temperatures, sites }).unwrap_err()
+        replay
+            .signal(&TeacherQuery {
+                rows: &rows,
+                positions: &positions,
+                temperatures,
+                sites,
+                ..TeacherQuery::default()
+            })
+            .unwrap_err()
     };
     assert!(matches!(ask(&mut replay, &[1.0], &[]), TeachError::Data(_)));
     assert!(ask(&mut replay, &[3.0], &[]).to_string().contains("temperature 3"));

@@ -30,8 +30,8 @@ pub fn check(
     for (objective, name) in objectives.iter().zip(term_names(objectives)) {
         check_settings(objective, &name)?;
         check_capabilities(objective, &name, teacher)?;
-        if let (ObjectiveConfig::HiddenMse(hidden), Some(layers)) = (objective, layers) {
-            hidden.check_layers(&name, layers)?;
+        if let (Some(mapping), Some(layers)) = (objective.layers(), layers) {
+            mapping.check(&name, layers)?;
         }
     }
     if objectives.iter().all(|objective| objective.weight() == 0.0) {
@@ -59,6 +59,9 @@ fn check_settings(objective: &ObjectiveConfig, name: &str) -> Result<(), Distill
         ObjectiveConfig::JensenShannon(it) => it.check(name)?,
         ObjectiveConfig::SkewForwardKl(it) => it.check(name)?,
         ObjectiveConfig::SkewReverseKl(it) => it.check(name)?,
+        ObjectiveConfig::AblationKl(it) => it.check(name)?,
+        ObjectiveConfig::InfluenceMatching(it) => it.check(name)?,
+        ObjectiveConfig::InfluenceSpread(it) => it.check(name)?,
         _ => {}
     }
     match objective.requires().distribution {
@@ -67,6 +70,27 @@ fn check_settings(objective: &ObjectiveConfig, name: &str) -> Result<(), Distill
             key: "temperature",
             found: temperature.to_string(),
             right: "a number above 0",
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses heads that cannot be matched: values of another width.
+///
+/// # Errors
+/// [`DistillError::Capability`] for the first objective that needs equal widths.
+pub fn check_heads(
+    objectives: &[ObjectiveConfig],
+    student: usize,
+    teacher: usize,
+) -> Result<(), DistillError> {
+    let names = term_names(objectives);
+    let mut matching = objectives.iter().zip(names);
+    match matching.find(|(objective, _)| matches!(objective, ObjectiveConfig::HeadMatching(_))) {
+        Some((_, objective)) if student != teacher => Err(DistillError::Capability {
+            objective,
+            needs: format!("heads of the teacher as wide as the student's, {student}"),
+            gives: format!("the teacher's are {teacher} wide; component_cka compares heads of any width"),
         }),
         _ => Ok(()),
     }
@@ -120,6 +144,14 @@ fn check_capabilities(
         match teacher {
             None => return refuse(needs, "this training has no teacher".to_string()),
             Some(gives) if !gives.hidden => return refuse(needs, format!("this teacher gives {gives}")),
+            Some(_) => {}
+        }
+    }
+    if requirement.components {
+        let needs = "to look at the teacher's heads and MLPs".to_string();
+        match teacher {
+            None => return refuse(needs, "this training has no teacher".to_string()),
+            Some(gives) if !gives.components => return refuse(needs, format!("this teacher gives {gives}")),
             Some(_) => {}
         }
     }

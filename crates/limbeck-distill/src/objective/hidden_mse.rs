@@ -8,8 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Layers, Requirement, one};
-use crate::DistillError;
+use super::{LayerMapping, Requirement, one};
 
 /// Mean over the layer pairs, the predictions n and the teacher's width d_t of
 ///
@@ -37,76 +36,10 @@ impl Default for HiddenMse {
     }
 }
 
-/// Pairs of student and teacher layers, counted from 0.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum LayerMapping {
-    /// `"uniform"`: every student layer, with the teacher layer as deep in proportion.
-    Named(MappingName),
-    /// `[[student, teacher], ...]`.
-    Pairs(Vec<[usize; 2]>),
-}
-
-/// A mapping with a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MappingName {
-    /// Student layer m of M (from 1) learns from teacher layer `round(m N / M)` of N, the g(m) of TinyBERT.
-    Uniform,
-}
-
-impl Default for LayerMapping {
-    fn default() -> Self {
-        Self::Named(MappingName::Uniform)
-    }
-}
-
-impl LayerMapping {
-    /// The pairs (student, teacher), from 0, for networks of so many layers.
-    pub fn pairs(&self, layers: Layers) -> Vec<[usize; 2]> {
-        match self {
-            Self::Pairs(pairs) => pairs.clone(),
-            Self::Named(MappingName::Uniform) => (1..=layers.student)
-                .map(|m| {
-                    let depth = (2 * m * layers.teacher + layers.student) / (2 * layers.student);
-                    [m - 1, depth.clamp(1, layers.teacher.max(1)) - 1]
-                })
-                .collect(),
-        }
-    }
-}
-
 impl HiddenMse {
     /// The teacher's hidden states.
     pub fn requires(&self) -> Requirement {
         Requirement { hidden: true, ..Requirement::default() }
-    }
-
-    /// Refuses pairs that do not exist.
-    ///
-    /// # Errors
-    /// [`DistillError::LayerPair`] for a layer out of range, [`DistillError::Setting`] for an empty list.
-    pub fn check_layers(&self, name: &str, layers: Layers) -> Result<(), DistillError> {
-        let pairs = self.layers.pairs(layers);
-        if pairs.is_empty() {
-            return Err(DistillError::Setting {
-                objective: name.to_string(),
-                key: "layers",
-                found: "[]".to_string(),
-                right: "\"uniform\" or at least one pair [student, teacher]",
-            });
-        }
-        match pairs.iter().find(|[student, teacher]| *student >= layers.student || *teacher >= layers.teacher)
-        {
-            Some(&[student, teacher]) => Err(DistillError::LayerPair {
-                objective: name.to_string(),
-                student,
-                teacher,
-                student_layers: layers.student,
-                teacher_layers: layers.teacher,
-            }),
-            None => Ok(()),
-        }
     }
 }
 
@@ -166,34 +99,5 @@ impl Projection {
     pub fn loss(&self, student: Tensor<2>, teacher: Tensor<2>) -> Tensor<1> {
         let difference = linear(student, self.weight.clone(), None, Precision::F32) - teacher;
         (difference.clone() * difference).mean()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn uniform_mapping_is_tinyberts_g_of_m() {
-        let uniform = LayerMapping::default();
-        // 4 of 12 layers: g(m) = 3 m, from 1.
-        let pairs = uniform.pairs(Layers { student: 4, teacher: 12 });
-        assert_eq!(pairs, vec![[0, 2], [1, 5], [2, 8], [3, 11]]);
-        // The last layers always meet, whatever the ratio.
-        for student in 1..8 {
-            for teacher in 1..12 {
-                let pairs = uniform.pairs(Layers { student, teacher });
-                assert_eq!(pairs[student - 1], [student - 1, teacher - 1]);
-                assert!(pairs.iter().all(|[_, t]| *t < teacher));
-            }
-        }
-    }
-
-    #[test]
-    fn a_pair_out_of_range_is_refused() {
-        let objective = HiddenMse { weight: 1.0, layers: LayerMapping::Pairs(vec![[0, 1], [2, 3]]) };
-        let error = objective.check_layers("hidden_mse", Layers { student: 2, teacher: 4 }).unwrap_err();
-        assert!(error.to_string().contains("student layer 2"), "{error}");
     }
 }

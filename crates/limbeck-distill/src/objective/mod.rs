@@ -3,11 +3,21 @@
 //! Every objective is a mean over the *predictions* of a step: the pairs (position i - 1, token i) whose token
 //! is scored. So a weight means the same whatever the batch.
 
+pub mod ablation_kl;
+pub mod attention_matching;
+pub mod batch;
 pub mod check;
+pub mod component_cka;
 pub mod cross_entropy;
+mod evaluate;
 pub mod forward_kl;
+pub mod head_matching;
 pub mod hidden_mse;
+pub mod influence_matching;
+pub mod influence_spread;
+mod inside;
 pub mod jensen_shannon;
+pub mod layer_mapping;
 pub mod logit_matching;
 pub mod reverse_kl;
 pub mod skew_forward_kl;
@@ -18,16 +28,24 @@ use limbeck_kernels::HeadTermKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use ablation_kl::{AblationKl, RemovedFrom};
+pub use attention_matching::AttentionMatching;
+pub use batch::MicroBatch;
 pub use check::{Layers, check};
+pub use component_cka::ComponentCka;
 pub use cross_entropy::CrossEntropy;
 pub use forward_kl::ForwardKl;
-pub use hidden_mse::{HiddenMse, LayerMapping, Projection};
+pub use head_matching::HeadMatching;
+pub use hidden_mse::{HiddenMse, Projection};
+pub use influence_matching::InfluenceMatching;
+pub use influence_spread::{InfluenceSpread, SpreadMeasure};
 pub use jensen_shannon::JensenShannon;
+pub use layer_mapping::LayerMapping;
 pub use logit_matching::LogitMatching;
 pub use reverse_kl::ReverseKl;
 pub use skew_forward_kl::SkewForwardKl;
 pub use skew_reverse_kl::SkewReverseKl;
-pub use terms::{MicroBatch, Terms};
+pub use terms::Terms;
 
 /// One objective of the weighted sum, as a recipe writes it: `{ kind = "forward_kl", weight = 0.5, temperature = 2 }`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +67,18 @@ pub enum ObjectiveConfig {
     CrossEntropy(CrossEntropy),
     /// Mean squared error between hidden states, through a learned projection.
     HiddenMse(HiddenMse),
+    /// T^2 KL(teacher || student) while random components of student, teacher or both are removed.
+    AblationKl(AblationKl),
+    /// Squared distance of attention maps of aligned layers.
+    AttentionMatching(AttentionMatching),
+    /// Relative squared error of the outputs of aligned heads.
+    HeadMatching(HeadMatching),
+    /// 1 - CKA of aligned heads and MLPs.
+    ComponentCka(ComponentCka),
+    /// Squared distance of the components' shares in the influence on the right tokens.
+    InfluenceMatching(InfluenceMatching),
+    /// Concentration of that influence on few components.
+    InfluenceSpread(InfluenceSpread),
 }
 
 /// What an objective asks of a teacher.
@@ -60,6 +90,15 @@ pub struct Requirement {
     pub logits: bool,
     /// The teacher's hidden states.
     pub hidden: bool,
+    /// What the teacher's heads and MLPs say, or its answers without some of them.
+    pub components: bool,
+}
+
+impl Requirement {
+    /// Whether anything is asked.
+    pub fn is_any(&self) -> bool {
+        self.distribution.is_some() || self.logits || self.hidden || self.components
+    }
 }
 
 impl ObjectiveConfig {
@@ -74,6 +113,12 @@ impl ObjectiveConfig {
             Self::LogitMatching(_) => "logit_matching",
             Self::CrossEntropy(_) => "cross_entropy",
             Self::HiddenMse(_) => "hidden_mse",
+            Self::AblationKl(_) => "ablation_kl",
+            Self::AttentionMatching(_) => "attention_matching",
+            Self::HeadMatching(_) => "head_matching",
+            Self::ComponentCka(_) => "component_cka",
+            Self::InfluenceMatching(_) => "influence_matching",
+            Self::InfluenceSpread(_) => "influence_spread",
         }
     }
 
@@ -88,6 +133,12 @@ impl ObjectiveConfig {
             Self::LogitMatching(it) => it.weight,
             Self::CrossEntropy(it) => it.weight,
             Self::HiddenMse(it) => it.weight,
+            Self::AblationKl(it) => it.weight,
+            Self::AttentionMatching(it) => it.weight,
+            Self::HeadMatching(it) => it.weight,
+            Self::ComponentCka(it) => it.weight,
+            Self::InfluenceMatching(it) => it.weight,
+            Self::InfluenceSpread(it) => it.weight,
         }
     }
 
@@ -100,12 +151,30 @@ impl ObjectiveConfig {
             Self::SkewForwardKl(it) => it.requires(),
             Self::SkewReverseKl(it) => it.requires(),
             Self::LogitMatching(it) => it.requires(),
-            Self::CrossEntropy(_) => Requirement::default(),
+            Self::CrossEntropy(_) | Self::InfluenceSpread(_) => Requirement::default(),
             Self::HiddenMse(it) => it.requires(),
+            Self::AblationKl(it) => it.requires(),
+            Self::AttentionMatching(it) => it.requires(),
+            Self::HeadMatching(it) => it.requires(),
+            Self::ComponentCka(it) => it.requires(),
+            Self::InfluenceMatching(it) => it.requires(),
         }
     }
 
-    /// The term of the fused head operation, for the objectives over the vocabulary.
+    /// Its layer mapping, for the objectives that pair layers.
+    pub fn layers(&self) -> Option<&LayerMapping> {
+        match self {
+            Self::HiddenMse(it) => Some(&it.layers),
+            Self::AblationKl(it) => Some(&it.layers),
+            Self::AttentionMatching(it) => Some(&it.layers),
+            Self::HeadMatching(it) => Some(&it.layers),
+            Self::ComponentCka(it) => Some(&it.layers),
+            Self::InfluenceMatching(it) => Some(&it.layers),
+            _ => None,
+        }
+    }
+
+    /// The term of the fused head operation, for the objectives over the vocabulary that the student answers to whole.
     pub fn head_term(&self) -> Option<HeadTermKind> {
         match self {
             Self::ForwardKl(it) => Some(it.head_term()),
@@ -115,7 +184,7 @@ impl ObjectiveConfig {
             Self::SkewReverseKl(it) => Some(it.head_term()),
             Self::LogitMatching(it) => Some(it.head_term()),
             Self::CrossEntropy(it) => Some(it.head_term()),
-            Self::HiddenMse(_) => None,
+            _ => None,
         }
     }
 }

@@ -1,40 +1,39 @@
-//! The weighted sum of all objectives on one micro-batch, in as few products with the head as the teacher's signal allows.
+//! The objectives of a training, resolved, and what they ask about a micro-batch.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use limbeck_data::examples::TokenExample;
-use limbeck_kernels::{HeadTerm, HeadTermKind, TeacherLogits, head_losses};
-use limbeck_model::{Capture, Site, TokenBatch};
-use limbeck_teach::{Prediction, Signal, Teacher, TeacherQuery, predictions};
+use limbeck_model::{Components, Removed, Site};
+use limbeck_teach::{HiddenShape, Prediction, Signal, Teacher, TeacherQuery};
 
-use super::{ObjectiveConfig, term_names};
+use super::batch::Ablated;
+use super::{AblationKl, Layers, MicroBatch, ObjectiveConfig, inside, term_names};
 use crate::DistillError;
+use crate::soundness::{ComponentDropout, Correspondence, Draw, Moment};
 use crate::trainer::Network;
 
-/// Some sequences, what is predicted in them, and what the teacher says about it.
-#[derive(Debug)]
-pub struct MicroBatch {
-    /// The sequences, right-padded.
-    pub tokens: TokenBatch,
-    /// For each prediction, its row in the hidden states flattened to [batch * seq, d].
-    pub places: Tensor<1, Int>,
-    /// For each prediction, the token of the data.
-    pub targets: Vec<u32>,
-    /// The teacher's answer, when an objective needs one.
-    pub signal: Option<Signal>,
-}
-
-/// The objectives of a training, resolved: names, weights, and how the vocabulary is compared.
+/// The objectives of a training, resolved: names, weights, how the vocabulary is compared and what is drawn at random.
 #[derive(Debug, Clone)]
 pub struct Terms {
-    objectives: Vec<ObjectiveConfig>,
-    names: Vec<String>,
-    vocab_used: usize,
+    pub(super) objectives: Vec<ObjectiveConfig>,
+    pub(super) names: Vec<String>,
+    pub(super) vocab_used: usize,
+    /// Sizes of the teacher, where it shows its inside.
+    pub(super) teacher: Option<HiddenShape>,
+    dropout: Option<ComponentDropout>,
+    seed: u64,
 }
 
 impl Terms {
     /// The objectives in the order of the recipe; softmaxes run over the first `vocab_used` tokens.
-    pub fn new(objectives: Vec<ObjectiveConfig>, vocab_used: usize) -> Self {
-        Self { names: term_names(&objectives), objectives, vocab_used }
+    pub fn new(objectives: Vec<ObjectiveConfig>, vocab_used: usize, teacher: Option<HiddenShape>) -> Self {
+        let names = term_names(&objectives);
+        Self { names, objectives, vocab_used, teacher, dropout: None, seed: 0 }
+    }
+
+    /// The same with components drawn from a seed, and those of the student dropped where so asked.
+    #[must_use]
+    pub fn drawing(self, seed: u64, dropout: Option<ComponentDropout>) -> Self {
+        Self { seed, dropout, ..self }
     }
 
     /// Unique names, in order.
@@ -59,13 +58,21 @@ impl Terms {
 
     /// Whether some objective listens to the teacher.
     pub fn need_teacher(&self) -> bool {
-        self.objectives.iter().any(|objective| {
-            let requirement = objective.requires();
-            requirement.hidden || requirement.logits || requirement.distribution.is_some()
-        })
+        self.objectives.iter().any(|objective| objective.requires().is_any())
     }
 
-    /// Pads the sequences and asks the teacher what the objectives need.
+    /// What stands in the place of a dropped component.
+    pub(super) fn dropout_fill(&self) -> limbeck_model::Fill {
+        self.dropout.unwrap_or_default().fill
+    }
+
+    /// Depths of both networks.
+    pub(super) fn layers(&self, network: &Network) -> Option<Layers> {
+        let student = network.decoder.config().n_layers;
+        self.teacher.map(|teacher| Layers { student, teacher: teacher.layers })
+    }
+
+    /// Pads the sequences, draws what is removed, and asks the teacher what the objectives need.
     ///
     /// # Errors
     /// When a batch cannot be built or the teacher fails.
@@ -75,29 +82,83 @@ impl Terms {
         network: &Network,
         teacher: Option<&dyn Teacher>,
         device: &Device,
+        moment: Moment,
     ) -> Result<MicroBatch, DistillError> {
-        let ids: Vec<&[u32]> = rows.iter().map(|row| row.ids.as_slice()).collect();
-        let tokens = TokenBatch::new(&ids, device)?;
-        let [_, width] = tokens.ids.dims();
-        let positions: Vec<Prediction> = predictions(rows);
-        let places: Vec<i64> = positions.iter().map(|at| (at.row * width + at.position) as i64).collect();
-        let targets = positions.iter().map(|at| at.target).collect();
-        let signal = match teacher {
-            Some(teacher) if self.need_teacher() => {
-                let sites: Vec<Site> = network.projections.iter().map(|pair| pair.teacher).collect();
-                let query = TeacherQuery {
-                    rows,
-                    positions: &positions,
-                    temperatures: &self.temperatures(),
-                    sites: &sites,
-                };
-                Some(teacher.signal(&query)?)
-            }
-            _ => None,
+        let (mut batch, positions) = MicroBatch::of(rows, device)?;
+        let config = network.decoder.config();
+        let components = Components { layers: config.n_layers, heads: config.n_heads };
+        let draw = |purpose: usize| Draw { seed: self.seed, moment, purpose: purpose as u8 };
+        batch.dropped = self.dropout.and_then(|dropout| {
+            let [heads, mlps] = [dropout.heads, dropout.mlps].map(|probability| probability.at(moment.step));
+            draw(0).removed(components, rows.len(), heads, mlps)
+        });
+        for (index, objective) in self.objectives.iter().enumerate() {
+            let ObjectiveConfig::AblationKl(ablation) = objective else { continue };
+            let [heads, mlps] =
+                [ablation.heads, ablation.mlps].map(|probability| probability.at(moment.step));
+            let removed = draw(1 + index).removed(components, rows.len(), heads, mlps);
+            let signal = match (&removed, teacher, self.layers(network)) {
+                (Some(removed), Some(teacher), Some(layers)) if ablation.removes_from_teacher() => {
+                    Some(self.without(removed, ablation, layers, teacher, rows, &positions)?)
+                }
+                _ => None,
+            };
+            let student = removed.filter(|_| ablation.removes_from_student());
+            batch.ablated.insert(index, Ablated { student, signal });
+        }
+        let Some(teacher) = teacher.filter(|_| self.need_teacher()) else { return Ok(batch) };
+        let sites: Vec<Site> = network.projections.iter().map(|pair| pair.teacher).collect();
+        let whole = self.layers(network).map_or_else(Vec::new, |layers| self.teacher_sites(layers));
+        let matches_influence = self
+            .objectives
+            .iter()
+            .any(|objective| matches!(objective, ObjectiveConfig::InfluenceMatching(_)));
+        let mut signal = teacher.signal(&TeacherQuery {
+            rows,
+            positions: &positions,
+            temperatures: &self.temperatures(),
+            sites: &sites,
+            whole: &whole,
+            influence: matches_influence.then_some(self.vocab_used),
+            without: None,
+        })?;
+        batch.taught = whole.into_iter().zip(signal.whole.drain(..)).collect();
+        batch.signal = Some(signal);
+        Ok(batch)
+    }
+
+    /// What the teacher says without the components that stand behind those removed from the student.
+    fn without(
+        &self,
+        removed: &Removed,
+        ablation: &AblationKl,
+        layers: Layers,
+        teacher: &dyn Teacher,
+        rows: &[&TokenExample],
+        positions: &[Prediction],
+    ) -> Result<Signal, DistillError> {
+        let of_teacher = self.teacher.map_or(removed.components, HiddenShape::components);
+        let pairs = ablation.layers.spans(layers);
+        let gone = Correspondence::new(removed.components, of_teacher, pairs).removed_from_teacher(removed);
+        let query = TeacherQuery {
+            rows,
+            positions,
+            temperatures: &[ablation.temperature],
+            without: Some((&gone, ablation.fill)),
+            ..TeacherQuery::default()
         };
-        let count = places.len();
-        let places = Tensor::from_data(TensorData::new(places, [count]), device);
-        Ok(MicroBatch { tokens, places, targets, signal })
+        Ok(teacher.signal(&query)?)
+    }
+
+    /// The teacher's sites that objectives compare with the student's, each once.
+    fn teacher_sites(&self, layers: Layers) -> Vec<Site> {
+        let mut sites: Vec<Site> = Vec::new();
+        for (_, theirs) in self.objectives.iter().flat_map(|objective| inside::sites(objective, layers)) {
+            if !sites.contains(&theirs) {
+                sites.push(theirs);
+            }
+        }
+        sites
     }
 
     /// Distinct temperatures of the objectives over the vocabulary, in order of first use.
@@ -114,139 +175,6 @@ impl Terms {
         }
         temperatures
     }
-
-    /// `sum_i w_i L_i` as a differentiable scalar [1], and every unweighted `L_i`.
-    ///
-    /// With `only`, the sum is that one objective with weight 1 and the other values are left at 0: one pass per
-    /// objective gives the exact gradient of each.
-    ///
-    /// # Errors
-    /// When the fused operation refuses its input, or a needed signal is missing.
-    pub fn evaluate(
-        &self,
-        network: &Network,
-        batch: &MicroBatch,
-        only: Option<usize>,
-    ) -> Result<(Tensor<1>, Vec<f64>), DistillError> {
-        let chosen = |index: usize| only.is_none_or(|one| one == index);
-        let weight = |index: usize| {
-            if only.is_some() { 1.0 } else { self.objectives[index].weight() }
-        };
-        let pairs: Vec<usize> = (0..network.projections.len())
-            .filter(|&pair| chosen(network.projections[pair].objective))
-            .collect();
-
-        let mut tap = Capture::new(pairs.iter().map(|&pair| network.projections[pair].student));
-        let stream = network.decoder.hidden(&batch.tokens, &mut tap);
-        let mut values = vec![0.0; self.len()];
-        let mut total: Option<Tensor<1>> = None;
-        let mut add = |term: Tensor<1>| {
-            total = Some(match total.take() {
-                Some(sum) => sum + term,
-                None => term,
-            })
-        };
-
-        let heads: Vec<(usize, HeadTermKind)> = (0..self.len())
-            .filter(|&index| chosen(index))
-            .filter_map(|index| Some((index, self.objectives[index].head_term()?)))
-            .collect();
-        if !heads.is_empty() {
-            let hidden = gather(stream, &batch.places);
-            for (distribution, members) in self.groups(&heads, batch.signal.as_ref())? {
-                let terms: Vec<HeadTerm> =
-                    members.iter().map(|&(index, kind)| HeadTerm { kind, weight: weight(index) }).collect();
-                let teacher = distribution
-                    .and_then(|at| batch.signal.as_ref().map(|signal| &signal.distributions[at].logits));
-                let losses = head_losses(
-                    hidden.clone(),
-                    network.decoder.head(),
-                    &batch.targets,
-                    teacher,
-                    &terms,
-                    self.vocab_used,
-                    network.decoder.precision(),
-                )?;
-                for (&(index, _), value) in members.iter().zip(&losses.values) {
-                    values[index] = *value;
-                }
-                add(losses.total);
-            }
-        }
-        for &pair in &pairs {
-            let projection = &network.projections[pair];
-            let index = projection.objective;
-            let share = network.projections.iter().filter(|other| other.objective == index).count() as f64;
-            let missing = || DistillError::Capability {
-                objective: self.names[index].clone(),
-                needs: format!("hidden states at {} and {}", projection.student, projection.teacher),
-                gives: "they are missing in this step's signal".to_string(),
-            };
-            let taught =
-                batch.signal.as_ref().and_then(|signal| signal.hidden.get(pair)).ok_or_else(missing)?;
-            let learned = tap.get3(projection.student).ok_or_else(missing)?;
-            let loss = projection.loss(gather(learned, &batch.places), taught.clone());
-            values[index] += scalar(&loss) / share;
-            add(loss * (weight(index) / share));
-        }
-        match total {
-            Some(total) => Ok((total, values)),
-            None => Err(DistillError::NoObjective),
-        }
-    }
-
-    /// Divides the head terms by the teacher's distribution they listen to. A full distribution serves every
-    /// temperature, so there is one group; a captured one serves one temperature each. Cross-entropy joins the first.
-    fn groups(
-        &self,
-        heads: &[(usize, HeadTermKind)],
-        signal: Option<&Signal>,
-    ) -> Result<Vec<Group>, DistillError> {
-        let mut groups: Vec<Group> = Vec::new();
-        let mut without: Vec<(usize, HeadTermKind)> = Vec::new();
-        for &(index, kind) in heads {
-            let requirement = self.objectives[index].requires();
-            if requirement.distribution.is_none() && !requirement.logits {
-                without.push((index, kind));
-                continue;
-            }
-            let found = match requirement.distribution {
-                Some(temperature) => signal.and_then(|signal| signal.find(temperature)),
-                None => signal.and_then(whole_logits),
-            };
-            let at = found.ok_or_else(|| DistillError::Capability {
-                objective: self.names[index].clone(),
-                needs: match requirement.distribution {
-                    Some(temperature) => format!("the teacher's distribution at temperature {temperature}"),
-                    None => "the teacher's whole logits".to_string(),
-                },
-                gives: "they are missing in this step's signal".to_string(),
-            })?;
-            match groups.iter_mut().find(|(distribution, _)| *distribution == Some(at)) {
-                Some((_, members)) => members.push((index, kind)),
-                None => groups.push((Some(at), vec![(index, kind)])),
-            }
-        }
-        match groups.first_mut() {
-            Some((_, members)) => members.append(&mut without),
-            None => groups.push((None, without)),
-        }
-        Ok(groups)
-    }
-}
-
-/// Index of the teacher's distribution and the objectives that listen to it.
-type Group = (Option<usize>, Vec<(usize, HeadTermKind)>);
-
-/// Index of a distribution that is not cut to its likeliest outcomes.
-fn whole_logits(signal: &Signal) -> Option<usize> {
-    signal.distributions.iter().position(|it| !matches!(it.logits, TeacherLogits::Sparse(_)))
-}
-
-/// The rows `places` of hidden states [batch, seq, d], as [n, d].
-fn gather(hidden: Tensor<3>, places: &Tensor<1, Int>) -> Tensor<2> {
-    let [batch, seq, width] = hidden.dims();
-    hidden.reshape([batch * seq, width]).select(0, places.clone())
 }
 
 /// The value of a scalar tensor.

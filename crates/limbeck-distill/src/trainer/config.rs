@@ -5,6 +5,7 @@ use limbeck_kernels::Precision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::soundness::ComponentDropout;
 use crate::{DistillError, Schedule};
 
 /// How long, how fast and in what portions a network is trained.
@@ -35,11 +36,14 @@ pub struct TrainingConfig {
     pub weight_decay: f64,
     /// Largest global gradient norm; longer gradients are scaled down to it. 0 clips nothing.
     pub clip_norm: f64,
+    /// Heads and MLPs removed at random as the network learns; none when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub component_dropout: Option<ComponentDropout>,
     /// Decay rates of AdamW's first and second moments.
     pub betas: [f64; 2],
     /// AdamW's epsilon.
     pub eps: f64,
-    /// Seed of the order of the data and of the projections.
+    /// Seed of the order of the data, of the projections and of the components removed.
     pub seed: u64,
     /// Steps between checkpoints; 0 writes one at the end and on Ctrl-C only.
     pub checkpoint_every: u64,
@@ -63,6 +67,7 @@ impl Default for TrainingConfig {
             schedule: Schedule::default(),
             weight_decay: 0.01,
             clip_norm: 1.0,
+            component_dropout: None,
             betas: [0.9, 0.999],
             eps: 1e-8,
             seed: 0,
@@ -126,7 +131,7 @@ impl TrainingConfig {
             Some((key, _, found, right)) => {
                 Err(DistillError::Config { key, found, right: right.to_string() })
             }
-            None => Ok(()),
+            None => self.component_dropout.map_or(Ok(()), |dropout| dropout.check()),
         }
     }
 
@@ -157,6 +162,7 @@ impl TrainingConfig {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::soundness::Probability;
 
     #[test]
     fn the_defaults_are_fine_and_nonsense_is_refused_by_key() {
@@ -167,6 +173,9 @@ mod tests {
         assert!(wrong.check().unwrap_err().to_string().contains("learning_rate"));
         let wrong = TrainingConfig { betas: [0.9, 1.0], ..TrainingConfig::default() };
         assert!(wrong.check().is_err());
+        let dropout = ComponentDropout { mlps: Probability::Constant(1.0), ..ComponentDropout::default() };
+        let wrong = TrainingConfig { component_dropout: Some(dropout), ..TrainingConfig::default() };
+        assert!(wrong.check().unwrap_err().to_string().contains("component_dropout.mlps"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use limbeck_teach::Teacher;
 use super::{Network, TrainingConfig};
 use crate::DistillError;
 use crate::checkpoint::Fingerprint;
+use crate::objective::check::check_heads;
 use crate::objective::{Layers, ObjectiveConfig, check};
 
 /// One training: of a student, of its baseline, or of a language model from scratch.
@@ -65,6 +66,9 @@ impl TrainingJob {
         let layers =
             shape.map(|shape| Layers { student: self.student.config().n_layers, teacher: shape.layers });
         check(&self.objectives, capabilities.as_ref(), layers)?;
+        if let Some(shape) = shape {
+            check_heads(&self.objectives, self.student.config().d_head, shape.head_width)?;
+        }
         self.check_vocabulary()?;
         self.check_examples()
     }

@@ -16,6 +16,7 @@ use crate::checkpoint::{Checkpoints, Done};
 use crate::metrics::{Metrics, MetricsLine, read_curve};
 use crate::objective::{MicroBatch, Terms};
 use crate::optimizer::{GradientSum, Moments, gradient::clip_factor};
+use crate::soundness::Moment;
 
 /// Trains a network to the end, going on from the newest checkpoint when there is one.
 ///
@@ -40,7 +41,8 @@ pub fn train(job: TrainingJob, progress: &dyn Progress) -> Result<TrainingOutcom
     let steps = job.config.steps;
     let metrics_path = job.metrics_path.clone();
     let name = job.network.clone();
-    let terms = Terms::new(job.objectives.clone(), job.columns());
+    let terms = Terms::new(job.objectives.clone(), job.columns(), teacher_shape)
+        .drawing(job.config.seed, job.config.component_dropout);
     let device = job.student.device().inner();
     // Else the weights as they began would stand beside the trained ones to the end.
     drop(job.student);
@@ -167,12 +169,16 @@ impl Run {
     fn batches(&self, step: u64, network: &Network) -> Result<Vec<MicroBatch>, DistillError> {
         let rows = self.order.batch(step - 1);
         let parts = (self.config.accumulation * self.config.slices).min(rows.len());
-        let members: Vec<Vec<&TokenExample>> = (0..parts)
-            .map(|part| &rows[part * rows.len() / parts..(part + 1) * rows.len() / parts])
-            .map(|rows| rows.iter().map(|row| &self.examples[*row]).collect())
+        let members: Vec<(Moment, Vec<&TokenExample>)> = (0..parts)
+            .map(|part| (part, &rows[part * rows.len() / parts..(part + 1) * rows.len() / parts]))
+            .map(|(part, rows)| {
+                (Moment { step, part }, rows.iter().map(|row| &self.examples[*row]).collect())
+            })
             .collect();
         let teacher = self.teacher.as_deref();
-        self.sliced(&members, |members| self.terms.prepare(members, network, teacher, &self.device))
+        self.sliced(&members, |(moment, members)| {
+            self.terms.prepare(members, network, teacher, &self.device, *moment)
+        })
     }
 
     /// Does `work` on every item, `slices` of them at the same time, and keeps their order.

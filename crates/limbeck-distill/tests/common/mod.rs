@@ -1,6 +1,8 @@
 //! Small trainings shared by the tests of the trainer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
 
+pub(crate) mod setting;
+
 use std::path::Path;
 
 use limbeck_distill::objective::{CrossEntropy, ForwardKl, HiddenMse, ObjectiveConfig};

@@ -77,7 +77,8 @@ impl EnsembleTeacher {
     /// The members' logits over the common columns, each `[n, vocab]`.
     fn answers(&self, query: &TeacherQuery<'_>, temperature: f64) -> Result<Vec<Vec<f32>>, TeachError> {
         let temperatures = [temperature];
-        let asked = TeacherQuery { temperatures: &temperatures, sites: &[], ..*query };
+        let TeacherQuery { rows, positions, .. } = *query;
+        let asked = TeacherQuery { rows, positions, temperatures: &temperatures, ..TeacherQuery::default() };
         let columns = self.identity.vocab_size;
         self.members
             .iter()
@@ -109,7 +110,7 @@ impl Teacher for EnsembleTeacher {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { text: false, top_k: None, logits: true, hidden: false, temperatures: None }
+        Capabilities { logits: true, ..Capabilities::default() }
     }
 
     fn hidden_shape(&self) -> Option<HiddenShape> {
@@ -117,7 +118,7 @@ impl Teacher for EnsembleTeacher {
     }
 
     fn signal(&self, query: &TeacherQuery<'_>) -> Result<Signal, TeachError> {
-        query.refuse_sites(&self.capabilities())?;
+        query.refuse_inside(&self.capabilities())?;
         let targets: Vec<u32> = query.positions.iter().map(|at| at.target).collect();
         let columns = self.identity.vocab_size;
         let device = Default::default();

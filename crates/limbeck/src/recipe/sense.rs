@@ -234,10 +234,10 @@ fn objectives(recipe: &Recipe, found: &mut Findings<'_>) {
     let capabilities = match &recipe.capture {
         Some(capture) => Capabilities::replay(capture.top_k, capture.temperatures.clone()),
         None if matches!(&recipe.teacher, TeacherConfig::Ensemble { .. }) => {
-            Capabilities { text: false, hidden: false, ..Capabilities::local() }
+            Capabilities { text: false, hidden: false, components: false, ..Capabilities::local() }
         }
         // What another capture holds is known once it is opened; it never has hidden states.
-        None if replayed => Capabilities { hidden: false, ..Capabilities::local() },
+        None if replayed => Capabilities { hidden: false, components: false, ..Capabilities::local() },
         None => Capabilities::local(),
     };
     let layers = teacher_layers(recipe)
