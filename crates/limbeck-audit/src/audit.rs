@@ -4,13 +4,13 @@ use limbeck_data::progress::Progress;
 use limbeck_eval::Encode;
 use limbeck_eval::contrast::{ContrastTask, generate};
 use limbeck_model::Decoder;
-use limbeck_results::{Alignment, Audit, NetworkAudit};
-use limbeck_stats::Bootstrap;
+use limbeck_results::{Audit, NetworkAudit};
 
 use crate::brittleness::{Brittle, compare};
+use crate::compared::Compared;
 use crate::inside::inside;
 use crate::sweep::{Ablation, Sweep, sweep, sweeps};
-use crate::{AlignmentInput, AttentionMaps, AuditConfig, AuditError, ResidualStreams, alignment};
+use crate::{AuditConfig, AuditError, Measurements, Observations, describe_heads};
 
 /// A network with what reads its text.
 #[derive(Clone, Copy)]
@@ -48,11 +48,16 @@ pub fn audit(
     let taught = measure("teacher", teacher)?;
     let student = measure("student", student)?;
     let baseline = baseline.map(|baseline| measure("baseline", baseline)).transpose()?;
-    let baseline_alignment =
-        baseline.as_ref().map(|measured| measured.align(&taught, config, progress)).transpose()?;
-    let alignment = student.align(&taught, config, progress)?;
+    let compared = |name, measured: &Measured| {
+        Compared::measure(name, taught.measurements(), measured.measurements(), config, progress)
+    };
+    let baseline_found = baseline.as_ref().map(|measured| compared("baseline", measured)).transpose()?;
+    let found = compared("student", &student)?;
     let brittleness =
         compare(&taught.brittle, &student.brittle, baseline.as_ref().map(|one| &one.brittle), config)?;
+    let (baseline_alignment, baseline_inside) =
+        baseline_found.map(|found| (found.alignment, (found.similarity, found.roles))).unzip();
+    let (baseline_similarity, baseline_roles) = baseline_inside.unzip();
     Ok(Audit {
         task: task.name.clone(),
         prompts: task.len(),
@@ -60,12 +65,12 @@ pub fn audit(
         teacher: taught.audit,
         student: student.audit,
         baseline: baseline.map(|measured| measured.audit),
-        alignment,
+        alignment: found.alignment,
         baseline_alignment,
-        similarity: None,
-        baseline_similarity: None,
-        roles: None,
-        baseline_roles: None,
+        similarity: Some(found.similarity),
+        baseline_similarity,
+        roles: Some(found.roles),
+        baseline_roles,
         student_circuit: None,
         baseline_circuit: None,
         brittleness,
@@ -77,8 +82,7 @@ struct Measured {
     audit: NetworkAudit,
     brittle: Brittle,
     zero: Sweep,
-    maps: AttentionMaps,
-    streams: ResidualStreams,
+    observations: Observations,
 }
 
 impl Measured {
@@ -89,33 +93,24 @@ impl Measured {
         config: &AuditConfig,
         progress: &dyn Progress,
     ) -> Result<Measured, AuditError> {
-        let (decoder, batch) = (subject.decoder, config.batch_size);
+        let (decoder, tokenizer, batch) = (subject.decoder, subject.tokenizer, config.batch_size);
         let (removed, zero) = removals(name, decoder, task, config, progress)?;
+        let label = format!("{name}: observations");
+        let observations = Observations::measure(decoder, task, &config.similarity, batch, &label, progress)?;
+        let (maps, seed) = (&observations.maps, config.seed);
+        let heads = describe_heads(decoder, tokenizer, task, maps, &config.heads, seed, progress)?;
+        let mut audit = inside(name, subject, task, &removed, config, progress)?;
+        audit.head_descriptions = Some(heads);
         Ok(Measured {
-            audit: inside(name, subject, task, &removed, config, progress)?,
+            audit,
             brittle: Brittle::measure(name, decoder, task, removed, config, progress)?,
             zero,
-            maps: AttentionMaps::measure(decoder, task, batch, progress)?,
-            streams: ResidualStreams::measure(decoder, task, batch, progress)?,
+            observations,
         })
     }
 
-    fn input(&self) -> AlignmentInput<'_> {
-        AlignmentInput { maps: &self.maps, streams: &self.streams, sweep: &self.zero }
-    }
-
-    /// Alignment of this network with the teacher.
-    fn align(
-        &self,
-        teacher: &Measured,
-        config: &AuditConfig,
-        progress: &dyn Progress,
-    ) -> Result<Alignment, AuditError> {
-        if progress.cancelled() {
-            return Err(AuditError::Cancelled);
-        }
-        let bootstrap = Bootstrap::with_seed(config.seed).with_resamples(config.alignment_resamples);
-        alignment(&teacher.input(), &self.input(), &bootstrap)
+    fn measurements(&self) -> Measurements<'_> {
+        Measurements { observations: &self.observations, mean: self.brittle.sweep(), zero: &self.zero }
     }
 }
 

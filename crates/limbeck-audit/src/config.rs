@@ -5,7 +5,9 @@ use limbeck_eval::numerals::Distractors;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Ablation, AuditError, BrittlenessConfig, PatchingConfig};
+use crate::{
+    Ablation, AuditError, BrittlenessConfig, HeadsConfig, PatchingConfig, RolesConfig, SimilarityConfig,
+};
 
 /// What a removed component leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -69,6 +71,12 @@ pub struct AuditConfig {
     pub brittleness: BrittlenessConfig,
     /// Activation patching.
     pub patching: PatchingConfig,
+    /// Similarity of components.
+    pub similarity: SimilarityConfig,
+    /// Roles of the teacher's components.
+    pub roles: RolesConfig,
+    /// Descriptions of heads.
+    pub heads: HeadsConfig,
 }
 
 impl Default for AuditConfig {
@@ -87,6 +95,9 @@ impl Default for AuditConfig {
             groups: true,
             brittleness: BrittlenessConfig::default(),
             patching: PatchingConfig::default(),
+            similarity: SimilarityConfig::default(),
+            roles: RolesConfig::default(),
+            heads: HeadsConfig::default(),
         }
     }
 }
@@ -112,7 +123,12 @@ impl AuditConfig {
             Some((key, _)) => {
                 Err(AuditError::Config { key, found: "0".into(), expected: "it must be at least 1" })
             }
-            None => self.brittleness.check(),
+            None => {
+                self.brittleness.check()?;
+                self.similarity.check()?;
+                self.roles.check()?;
+                self.heads.check()
+            }
         }
     }
 

@@ -2,18 +2,22 @@
 //!
 //! After Haskins & Adams 2025 (arXiv 2505.10822). [`sweep`] removes every head and MLP in turn, and everything
 //! else is computed from what that does to the logit difference: [`components`] (influence), [`brittleness`],
-//! and [`alignment`] together with attention maps and residual streams. [`audit`] does it all.
+//! [`similarity`] and [`alignment`] together with attention maps and outputs, and [`roles`]. [`describe_heads`] says what
+//! heads do. [`audit`] does it all.
 
 mod answers;
 mod audit;
 mod brittleness;
+mod compared;
 mod config;
 mod error;
+mod heads;
 mod influence;
 mod inside;
 mod means;
 mod patching;
 mod readout;
+mod roles;
 mod rows;
 mod similarity;
 mod sweep;
@@ -25,10 +29,13 @@ pub use brittleness::{
 };
 pub use config::{AblationChoice, AuditConfig};
 pub use error::AuditError;
+pub use heads::{HeadsConfig, describe_heads};
 pub use influence::{components, groups, network_audit};
 pub use patching::{Patcher, PatchingConfig};
 pub use readout::{DirectLogits, Lens};
+pub use roles::{RolesConfig, roles};
 pub use similarity::{
-    AlignmentInput, AlignmentParts, AttentionMaps, Pairing, ResidualStreams, alignment, alignment_parts,
+    AlignmentInput, AlignmentParts, AttentionMaps, Comparison, Directions, Measurements, Observations,
+    Pairing, SimilarityConfig, alignment, alignment_parts, similarity,
 };
 pub use sweep::{Ablation, Base, Effects, Plan, Sweep, Target, effects, sweep, sweeps};

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use burn::tensor::Device;
 use limbeck_audit::{
-    Ablation, AlignmentInput, AttentionMaps, AuditConfig, AuditError, ResidualStreams, Subject, Sweep,
-    alignment, audit, brittleness, components, severity_difference, sweep,
+    Ablation, AlignmentInput, AttentionMaps, AuditConfig, AuditError, Directions, Subject, Sweep, alignment,
+    audit, brittleness, components, severity_difference, sweep,
 };
 use limbeck_data::progress::Silent;
 use limbeck_eval::contrast::ContrastTask;
@@ -89,13 +89,13 @@ fn noisy(decoder: &Decoder, std: f64, seed: u64) -> Decoder {
     })
 }
 
-struct Measured(AttentionMaps, ResidualStreams, Sweep);
+struct Measured(AttentionMaps, Directions, Sweep);
 
 impl Measured {
     fn new(decoder: &Decoder, task: &ContrastTask) -> Measured {
         Measured(
             AttentionMaps::measure(decoder, task, 5, &Silent).unwrap(),
-            ResidualStreams::measure(decoder, task, 5, &Silent).unwrap(),
+            Directions::measure(decoder, task, SiteKind::ResidPost, 5, &Silent).unwrap(),
             sweep(decoder, task, Ablation::Zero, 5, "test", &Silent).unwrap(),
         )
     }

@@ -162,21 +162,13 @@ impl Bootstrap {
         if units == 0 || self.resamples == 0 {
             return Err(StatsError::Empty { what: WHAT });
         }
-        let draw = Uniform::new(0, units).map_err(|_| StatsError::Empty { what: WHAT })?;
-        let mut chosen: Vec<usize> = (0..units).collect();
         let mut point = vec![0.0; outputs];
-        statistics(&chosen, &mut point);
+        statistics(&(0..units).collect::<Vec<usize>>(), &mut point);
         check_values(WHAT, &point)?;
 
         let mut values = vec![Vec::with_capacity(self.resamples); outputs];
         let mut out = vec![0.0; outputs];
-        let seeded = ChaCha8Rng::seed_from_u64(self.seed);
-        for resample in 0..self.resamples {
-            let mut stream = seeded.clone();
-            stream.set_stream(resample as u64);
-            for unit in &mut chosen {
-                *unit = draw.sample(&mut stream);
-            }
+        for (resample, chosen) in self.draws(units)?.enumerate() {
             statistics(&chosen, &mut out);
             for (kept, &value) in values.iter_mut().zip(&out) {
                 if !value.is_finite() {
@@ -185,19 +177,36 @@ impl Bootstrap {
                 kept.push(value);
             }
         }
+        point.into_iter().zip(values).map(|(value, resampled)| self.interval(value, resampled)).collect()
+    }
+
+    /// The units of every resample, in the order in which [`Bootstrap::statistics`] sees them.
+    ///
+    /// # Errors
+    /// No units.
+    pub fn draws(&self, units: usize) -> Result<impl Iterator<Item = Vec<usize>>, StatsError> {
+        let draw = Uniform::new(0, units).map_err(|_| StatsError::Empty { what: "bootstrap" })?;
+        let seeded = ChaCha8Rng::seed_from_u64(self.seed);
+        Ok((0..self.resamples).map(move |resample| {
+            let mut stream = seeded.clone();
+            stream.set_stream(resample as u64);
+            (0..units).map(|_| draw.sample(&mut stream)).collect()
+        }))
+    }
+
+    /// The estimate `value` with the interval that values on resamples give it.
+    ///
+    /// # Errors
+    /// No resamples, a value that is not finite, or a confidence outside `[0, 1]`.
+    pub fn interval(&self, value: f64, mut resampled: Vec<f64>) -> Result<Estimate, StatsError> {
+        check_range("confidence of a bootstrap interval", self.confidence, 0.0, 1.0)?;
         let tail = (1.0 - self.confidence) / 2.0;
-        point
-            .into_iter()
-            .zip(&mut values)
-            .map(|(value, resampled)| {
-                resampled.sort_unstable_by(f64::total_cmp);
-                Ok(Estimate {
-                    value,
-                    low: describe::quantile(resampled, tail)?.min(value),
-                    high: describe::quantile(resampled, 1.0 - tail)?.max(value),
-                })
-            })
-            .collect()
+        resampled.sort_unstable_by(f64::total_cmp);
+        Ok(Estimate {
+            value,
+            low: describe::quantile(&resampled, tail)?.min(value),
+            high: describe::quantile(&resampled, 1.0 - tail)?.max(value),
+        })
     }
 }
 

@@ -28,7 +28,7 @@ pub fn quantile(ascending: &[f64], q: f64) -> Result<f64, StatsError> {
 }
 
 /// Ranks from 1; tied values share the mean of their ranks.
-pub(crate) fn ranks(values: &[f64]) -> Vec<f64> {
+pub fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
     let mut ranks = vec![0.0; values.len()];

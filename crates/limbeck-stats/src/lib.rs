@@ -19,7 +19,7 @@ pub use bootstrap::Bootstrap;
 pub use calibration::{CALIBRATION_BINS, Reliability, expected_calibration_error};
 pub use cluster::Cluster;
 pub use concentration::{SEVERITY_THRESHOLD, damage, gini, severity, worst_fraction_mean};
-pub use describe::{mean, quantile};
+pub use describe::{mean, quantile, ranks};
 pub use error::StatsError;
 pub use estimate::Estimate;
 pub use finding::{Direction, Finding};

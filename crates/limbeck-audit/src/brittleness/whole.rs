@@ -41,6 +41,11 @@ impl Brittle {
         }
         Ok(Brittle { figures, disturbed, sweep, parameters: decoder.parameter_count() })
     }
+
+    /// The mean-ablation sweep.
+    pub(crate) fn sweep(&self) -> &Sweep {
+        &self.sweep
+    }
 }
 
 fn resampling(config: &AuditConfig) -> Bootstrap {

@@ -1,5 +1,7 @@
 //! The alignment metric itself, over similarities and influences as plain numbers.
 
+use limbeck_results::{ComponentKind, component_label};
+
 /// A teacher component and the student component most like it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pairing {
@@ -11,37 +13,51 @@ pub struct Pairing {
     pub similarity: f64,
 }
 
-/// Matches every teacher component with the most similar student component of its kind (variant B), each teacher
-/// component once. Of equally similar ones the first is taken.
+/// Index among all components (by layer, heads before the MLP) of component `index` of its kind.
+pub(crate) fn place(kind: ComponentKind, index: usize, heads: usize) -> usize {
+    match kind {
+        ComponentKind::Head => index / heads * (heads + 1) + index % heads,
+        ComponentKind::Mlp => index * (heads + 1) + heads,
+    }
+}
+
+/// Label of component `index` of its kind.
+pub(crate) fn label(kind: ComponentKind, index: usize, heads: usize) -> String {
+    match kind {
+        ComponentKind::Head => component_label(index / heads, Some(index % heads)),
+        ComponentKind::Mlp => component_label(index, None),
+    }
+}
+
+/// Matches every row with the most similar column of its kind, each row once. Of equally similar ones the first is
+/// taken.
 ///
-/// `heads[t][s]` and `mlps[t][s]` are similarities, heads counted `layer * heads + head`.
+/// `heads[row][column]` and `mlps[row][column]` are similarities, heads counted `layer * heads + head`. In variant B rows
+/// are the teacher's; the result names them so.
 pub(crate) fn pair(
     heads: &[Vec<f64>],
     mlps: &[Vec<f64>],
     teacher_heads: usize,
     student_heads: usize,
 ) -> Vec<Pairing> {
-    let mut pairs = Vec::with_capacity(heads.len() + mlps.len());
-    for layer in 0..mlps.len() {
-        for head in 0..teacher_heads {
-            let (student, similarity) = most_similar(&heads[layer * teacher_heads + head]);
-            pairs.push(Pairing {
-                teacher: layer * (teacher_heads + 1) + head,
-                student: student / student_heads * (student_heads + 1) + student % student_heads,
+    let of = |kind, matrix: &[Vec<f64>]| -> Vec<Pairing> {
+        let pairing = |(index, row): (usize, &Vec<f64>)| {
+            let (other, similarity) = most_similar(row);
+            Pairing {
+                teacher: place(kind, index, teacher_heads),
+                student: place(kind, other, student_heads),
                 similarity,
-            });
-        }
-        let (student, similarity) = most_similar(&mlps[layer]);
-        pairs.push(Pairing {
-            teacher: layer * (teacher_heads + 1) + teacher_heads,
-            student: student * (student_heads + 1) + student_heads,
-            similarity,
-        });
-    }
+            }
+        };
+        matrix.iter().enumerate().map(pairing).collect()
+    };
+    let mut pairs = [of(ComponentKind::Head, heads), of(ComponentKind::Mlp, mlps)].concat();
+    pairs.sort_by_key(|pair| pair.teacher);
     pairs
 }
 
-fn most_similar(row: &[f64]) -> (usize, f64) {
+/// The largest entry and its place, the first of equal ones.
+pub(crate) fn most_similar(row: &[f64]) -> (usize, f64) {
     row.iter()
         .copied()
         .enumerate()

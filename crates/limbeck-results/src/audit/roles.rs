@@ -23,16 +23,16 @@ pub struct Roles {
 
 /// Thresholds of the rule that gives out roles.
 ///
-/// A component is in use when ablating it moves the logit difference by at least `in_use`. Two components are
-/// counterparts when both are in use, their similarity above chance is at least `similar`, and it comes within `margin`
-/// of the best that one of them has.
+/// A component is in use when its `|drop|` is at least `in_use`. Two components are counterparts when both are in use, their
+/// similarity above chance is at least `similar`, and it comes within `margin` of the best that each of the two has with
+/// any component in use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RoleRule {
     /// Measure of similarity.
     pub measure: SimilarityMeasure,
     /// Least `(S - chance) / (1 - chance)` of counterparts; chance is the mean over all pairs of the kind.
     pub similar: f64,
-    /// How far below the best similarity (above chance) of either a counterpart may be.
+    /// How far below the best similarity (above chance) of each of the two a counterpart's may be.
     pub margin: f64,
     /// Least `|drop|` of a component in use, in percentage points of the logit difference.
     pub in_use: f64,
@@ -56,11 +56,12 @@ pub struct RoleRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// One student component is its counterpart, and of no other teacher component.
+    /// It has as many counterparts as there are teacher components that share one with it, itself among these: one of its
+    /// own, as a rule.
     Preserved,
-    /// Its counterpart is also that of other teacher components.
+    /// It shares fewer counterparts with more teacher components: many into one.
     Merged,
-    /// It has several counterparts.
+    /// It has more counterparts: one into many.
     Split,
     /// It is in use, but has no counterpart.
     Discarded,

@@ -29,7 +29,7 @@ pub struct Similarity {
     pub alignments: Vec<VariantAlignment>,
 }
 
-/// What is compared, and how. All but the correlations lie in `[0, 1]`, and are 1 for a component and itself.
+/// What is compared, and how. All lie in `[0, 1]`, and are 1 for a component and itself, where nothing else is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SimilarityMeasure {
@@ -39,7 +39,7 @@ pub enum SimilarityMeasure {
     AttentionMaps,
     /// Heads: `1 - JS / ln 2`, the Jensen-Shannon divergence of attention rows, mean over prompts and query rows.
     AttentionDivergence,
-    /// MLPs: three principal directions of the output (variant A), rescaled to the heads' mean and deviation.
+    /// MLPs: three principal directions of the output (variant A), in `[0, 1/3]`, 1/3 for an MLP and itself.
     OutputDirections,
     /// MLPs: three principal directions of the residual stream left behind (variant B).
     ResidualDirections,
