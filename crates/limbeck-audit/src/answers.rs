@@ -30,18 +30,36 @@ impl Answers {
         }
     }
 
+    /// A residual stream at the last positions, `[batch, seq, d_model] -> [batch, 1, d_model]`.
+    pub(crate) fn at_last(&self, resid: Tensor<3>) -> Tensor<3> {
+        let [batch, length, width] = resid.dims();
+        resid.reshape([batch * length, width]).select(0, self.last.clone()).unsqueeze_dim(1)
+    }
+
     /// Normalised residual stream at the last positions, `[batch, d_model]`.
     pub(crate) fn last(&self, decoder: &Decoder, resid: Tensor<3>) -> Tensor<2> {
-        let [batch, length, width] = resid.dims();
-        let last = resid.reshape([batch * length, width]).select(0, self.last.clone());
-        decoder.finish(last.unsqueeze_dim(1), &mut NoTap).squeeze_dim(1)
+        decoder.finish(self.at_last(resid), &mut NoTap).squeeze_dim(1)
+    }
+
+    /// Sum of `LD` over the prompts, `[1]`, from the residual stream after the last block at the last positions.
+    pub(crate) fn total_at_last(&self, decoder: &Decoder, resid: Tensor<3>) -> Tensor<1> {
+        (decoder.finish(resid, &mut NoTap).squeeze_dim::<2>(1) * self.contrast.clone()).sum()
+    }
+
+    /// `LD` of every prompt, from the residual stream after the last block at the last positions.
+    pub(crate) fn differences_at_last(
+        &self,
+        decoder: &Decoder,
+        resid: Tensor<3>,
+    ) -> Result<Vec<f64>, AuditError> {
+        let product = decoder.finish(resid, &mut NoTap).squeeze_dim::<2>(1) * self.contrast.clone();
+        let values = read(product.sum_dim(1), "logit differences")?;
+        Ok(values.into_iter().map(f64::from).collect())
     }
 
     /// `LD` of every prompt, from the residual stream after the last block.
     pub(crate) fn differences(&self, decoder: &Decoder, resid: Tensor<3>) -> Result<Vec<f64>, AuditError> {
-        let product = self.last(decoder, resid) * self.contrast.clone();
-        let values = read(product.sum_dim(1), "logit differences")?;
-        Ok(values.into_iter().map(f64::from).collect())
+        self.differences_at_last(decoder, self.at_last(resid))
     }
 
     /// `LD` of every prompt in one or several passes side by side, from what the head reads at the last positions,

@@ -4,9 +4,10 @@ use limbeck_data::progress::Progress;
 use limbeck_eval::Encode;
 use limbeck_eval::contrast::{ContrastTask, generate};
 use limbeck_model::Decoder;
-use limbeck_results::{Audit, NetworkAudit};
+use limbeck_results::{Alignment, Audit, CircuitComparison, NetworkAudit};
 
 use crate::brittleness::{Brittle, compare};
+use crate::circuit::compare_circuits;
 use crate::compared::Compared;
 use crate::inside::inside;
 use crate::sweep::{Ablation, Sweep, sweep, sweeps};
@@ -55,6 +56,9 @@ pub fn audit(
     let found = compared("student", &student)?;
     let brittleness =
         compare(&taught.brittle, &student.brittle, baseline.as_ref().map(|one| &one.brittle), config)?;
+    let student_circuit = student.compare_circuit(&taught, &found.alignment);
+    let baseline_circuit = (baseline.as_ref().zip(baseline_found.as_ref()))
+        .and_then(|(one, found)| one.compare_circuit(&taught, &found.alignment));
     let (baseline_alignment, baseline_inside) =
         baseline_found.map(|found| (found.alignment, (found.similarity, found.roles))).unzip();
     let (baseline_similarity, baseline_roles) = baseline_inside.unzip();
@@ -71,8 +75,8 @@ pub fn audit(
         baseline_similarity,
         roles: Some(found.roles),
         baseline_roles,
-        student_circuit: None,
-        baseline_circuit: None,
+        student_circuit,
+        baseline_circuit,
         brittleness,
     })
 }
@@ -111,6 +115,12 @@ impl Measured {
 
     fn measurements(&self) -> Measurements<'_> {
         Measurements { observations: &self.observations, mean: self.brittle.sweep(), zero: &self.zero }
+    }
+
+    /// This network's circuit beside the teacher's, where both have one.
+    fn compare_circuit(&self, teacher: &Measured, alignment: &Alignment) -> Option<CircuitComparison> {
+        let (teacher, own) = (teacher.audit.circuit.as_ref()?, self.audit.circuit.as_ref()?);
+        Some(compare_circuits(teacher, own, alignment))
     }
 }
 

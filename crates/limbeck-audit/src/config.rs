@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Ablation, AuditError, BrittlenessConfig, HeadsConfig, PatchingConfig, RolesConfig, SimilarityConfig,
+    Ablation, AuditError, BrittlenessConfig, CircuitConfig, HeadsConfig, PatchingConfig, RolesConfig,
+    SimilarityConfig,
 };
 
 /// What a removed component leaves behind.
@@ -77,6 +78,8 @@ pub struct AuditConfig {
     pub roles: RolesConfig,
     /// Descriptions of heads.
     pub heads: HeadsConfig,
+    /// Circuits.
+    pub circuit: CircuitConfig,
 }
 
 impl Default for AuditConfig {
@@ -98,6 +101,7 @@ impl Default for AuditConfig {
             similarity: SimilarityConfig::default(),
             roles: RolesConfig::default(),
             heads: HeadsConfig::default(),
+            circuit: CircuitConfig::default(),
         }
     }
 }
@@ -127,7 +131,8 @@ impl AuditConfig {
                 self.brittleness.check()?;
                 self.similarity.check()?;
                 self.roles.check()?;
-                self.heads.check()
+                self.heads.check()?;
+                self.circuit.check()
             }
         }
     }

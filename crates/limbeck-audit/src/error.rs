@@ -78,6 +78,14 @@ pub enum AuditError {
         /// The mean.
         value: f64,
     },
+    /// A component was named that the network does not have.
+    #[error("there is no such component: the network has {layers} blocks of {heads} query heads and an MLP")]
+    NoComponent {
+        /// Blocks.
+        layers: usize,
+        /// Query heads per block.
+        heads: usize,
+    },
     /// Two measurements are not of the same prompts or components.
     #[error("{what}: {first} in one measurement, {second} in the other")]
     Mismatch {
@@ -93,6 +101,12 @@ pub enum AuditError {
     Site {
         /// Name of the site.
         site: String,
+    },
+    /// A gradient that the way back did not reach.
+    #[error("the logit difference does not depend on what {reader} reads")]
+    NoGradient {
+        /// Who reads.
+        reader: String,
     },
     /// A tensor could not be read back.
     #[error("{what} could not be read from the device: {detail}")]

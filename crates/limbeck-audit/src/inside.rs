@@ -1,10 +1,11 @@
-//! What is found inside one network by itself: influence, groups of heads, where its answer comes from.
+//! What is found inside one network by itself: influence, groups of heads, circuit, where its answer comes from.
 
 use limbeck_data::progress::Progress;
 use limbeck_eval::contrast::ContrastTask;
 use limbeck_results::{Attribution, GroupEffect, NetworkAudit, Patching};
 use limbeck_stats::Bootstrap;
 
+use crate::circuit::circuit;
 use crate::influence::{groups, network_audit};
 use crate::sweep::{Base, Plan, Target, effects};
 use crate::{AuditConfig, AuditError, DirectLogits, Lens, Patcher, Subject, Sweep};
@@ -26,7 +27,12 @@ pub(crate) fn inside(
         lens: Lens::measure(decoder, task, config.batch_size, progress)?.estimate(&bootstrap)?,
         patching: patching(name, subject, task, config, progress)?,
     };
+    let circuit = match config.circuit.enabled {
+        true => circuit(decoder, task, &config.circuit, &bootstrap, config.batch_size, name, progress)?,
+        false => None,
+    };
     Ok(NetworkAudit {
+        circuit,
         groups: shared(name, subject, task, config, progress)?,
         attribution: Some(attribution),
         ..network_audit(sweep, task, &bootstrap)?

@@ -3,11 +3,14 @@
 //! After Haskins & Adams 2025 (arXiv 2505.10822). [`sweep`] removes every head and MLP in turn, and everything
 //! else is computed from what that does to the logit difference: [`components`] (influence), [`brittleness`],
 //! [`similarity`] and [`alignment`] together with attention maps and outputs, and [`roles`]. [`describe_heads`] says what
-//! heads do. [`audit`] does it all.
+//! heads do, [`circuit`] finds the components that do the task by themselves, [`edge_attribution`] estimates what every
+//! edge between components carries. [`audit`] does it all.
 
 mod answers;
+mod attribution;
 mod audit;
 mod brittleness;
+mod circuit;
 mod compared;
 mod config;
 mod error;
@@ -23,9 +26,14 @@ mod similarity;
 mod sweep;
 mod values;
 
+pub use attribution::{AttributionMethod, EdgeScores, Interpolation, edge_attribution, greedy_edges};
 pub use audit::{Subject, audit};
 pub use brittleness::{
     BrittlenessConfig, DisturbedNetwork, brittleness, disturb, kept_difference, severity_difference, slope,
+};
+pub use circuit::{
+    CircuitConfig, Edge, EdgeSet, Graph, NodeSet, PathPatch, Reader, Replacement, Writer, circuit,
+    compare_circuits, patch_paths,
 };
 pub use config::{AblationChoice, AuditConfig};
 pub use error::AuditError;

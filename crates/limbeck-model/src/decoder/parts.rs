@@ -7,13 +7,13 @@
 use burn::tensor::Tensor;
 
 use super::attention::Context;
-use super::block::{Linear, NormWeights};
+use super::block::Linear;
 use super::{Decoder, Layout};
-use crate::config::Norm;
 use crate::tap::NoTap;
 
 /// Residual streams before normalisation as each head's queries, keys and values read them (TransformerLens's
-/// `hook_q_input`, `hook_k_input`, `hook_v_input`).
+/// `hook_q_input`, `hook_k_input`, `hook_v_input`). One stream, `[batch, seq, 1, d_model]`, stands for the same stream
+/// for all heads.
 #[derive(Debug, Clone)]
 pub struct HeadInputs {
     /// `[batch, seq, heads, d_model]`.
@@ -40,10 +40,18 @@ impl Decoder {
 
     /// The same from a residual stream for every head's queries, keys and values.
     pub fn head_values_of(&self, layer: usize, inputs: HeadInputs) -> Tensor<4> {
-        let (block, norm) = (&self.blocks[layer], self.config.norm);
-        let q = project_each(&block.attention.q, &block.ln1, norm, inputs.q);
-        let k = project_each(&block.attention.k, &block.ln1, norm, inputs.k);
-        let v = project_each(&block.attention.v, &block.ln1, norm, inputs.v);
+        let (block, config) = (&self.blocks[layer], &self.config);
+        let project = |map: &Linear, heads: usize, streams: Tensor<4>| {
+            let [batch, seq, count, _] = streams.dims();
+            if count == 1 {
+                let x = block.ln1.apply(streams.squeeze_dim::<3>(2), config.norm);
+                return map.apply(x).reshape([batch, seq, heads, config.d_head]);
+            }
+            project_each(map, block.ln1.apply(streams, config.norm))
+        };
+        let q = project(&block.attention.q, config.n_heads, inputs.q);
+        let k = project(&block.attention.k, config.n_kv_heads, inputs.k);
+        let v = project(&block.attention.v, config.n_kv_heads, inputs.v);
         self.attend_in(layer, q, k, v)
     }
 
@@ -87,11 +95,11 @@ impl Decoder {
     }
 }
 
-/// Normalises a stream per head and applies to each that head's rows of the map:
-/// `[batch, seq, heads, d_model] -> [batch, seq, heads, d_head]`.
-fn project_each(map: &Linear, norm_weights: &NormWeights, norm: Norm, streams: Tensor<4>) -> Tensor<4> {
+/// Applies to each head's stream that head's rows of the map: `[batch, seq, heads, d_model]` to
+/// `[batch, seq, heads, d_head]`.
+fn project_each(map: &Linear, streams: Tensor<4>) -> Tensor<4> {
     let [batch, seq, heads, width] = streams.dims();
-    let x = norm_weights.apply(streams, norm).permute([2, 0, 1, 3]).reshape([heads, batch * seq, width]);
+    let x = streams.permute([2, 0, 1, 3]).reshape([heads, batch * seq, width]);
     let d_head = map.weight.dims()[0] / heads;
     let weight = map.weight.clone().reshape([heads, d_head, width]).swap_dims(1, 2);
     let y = x.matmul(weight).reshape([heads, batch, seq, d_head]).permute([1, 2, 0, 3]);
