@@ -4,6 +4,7 @@
 //! the same held-out examples, [`evaluate`] turns the scores into estimates with intervals and paired
 //! comparisons, and [`verdict`] says what they amount to.
 
+mod answers;
 pub mod classes;
 pub mod contrast;
 mod encode;
@@ -15,6 +16,7 @@ mod sentences;
 mod summary;
 mod verdict;
 
+pub use answers::answers;
 pub use encode::Encode;
 pub use error::EvalError;
 pub use evaluation::{EvaluationOptions, Networks, ShiftedSet, evaluate};

@@ -1,10 +1,8 @@
 //! What the figures amount to: did distillation help this student, and where is it fragile.
 
-use limbeck_results::{
-    Audit, Component, Estimate, Evaluation, Finding, NetworkAudit, Verdict, VerdictAnswer,
-};
-use limbeck_stats::Direction;
+use limbeck_results::{Audit, Evaluation, Finding, Verdict, VerdictAnswer};
 
+use crate::answers::{answers, fragile, percent};
 use crate::sentences::figure;
 
 /// The measures that decide whether distillation helped: how the student does on the data itself.
@@ -23,7 +21,13 @@ pub fn verdict(evaluation: &Evaluation, audit: Option<&Audit>) -> Verdict {
     if let Some(audit) = audit {
         facts.extend(inside(audit));
     }
-    Verdict { answer, headline: headline(answer, evaluation), fragile: fragile(audit), facts }
+    Verdict {
+        answer,
+        headline: headline(answer, evaluation),
+        fragile: fragile_or_not(audit),
+        facts,
+        inside: audit.map(answers),
+    }
 }
 
 fn answer(evaluation: &Evaluation) -> VerdictAnswer {
@@ -112,89 +116,11 @@ fn shifts(evaluation: &Evaluation) -> Vec<String> {
         .collect()
 }
 
-fn fragile(audit: Option<&Audit>) -> String {
-    let Some(audit) = audit else {
-        return "Where the student is fragile was not measured: there was no audit.".to_owned();
-    };
-    if !solves(&audit.student) {
-        return format!(
-            "Where the student is fragile cannot be said: it does not solve the {} task (logit difference {}, {} to {}).",
-            audit.task,
-            figure(audit.student.logit_difference.value),
-            figure(audit.student.logit_difference.low),
-            figure(audit.student.logit_difference.high)
-        );
-    }
-    let Some(worst) = worst(&audit.student.components) else {
-        return "Where the student is fragile was not measured: no component was removed.".to_owned();
-    };
-    let brittleness = &audit.brittleness;
-    let mut sentence = format!(
-        "The student leans hardest on {}: without it {} points of its score are lost ({} to {}); {} of {} components carry more than 20 points.",
-        name(worst),
-        figure(worst.drop.value),
-        figure(worst.drop.low),
-        figure(worst.drop.high),
-        brittleness.student.over_20,
-        audit.student.components.len()
-    );
-    let against_teacher = Some(&brittleness.severity_student_minus_teacher);
-    let against_baseline = brittleness.severity_student_minus_baseline.as_ref();
-    for (whose, network, difference) in [
-        ("teacher", Some(&audit.teacher), against_teacher),
-        ("baseline", audit.baseline.as_ref(), against_baseline),
-    ] {
-        if let (Some(network), Some(difference)) = (network, difference) {
-            sentence.push(' ');
-            sentence.push_str(&severity_against(difference, whose, solves(network)));
-        }
-    }
-    sentence
-}
-
-/// Whether the network prefers the right answer beyond its interval: else shares of its score mean nothing.
-fn solves(network: &NetworkAudit) -> bool {
-    network.logit_difference.low > 0.0
-}
-
-/// What the paired difference of severities says, student minus other.
-fn severity_against(difference: &Estimate, whose: &str, solves: bool) -> String {
-    if !solves {
-        return format!("The {whose} does not solve the task, so its severity is no measure.");
-    }
-    let (low, high) = (figure(difference.low), figure(difference.high));
-    match Finding::of(difference, Direction::LowerIsBetter) {
-        Finding::Worse => format!(
-            "It is more brittle than the {whose}: severity {} higher (95% interval {low} to {high}).",
-            figure(difference.value)
-        ),
-        Finding::Better => format!(
-            "It is less brittle than the {whose}: severity {} lower (95% interval {} to {}).",
-            figure(-difference.value),
-            figure(-difference.high),
-            figure(-difference.low)
-        ),
-        Finding::CannotTell => format!(
-            "By severity it cannot be told from the {whose} (difference {}, 95% interval {low} to {high}).",
-            figure(difference.value)
-        ),
-    }
-}
-
-/// The component with the largest drop; the first of equals.
-fn worst(components: &[Component]) -> Option<&Component> {
-    components.iter().reduce(
-        |worst, component| {
-            if component.drop.value > worst.drop.value { component } else { worst }
-        },
+fn fragile_or_not(audit: Option<&Audit>) -> String {
+    audit.map_or_else(
+        || "Where the student is fragile was not measured: there was no audit.".to_owned(),
+        fragile,
     )
-}
-
-fn name(component: &Component) -> String {
-    match component.head {
-        Some(_) => format!("head {}", component.label()),
-        None => component.label(),
-    }
 }
 
 fn inside(audit: &Audit) -> Vec<String> {
@@ -221,8 +147,4 @@ fn inside(audit: &Audit) -> Vec<String> {
         }
     }
     facts
-}
-
-fn percent(share: &Estimate) -> String {
-    format!("{:.1}% ({:.1} to {:.1})", share.value * 100.0, share.low * 100.0, share.high * 100.0)
 }

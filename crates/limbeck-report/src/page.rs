@@ -3,10 +3,8 @@
 use limbeck_results::Results;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::section::{
-    alignment, brittleness, comparisons, influence, matches, notes, provenance, scores, shifts, training,
-    verdict,
-};
+use crate::section::inside::{Part, parts};
+use crate::section::{comparisons, notes, provenance, scores, shifts, training, verdict};
 
 /// Inline, so that the page stands alone.
 const STYLE: &str = include_str!("style.css");
@@ -19,13 +17,14 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src dat
 /// The page opens offline: style and plots are inline, there is no script, and its content security
 /// policy forbids loading anything. Every string of the results is escaped.
 pub fn render_html(results: &Results) -> String {
+    let inside = results.audit.as_ref().map_or_else(Vec::new, parts);
     html! {
         (DOCTYPE)
         html lang="en" {
             (head(&results.name, &results.limbeck_version))
             body {
-                (header(results))
-                main { (sections(results)) }
+                (header(results, &inside))
+                main { (sections(results, &inside)) }
                 (footer(results))
             }
         }
@@ -49,52 +48,54 @@ pub(crate) fn head(name: &str, version: &str) -> Markup {
     }
 }
 
-fn header(results: &Results) -> Markup {
+fn header(results: &Results, inside: &[Part]) -> Markup {
     html! {
         header {
             p.eyebrow { "Limbeck · distillation report" }
             h1 { (results.name) }
-            (contents(results))
+            (contents(results, inside))
         }
     }
 }
 
 /// Links to the sections that are there.
-fn contents(results: &Results) -> Markup {
-    let audited = results.audit.is_some();
-    let links = [
+fn contents(results: &Results, inside: &[Part]) -> Markup {
+    let before = [
         ("scores", "Scores", true),
         ("comparisons", "Against baseline", true),
         ("shifts", "Shift", !results.evaluation.shifts.is_empty()),
         ("training", "Training", !results.training.runs.is_empty()),
-        ("influence", "Components", audited),
-        ("alignment", "Alignment", audited),
-        ("brittleness", "Brittleness", audited),
-        ("notes", "Notes", !results.notes.is_empty()),
-        ("provenance", "How it was made", true),
     ];
+    let after = [("notes", "Notes", !results.notes.is_empty()), ("provenance", "How it was made", true)];
+    let inside = inside.iter().map(|(id, name, _)| (*id, *name, true));
+    links(
+        before
+            .into_iter()
+            .chain(inside)
+            .chain(after)
+            .filter(|(_, _, present)| *present)
+            .map(|(id, name, _)| (id, name)),
+    )
+}
+
+/// Links to sections of the page.
+pub(crate) fn links<'a>(sections: impl Iterator<Item = (&'a str, &'a str)>) -> Markup {
     html! {
         nav aria-label="Sections" {
-            @for (id, name, present) in links {
-                @if present { a href=(format!("#{id}")) { (name) } }
-            }
+            @for (id, name) in sections { a href=(format!("#{id}")) { (name) } }
         }
     }
 }
 
-fn sections(results: &Results) -> Markup {
+fn sections(results: &Results, inside: &[Part]) -> Markup {
     html! {
         (verdict::render(results))
         (scores::render(&results.evaluation))
         (comparisons::render(results))
         (shifts::render(results))
         (training::render(&results.training))
-        @if let Some(audit) = &results.audit {
-            (influence::render(audit))
-            (matches::render(audit))
-            (alignment::render(audit))
-            (brittleness::render(audit))
-        } @else {
+        @for (_, _, section) in inside { (section) }
+        @if results.audit.is_none() {
             section {
                 h2 { "Inside the networks" }
                 p.absent { "The recipe asks for no audit: nothing is known about what the student kept." }

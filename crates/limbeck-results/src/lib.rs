@@ -11,14 +11,15 @@ mod reproduction;
 mod run;
 
 pub use audit::{
-    Alignment, AlignmentVariant, AttentionPicture, Attribution, Audit, Brittleness, BrittlenessOf, Circuit,
-    CircuitAtThreshold, CircuitComparison, CircuitEdge, CircuitEdges, CircuitMember, CircuitMethod,
-    CircuitNode, CircuitScores, Component, ComponentKind, Counterpart, DamageCurve, DamageCurves,
-    DamagePoint, DirectAttribution, DirectEffect, Flow, GroupEffect, HeadDescription, HeadInput, HeadPattern,
-    HeadPicture, Heads, KeptDifference, LensPoint, Link, Match, MeasuredSimilarity, NetworkAudit,
-    PatchedComponent, PatchedResidual, Patching, PatternScore, PermutationTest, RandomCircuits, Repair, Role,
-    RoleCount, RoleRule, Roles, ShiftedBrittleness, ShiftedFigures, Similarity, SimilarityMeasure, Slope,
-    SpareCapacity, Standing, StudentRole, TeacherRole, VariantAlignment, component_label,
+    Alignment, AlignmentVariant, AttentionPicture, Attribution, Audit, AuditAnswers, Brittleness,
+    BrittlenessOf, Circuit, CircuitAtThreshold, CircuitComparison, CircuitEdge, CircuitEdges, CircuitMember,
+    CircuitMethod, CircuitNode, CircuitScores, Component, ComponentKind, Counterpart, DamageCurve,
+    DamageCurves, DamagePoint, DirectAttribution, DirectEffect, Flow, GroupEffect, HeadDescription,
+    HeadInput, HeadPattern, HeadPicture, Heads, KeptDifference, LensPoint, Link, Match, MeasuredSimilarity,
+    NetworkAudit, PatchedComponent, PatchedResidual, Patching, PatternScore, PermutationTest, RandomCircuits,
+    Repair, Role, RoleCount, RoleRule, Roles, ShiftedBrittleness, ShiftedFigures, Similarity,
+    SimilarityMeasure, Slope, SpareCapacity, Standing, StudentRole, TeacherRole, VariantAlignment,
+    component_label,
 };
 pub use evaluation::{Comparison, Condition, Evaluation, StudentScores, TeacherScores};
 pub use limbeck_stats::{Estimate, Finding};

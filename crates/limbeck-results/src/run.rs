@@ -6,7 +6,7 @@ use limbeck_stats::number;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Audit, Evaluation};
+use crate::{Audit, AuditAnswers, Evaluation};
 
 /// Version of this layout; raised when a field changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -55,6 +55,9 @@ pub struct Verdict {
     pub fragile: String,
     /// Further facts, one sentence each.
     pub facts: Vec<String>,
+    /// What the audit amounts to; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<AuditAnswers>,
 }
 
 /// Did distillation help this student?

@@ -17,7 +17,7 @@ const STRONG: f64 = 0.55;
 pub(crate) struct HeatCell {
     /// Row from the top.
     pub(crate) row: usize,
-    /// Column from the left; the last column stands apart.
+    /// Column from the left.
     pub(crate) column: usize,
     /// What is shaded and written.
     pub(crate) value: f64,
@@ -25,7 +25,7 @@ pub(crate) struct HeatCell {
     pub(crate) title: String,
 }
 
-/// A grid whose last column stands apart from the others.
+/// A grid of rows and columns.
 pub(crate) struct HeatMap<'a> {
     /// What the grid shows, for readers who cannot see it.
     pub(crate) title: &'a str,
@@ -37,14 +37,16 @@ pub(crate) struct HeatMap<'a> {
     pub(crate) cells: &'a [HeatCell],
     /// The magnitude that is shaded fully.
     pub(crate) full: f64,
+    /// Whether the last column stands apart from the others.
+    pub(crate) apart: bool,
 }
 
 /// How strongly a magnitude is shaded: the square root of its share, so that small ones show.
-fn strength(value: f64, full: f64) -> f64 {
+pub(super) fn strength(value: f64, full: f64) -> f64 {
     if !value.is_finite() || full <= 0.0 { 0.0 } else { (value.abs() / full).min(1.0).sqrt() }
 }
 
-fn side(value: f64) -> &'static str {
+pub(super) fn side(value: f64) -> &'static str {
     if value < 0.0 { "helps" } else { "harms" }
 }
 
@@ -54,7 +56,7 @@ impl HeatMap<'_> {
         let width = LEFT + CELL * self.columns.len() as f64 + GAP;
         let height = TOP + ROW * self.rows as f64;
         let x = |column: usize| {
-            let apart = if column + 1 == self.columns.len() { GAP } else { 0.0 };
+            let apart = if self.apart && column + 1 == self.columns.len() { GAP } else { 0.0 };
             LEFT + CELL * column as f64 + apart
         };
         html! {
@@ -116,7 +118,7 @@ pub(crate) fn heat_key(full: f64, low: f64) -> Markup {
     let width = 36.0 * values.len() as f64;
     html! {
         svg.heatkey viewBox=(format!("0 0 {width} 34")) width=(width) height="34" role="img"
-            aria-label="Colour scale: percentage points of the score lost" {
+            aria-label="Colour scale" {
             @for (place, value) in values.iter().enumerate() {
                 @let x = 36.0 * place as f64;
                 rect class=(side(*value)) x=(x) y="2" width="35" height="13"

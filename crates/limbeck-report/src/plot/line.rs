@@ -3,14 +3,9 @@
 use maud::{Markup, html};
 
 use super::WIDTH;
+use super::frame::{FLOOR, HEIGHT, LEFT, RIGHT, TOP, frame, path};
 use super::scale::{Scale, extent};
 use crate::format;
-
-const HEIGHT: f64 = 260.0;
-const LEFT: f64 = 50.0;
-const RIGHT: f64 = 12.0;
-const TOP: f64 = 12.0;
-const BOTTOM: f64 = 42.0;
 
 /// A curve.
 pub(crate) struct Series {
@@ -51,7 +46,7 @@ impl LinePlot<'_> {
         };
         let logarithmic = self.logarithmic(ys);
         let x = Scale::linear(xs, (LEFT, WIDTH - RIGHT));
-        let range = (HEIGHT - BOTTOM, TOP);
+        let range = (FLOOR, TOP);
         let y = if logarithmic { Scale::log(ys, range) } else { Scale::linear(ys, range) };
         html! {
             svg.plot viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(self.title) {
@@ -85,30 +80,11 @@ impl LinePlot<'_> {
     fn axes(&self, x: &Scale, y: &Scale, logarithmic: bool) -> Markup {
         let (x_ticks, x_step) = x.ticks(5);
         let (y_ticks, y_step) = y.ticks(5);
-        let floor = HEIGHT - BOTTOM;
-        html! {
-            @for tick in y_ticks {
-                @let at = format!("{:.1}", y.at(tick));
-                line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(at) y2=(at) {}
-                text.tick x=(LEFT - 6.0) y=(format!("{:.1}", y.at(tick) + 4.0)) text-anchor="end" {
-                    @if logarithmic { (power(tick)) } @else { (format::tick(tick, y_step)) }
-                }
-            }
-            line.axis x1=(LEFT) x2=(WIDTH - RIGHT) y1=(floor) y2=(floor) {}
-            @for tick in x_ticks {
-                @let at = format!("{:.1}", x.at(tick));
-                line.axis x1=(at) x2=(at) y1=(floor) y2=(floor + 4.0) {}
-                text.tick x=(at) y=(floor + 17.0) text-anchor="middle" {
-                    (format::tick(tick, x_step))
-                }
-            }
-            text.label x=(LEFT + (WIDTH - LEFT - RIGHT) / 2.0) y=(HEIGHT - 6.0)
-                text-anchor="middle" { (self.x_label) }
-            text.label transform=(format!("translate(11 {}) rotate(-90)", TOP + (floor - TOP) / 2.0))
-                text-anchor="middle" {
-                (self.y_label) @if logarithmic { " (log scale)" }
-            }
-        }
+        let x_ticks: Vec<_> = x_ticks.into_iter().map(|tick| (tick, format::tick(tick, x_step))).collect();
+        let shown = |tick| if logarithmic { power(tick) } else { format::tick(tick, y_step) };
+        let y_ticks: Vec<_> = y_ticks.into_iter().map(|tick| (tick, shown(tick))).collect();
+        let y_label = format!("{}{}", self.y_label, if logarithmic { " (log scale)" } else { "" });
+        frame((x, &x_ticks, self.x_label), (y, &y_ticks, &y_label))
     }
 }
 
@@ -137,13 +113,9 @@ fn curve(series: &Series, x: &Scale, y: &Scale) -> Markup {
                 @if let [(x, y)] = piece[..] {
                     circle.dot cx=(format!("{x:.1}")) cy=(format!("{y:.1}")) r="3.5" {}
                 } @else {
-                    polyline points=(path(&piece)) {}
+                    polyline points=(path(piece)) {}
                 }
             }
         }
     }
-}
-
-fn path(points: &[(f64, f64)]) -> String {
-    points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect::<Vec<_>>().join(" ")
 }

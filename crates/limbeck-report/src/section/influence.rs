@@ -63,7 +63,8 @@ fn one(network: Network, found: &NetworkAudit, full: f64) -> Markup {
         .filter(|cell| cell.row < found.layers && cell.column <= found.heads)
         .collect();
     let title = format!("Points of the score lost in the {}, layers by heads and MLP", network.name());
-    let map = HeatMap { title: &title, rows: found.layers, columns: &columns, cells: &cells, full };
+    let map =
+        HeatMap { title: &title, rows: found.layers, columns: &columns, cells: &cells, full, apart: true };
     html! {
         figure {
             h3 { (network.key()) (network.name()) }

@@ -1,14 +1,23 @@
 //! The parts of the page, one file each, in the order a reader needs them.
 
 pub(crate) mod alignment;
+pub(crate) mod answers;
+pub(crate) mod attention;
+pub(crate) mod attribution;
 pub(crate) mod brittleness;
+pub(crate) mod circuits;
 pub(crate) mod comparisons;
+pub(crate) mod disturbance;
 pub(crate) mod influence;
+pub(crate) mod inside;
 pub(crate) mod matches;
 pub(crate) mod notes;
 pub(crate) mod provenance;
+pub(crate) mod roles;
 pub(crate) mod scores;
 pub(crate) mod shifts;
+pub(crate) mod similarity;
+pub(crate) mod spare;
 pub(crate) mod training;
 pub(crate) mod verdict;
 

@@ -4,6 +4,7 @@ use limbeck_results::{Audit, Evaluation, Finding, Results, VerdictAnswer};
 use limbeck_stats::Estimate;
 use maud::{Markup, html};
 
+use super::answers;
 use crate::format::{self, Unit};
 use crate::network::Network;
 
@@ -26,6 +27,7 @@ pub(crate) fn render(results: &Results) -> Markup {
                 }
                 (tiles(results))
             }
+            @if let Some(inside) = &verdict.inside { (answers::answers(inside, false)) }
             @if !verdict.facts.is_empty() {
                 ul.facts { @for fact in &verdict.facts { li { (fact) } } }
             }
@@ -71,7 +73,7 @@ fn tiles(results: &Results) -> Markup {
 }
 
 /// What the audit adds: likeness, single points of failure, severity.
-fn inside(audit: &Audit) -> Markup {
+pub(crate) fn inside(audit: &Audit) -> Markup {
     let (student, teacher) = (&audit.brittleness.student, &audit.brittleness.teacher);
     html! {
         (tile(

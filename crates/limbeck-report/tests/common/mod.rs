@@ -1,6 +1,8 @@
 //! Results as a run might find them, made from a formula: no measurement.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod inside;
+
 use std::collections::BTreeMap;
 
 use limbeck_results::*;
@@ -130,44 +132,85 @@ fn alignment(teacher: &NetworkAudit, student: &NetworkAudit, similarity: f64) ->
         influence: around(0.991, 0.003),
         influence_weighted_similarity: around(similarity - 0.05, 0.02),
         bound: (similarity - 2.0 / matches.len() as f64, similarity),
-        permutation: None,
+        permutation: Some(PermutationTest { draws: 1000, p_value: 0.002, mean: 0.88, high: 0.893 }),
         matches,
     }
 }
 
 /// Teacher of `layers`, student of half of them.
 pub fn audit(layers: usize, heads: usize) -> Audit {
-    let teacher = network(layers, heads, 9.0, 1);
-    let student = network(layers.div_ceil(2), heads, 4.0, 2);
-    let baseline = network(layers.div_ceil(2), heads, 3.0, 3);
-    Audit {
+    let mut teacher = network(layers, heads, 9.0, 1);
+    let mut student = network(layers.div_ceil(2), heads, 4.0, 2);
+    let mut baseline = network(layers.div_ceil(2), heads, 3.0, 3);
+    let aligned = alignment(&teacher, &student, 0.91);
+    for (network, share) in [(&mut teacher, 0.2), (&mut student, 0.35), (&mut baseline, 0.35)] {
+        network.circuit = Some(inside::circuit(network, share));
+        network.attribution = Some(inside::attribution(network));
+        network.attention = Some(inside::attention(network));
+    }
+    let compared = |one: &NetworkAudit| {
+        Some(inside::comparison(teacher.circuit.as_ref()?, one.circuit.as_ref()?, &aligned))
+    };
+    let brittle = |found: &NetworkAudit, steepness: f64, taken_over: f64| Brittleness {
+        under_disturbance: Some(inside::curves(found, steepness)),
+        spare_capacity: Some(inside::spare(found, taken_over)),
+        ..brittleness(found)
+    };
+    let kept = KeptDifference {
+        noise: around(-9.0, 3.0),
+        worst_first: around(-14.0, 4.0),
+        random: around(-2.0, 3.0),
+    };
+    let audit = Audit {
         task: "numerals".into(),
         prompts: 512,
         ablation: "mean".into(),
-        alignment: alignment(&teacher, &student, 0.91),
         baseline_alignment: Some(alignment(&teacher, &baseline, 0.74)),
-        similarity: None,
+        similarity: Some(inside::similarity(&teacher, &student, &aligned)),
         baseline_similarity: None,
-        roles: None,
+        roles: Some(inside::roles(&teacher, &student, &aligned)),
         baseline_roles: None,
         brittleness: BrittlenessOf {
-            teacher: brittleness(&teacher),
-            student: brittleness(&student),
-            baseline: Some(brittleness(&baseline)),
+            teacher: brittle(&teacher, 0.9, 0.42),
+            student: brittle(&student, 1.6, 0.21),
+            baseline: Some(brittle(&baseline, 2.2, 0.16)),
             alpha: 1.0,
             severity_student_minus_teacher: Estimate { value: 0.0511, low: 0.0402, high: 0.0633 },
             severity_student_minus_baseline: Some(Estimate { value: -0.012, low: -0.031, high: 0.006 }),
-            slope: None,
-            kept_student_minus_teacher: None,
-            kept_student_minus_baseline: None,
-            shifts: Vec::new(),
+            slope: Some(Slope { compression: 0.485, beta: around(23.1, 4.0) }),
+            kept_student_minus_teacher: Some(kept.clone()),
+            kept_student_minus_baseline: Some(kept),
+            shifts: vec![inside::shifted()],
         },
+        student_circuit: compared(&student),
+        baseline_circuit: compared(&baseline),
+        alignment: aligned.clone(),
         teacher,
         student,
         baseline: Some(baseline),
-        student_circuit: None,
-        baseline_circuit: None,
+    };
+    audit
+}
+
+/// The same without what an audit need not have.
+pub fn plain(mut audit: Audit) -> Audit {
+    audit.similarity = None;
+    audit.roles = None;
+    (audit.student_circuit, audit.baseline_circuit) = (None, None);
+    for network in [Some(&mut audit.teacher), Some(&mut audit.student), audit.baseline.as_mut()] {
+        if let Some(network) = network {
+            (network.circuit, network.attribution, network.attention) = (None, None, None);
+        }
     }
+    let of = &mut audit.brittleness;
+    for network in [Some(&mut of.teacher), Some(&mut of.student), of.baseline.as_mut()] {
+        if let Some(network) = network {
+            (network.under_disturbance, network.spare_capacity) = (None, None);
+        }
+    }
+    (of.slope, of.kept_student_minus_teacher, of.kept_student_minus_baseline) = (None, None, None);
+    of.shifts.clear();
+    audit
 }
 
 fn run(network: &str, steps: u64, floor: f64, terms: &[(&str, f64)]) -> TrainingRun {
@@ -205,6 +248,21 @@ fn facts(origin: &str, parameters: u64, layers: usize) -> ModelFacts {
 
 fn compared(measure: &str, difference: Estimate, finding: Finding, sentence: &str) -> Comparison {
     Comparison { measure: measure.into(), difference, finding, sentence: sentence.into() }
+}
+
+/// Answers as an audit might give them.
+pub fn said() -> AuditAnswers {
+    AuditAnswers {
+        caveats: Vec::new(),
+        carries: "The teacher's score rests most on head 2.1 (97.1 points), MLP 0 (58.0 points) and head 0.3 (31.2 \
+            points); 3 of its 20 components carry more than 20 points."
+            .into(),
+        became: "Of the 9 components the teacher uses, 4 are preserved, 3 merged, 0 split and 2 discarded. The most \
+            influential: 2.1 merged as 1.2, MLP 0 preserved as MLP 0 and 0.3 discarded."
+            .into(),
+        alike: "Alignment A of the student with the teacher is 0.904 (0.892 to 0.916).".into(),
+        breaks: "The student leans hardest on head 1.2: without it 97.1 points of its score are lost.".into(),
+    }
 }
 
 /// A run with everything in it.
@@ -281,6 +339,7 @@ pub fn realistic() -> Results {
                 "Sequences that start at unseen numbers are its weakest condition: 72.0% exact, 27 points below the teacher.".into(),
                 "Alignment A with the teacher is 0.904; the baseline reaches 0.734.".into(),
             ],
+            inside: Some(said()),
         },
         models: Models {
             teacher: facts("trained from scratch on number sequences, 900 steps", 817_408, 4),
@@ -336,6 +395,7 @@ pub fn bare() -> Results {
         headline: "Accuracy 50.0% against the teacher’s 99.4%.".into(),
         fragile: String::new(),
         facts: Vec::new(),
+        inside: None,
     };
     results
 }

@@ -1,6 +1,7 @@
 //! What was measured inside the networks.
 
 mod alignment;
+mod answers;
 mod attention;
 mod attribution;
 mod brittleness;
@@ -13,6 +14,7 @@ mod similarity;
 mod spare;
 
 pub use alignment::{Alignment, Match};
+pub use answers::AuditAnswers;
 pub use attention::{AttentionPicture, HeadPicture};
 pub use attribution::{
     Attribution, DirectAttribution, DirectEffect, LensPoint, PatchedComponent, PatchedResidual, Patching,

@@ -1,0 +1,261 @@
+//! The circuits of teacher and student side by side, and how well they do the networks' work.
+
+use limbeck_results::{Audit, Circuit, CircuitComparison, CircuitEdge, CircuitMethod, HeadInput};
+use maud::{Markup, html};
+
+use super::{numbers_below, section};
+use crate::format::{self, Unit};
+use crate::network::Network;
+use crate::plot::{GraphEdge, GraphNode, GraphPlot, extent};
+
+/// Edges drawn at most.
+const DRAWN: usize = 60;
+/// A drop is shaded fully at the largest, but at no less than this.
+const FULL: f64 = 20.0;
+
+/// The section; absent without circuits.
+pub(crate) fn render(audit: &Audit) -> Markup {
+    let networks: Vec<(Network, &Circuit)> = super::influence::networks(audit)
+        .into_iter()
+        .filter_map(|(network, found)| Some((network, found.circuit.as_ref()?)))
+        .collect();
+    let Some((_, first)) = networks.first() else {
+        return html! {};
+    };
+    let drops = networks.iter().flat_map(|(_, circuit)| circuit.nodes.iter().map(|node| node.drop.value));
+    let full = extent(drops).map_or(FULL, |(low, high)| low.abs().max(high)).max(FULL);
+    let edges = networks.iter().filter_map(|(_, circuit)| circuit.edges.as_ref());
+    let weights = edges.flat_map(|edges| edges.edges.iter().map(|edge| edge.drop));
+    let widest = extent(weights).map_or(0.0, |(low, high)| low.abs().max(high.abs()));
+    let body = html! {
+        @if networks.iter().any(|(_, circuit)| circuit.edges.is_some()) { (edge_key()) }
+        div.grid {
+            @for (network, circuit) in &networks { (one(*network, circuit, audit, full, widest)) }
+        }
+        figure {
+            h3 { "How well the circuits do" }
+            div.scroll { (scores(&networks)) }
+            figcaption {
+                "Circuit alone: the score with all other components at their means. Without it: the score with the circuit at its \
+                 means. Random: circuits of as many heads and MLPs."
+            }
+        }
+        (comparisons(audit))
+    };
+    let lead = format!(
+        "The components that carry the task by themselves, found by {} on {} prompts; {} points of the score may be lost. \
+         Rows are layers, the input below. Darker: the circuit loses more without it. Wider: a heavier edge.",
+        method(first.method),
+        format::count(first.prompts as u64),
+        format::number(first.threshold),
+    );
+    section("circuits", "Circuits", &lead, body)
+}
+
+fn method(method: CircuitMethod) -> &'static str {
+    match method {
+        CircuitMethod::Pruning => "pruning",
+        CircuitMethod::Eap => "edge attribution (EAP)",
+        CircuitMethod::EapIg => "edge attribution with integrated gradients (EAP-IG)",
+    }
+}
+
+fn input_class(input: Option<HeadInput>) -> &'static str {
+    match input {
+        Some(HeadInput::Query) => "query",
+        Some(HeadInput::Key) => "keyed",
+        Some(HeadInput::Value) => "valued",
+        None => "plain",
+    }
+}
+
+fn edge_key() -> Markup {
+    let names = [
+        ("query", "to a query"),
+        ("keyed", "to a key"),
+        ("valued", "to a value"),
+        ("plain", "to an MLP or the answer"),
+    ];
+    html! {
+        p.legend {
+            @for (class, name) in names {
+                span.entry {
+                    svg.key viewBox="0 0 26 10" width="26" height="10" aria-hidden="true" {
+                        path class=(format!("edge {class}")) stroke-width="2.4" d="M0 5H26" {}
+                    }
+                    (name)
+                }
+            }
+            span.entry { span.dashed {} "dashed frame: nothing like it in the student’s circuit" }
+        }
+    }
+}
+
+fn comparison(network: Network, audit: &Audit) -> Option<&CircuitComparison> {
+    match network {
+        Network::Teacher => audit.student_circuit.as_ref(),
+        Network::Student | Network::Baseline => None,
+    }
+}
+
+fn one(network: Network, circuit: &Circuit, audit: &Audit, full: f64, widest: f64) -> Markup {
+    let lost = |label: &str| {
+        comparison(network, audit).is_some_and(|found| {
+            found.members.iter().any(|member| member.teacher == label && !member.in_student_circuit)
+        })
+    };
+    let nodes: Vec<GraphNode> = circuit
+        .nodes
+        .iter()
+        .map(|node| GraphNode {
+            label: node.label(),
+            layer: node.layer,
+            mlp: node.head.is_none(),
+            value: node.drop.value,
+            class: if lost(&node.label()) { "lost" } else { "" },
+            title: format!(
+                "{}: the circuit loses {} without it",
+                node.label(),
+                format::estimate_text(&node.drop, Unit::PointsAlready)
+            ),
+        })
+        .collect();
+    let all: &[CircuitEdge] = circuit.edges.as_ref().map_or(&[], |edges| &edges.edges);
+    let mut strongest: Vec<&CircuitEdge> = all.iter().filter(|edge| edge.drop.is_finite()).collect();
+    strongest.sort_by(|a, b| b.drop.abs().total_cmp(&a.drop.abs()));
+    strongest.truncate(DRAWN);
+    let edges: Vec<GraphEdge> = strongest
+        .iter()
+        .map(|edge| GraphEdge {
+            from: edge.from.clone(),
+            to: edge.to.clone(),
+            weight: edge.drop,
+            class: input_class(edge.input),
+            title: format!(
+                "{} → {}: {}",
+                edge.from,
+                edge.to,
+                format::in_unit(edge.drop, Unit::PointsAlready)
+            ),
+        })
+        .collect();
+    let title = format!("Circuit of the {}", network.name());
+    let plot = GraphPlot { title: &title, nodes: &nodes, edges: &edges, full, widest };
+    html! {
+        figure {
+            h3 { (network.key()) (network.name()) }
+            (plot.render())
+            figcaption {
+                (circuit.heads) " heads and " (circuit.mlps) " MLPs, " (format::in_unit(circuit.share, Unit::Percent))
+                " of its components. Alone they keep " (format::estimate(&circuit.scores.circuit, Unit::Plain)) "% of the score."
+                @if all.len() > edges.len() { " The " (edges.len()) " heaviest of " (all.len()) " edges are drawn." }
+            }
+            (numbers_below("Components", node_table(circuit)))
+            @if !all.is_empty() { (numbers_below("Edges", edge_table(all))) }
+        }
+    }
+}
+
+fn node_table(circuit: &Circuit) -> Markup {
+    let mut order: Vec<_> = circuit.nodes.iter().collect();
+    order.sort_by(|a, b| b.drop.value.total_cmp(&a.drop.value));
+    html! {
+        table {
+            thead { tr { th scope="col" { "Component" } th.n scope="col" { "Lost without it, pp" } } }
+            tbody {
+                @for node in order {
+                    tr { th scope="row" { (node.label()) } td.n { (format::estimate(&node.drop, Unit::Plain)) } }
+                }
+            }
+        }
+    }
+}
+
+fn edge_table(edges: &[CircuitEdge]) -> Markup {
+    let mut order: Vec<&CircuitEdge> = edges.iter().collect();
+    order.sort_by(|a, b| b.drop.abs().total_cmp(&a.drop.abs()));
+    html! {
+        table {
+            thead { tr {
+                th scope="col" { "Edge" } th scope="col" { "Input" } th.n scope="col" { "Lost without it, pp" }
+                th scope="col" { "How" }
+            } }
+            tbody {
+                @for edge in order {
+                    tr {
+                        th scope="row" { (edge.from) span.arrow { " → " } (edge.to) }
+                        td {
+                            (match edge.input {
+                                Some(HeadInput::Query) => "query",
+                                Some(HeadInput::Key) => "key",
+                                Some(HeadInput::Value) => "value",
+                                None => "",
+                            })
+                        }
+                        td.n { (format::number(edge.drop)) }
+                        td { (if edge.measured { "measured" } else { "estimated" }) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn scores(networks: &[(Network, &Circuit)]) -> Markup {
+    let line = |name: &str, cell: &dyn Fn(&Circuit) -> Markup| {
+        html! {
+            tr {
+                th scope="row" { (name) }
+                @for (_, circuit) in networks { td.n.stacked { (cell(circuit)) } }
+            }
+        }
+    };
+    let plain = |estimate: Option<&limbeck_stats::Estimate>| {
+        html! { @if let Some(estimate) = estimate { (format::estimate(estimate, Unit::Plain)) } @else { span.ci { "–" } } }
+    };
+    html! {
+        table {
+            thead { tr {
+                th scope="col" { "Measure" }
+                @for (network, _) in networks { th.n scope="col" { (network.key()) (network.name()) } }
+            } }
+            tbody {
+                (line("Circuit alone (faithfulness), %", &|c| plain(Some(&c.scores.circuit))))
+                (line("Network without it, %", &|c| plain(Some(&c.scores.without))))
+                (line("Everything removed, %", &|c| plain(Some(&c.scores.nothing))))
+                (line("Completeness, %", &|c| plain(c.scores.completeness.as_ref())))
+                (line("Minimality: mean loss without one, pp", &|c| plain(c.scores.minimality.as_ref())))
+                (line("Random circuits alone, %", &|c| html! {
+                    (plain(c.random.as_ref().map(|random| &random.circuit)))
+                    @if let Some(random) = &c.random { " " span.ci { "p = " (format::number(random.circuit_p)) } }
+                }))
+                (line("Network without a random circuit, %", &|c| html! {
+                    (plain(c.random.as_ref().map(|random| &random.without)))
+                    @if let Some(random) = &c.random { " " span.ci { "p = " (format::number(random.without_p)) } }
+                }))
+                (line("Edges kept", &|c| html! {
+                    @if let Some(edges) = &c.edges {
+                        (edges.edges.len()) span.ci { " of " (edges.tested) " tested, " (edges.possible) " possible" }
+                    } @else { span.ci { "–" } }
+                }))
+            }
+        }
+    }
+}
+
+fn comparisons(audit: &Audit) -> Markup {
+    let found = [("student", audit.student_circuit.as_ref()), ("baseline", audit.baseline_circuit.as_ref())];
+    html! {
+        @for (name, found) in found {
+            @if let Some(found) = found {
+                p {
+                    "Of the teacher’s circuit, " (format::in_unit(found.kept, Unit::Percent)) " has its match in the " (name)
+                    "’s circuit (" (format::in_unit(found.kept_outside, Unit::Percent)) " of the components outside it, the share by chance)."
+                    @if !found.of_the_student_alone.is_empty() {
+                        " In the " (name) "’s circuit alone: " (found.of_the_student_alone.join(", ")) "."
+                    }
+                }
+            }
+        }
+    }
+}
