@@ -12,7 +12,7 @@ const ROW: f64 = 40.0;
 const BOX: f64 = 17.0;
 const LEFT: f64 = 30.0;
 /// Distance of two nodes in a row at most.
-const STEP: f64 = 42.0;
+const STEP: f64 = 60.0;
 /// Narrower nodes have no room for their label.
 const NAMED: f64 = 26.0;
 const MLP: f64 = 46.0;
@@ -23,8 +23,8 @@ pub(crate) struct GraphNode {
     pub(crate) label: String,
     /// Its layer.
     pub(crate) layer: usize,
-    /// Whether it is an MLP: those stand at the right end.
-    pub(crate) mlp: bool,
+    /// Its head; absent for an MLP: those stand at the right end.
+    pub(crate) head: Option<usize>,
     /// What is shaded.
     pub(crate) value: f64,
     /// Style class beside the shade, such as `lost`.
@@ -55,6 +55,8 @@ pub(crate) struct GraphPlot<'a> {
     pub(crate) nodes: &'a [GraphNode],
     /// Its edges.
     pub(crate) edges: &'a [GraphEdge],
+    /// Heads in a layer of the network.
+    pub(crate) heads: usize,
     /// The magnitude of a node that is shaded fully.
     pub(crate) full: f64,
     /// The weight of an edge that is drawn widest.
@@ -113,15 +115,21 @@ impl GraphPlot<'_> {
             ("embed", Place { x: middle, y: y(rows.len() + 1), width: 60.0 }),
         ]);
         for (row, layer) in rows.iter().enumerate() {
-            let heads: Vec<&GraphNode> =
-                self.nodes.iter().filter(|node| node.layer == *layer && !node.mlp).collect();
-            let step = ((WIDTH - MLP - LEFT) / heads.len().max(1) as f64).min(STEP);
-            let first = middle - step * (heads.len() as f64 - 1.0) / 2.0;
-            for (place, node) in heads.iter().enumerate() {
+            let heads: Vec<(usize, &GraphNode)> = (self.nodes.iter())
+                .filter(|node| node.layer == *layer)
+                .filter_map(|node| Some((node.head?, node)))
+                .collect();
+            // Every head has its column, as in the grids, where there is room for all; else those of the row spread.
+            let own = (WIDTH - MLP - LEFT) / self.heads.max(1) as f64 >= NAMED + 4.0;
+            let count = if own { self.heads } else { heads.len() };
+            let step = ((WIDTH - MLP - LEFT) / count.max(1) as f64).min(STEP);
+            let first = middle - step * (count as f64 - 1.0) / 2.0;
+            for (place, (head, node)) in heads.iter().enumerate() {
+                let place = if own { *head } else { place };
                 let (x, width) = (first + step * place as f64, (step - 4.0).clamp(3.0, 34.0));
                 places.insert(&node.label, Place { x, y: y(row + 1), width });
             }
-            for node in self.nodes.iter().filter(|node| node.layer == *layer && node.mlp) {
+            for node in self.nodes.iter().filter(|node| node.layer == *layer && node.head.is_none()) {
                 places.insert(
                     &node.label,
                     Place { x: WIDTH - MLP / 2.0 + 1.0, y: y(row + 1), width: MLP - 2.0 },
@@ -159,8 +167,8 @@ impl GraphPlot<'_> {
         let bend = if level { 16.0 } else { ((start - end) * 0.5).max(10.0) };
         let (first, second) = (start - bend, if level { end - bend } else { end + bend });
         html! {
-            path class=(format!("edge {}", edge.class)) stroke-width=(format!("{:.2}", 0.6 + 4.4 * share.sqrt()))
-                stroke-opacity=(format!("{:.2}", 0.22 + 0.6 * share.sqrt()))
+            path class=(format!("edge {}", edge.class)) stroke-width=(format!("{:.2}", 0.6 + 3.6 * share))
+                stroke-opacity=(format!("{:.2}", 0.3 + 0.5 * share))
                 d=(format!(
                     "M{:.1} {start:.1}C{:.1} {first:.1} {:.1} {second:.1} {:.1} {end:.1}",
                     from.x, from.x, to.x, to.x

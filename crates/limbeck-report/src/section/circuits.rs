@@ -9,7 +9,7 @@ use crate::network::Network;
 use crate::plot::{GraphEdge, GraphNode, GraphPlot, extent};
 
 /// Edges drawn at most.
-const DRAWN: usize = 60;
+const DRAWN: usize = 45;
 /// A drop is shaded fully at the largest, but at no less than this.
 const FULL: f64 = 20.0;
 
@@ -30,7 +30,12 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     let body = html! {
         @if networks.iter().any(|(_, circuit)| circuit.edges.is_some()) { (edge_key()) }
         div.grid {
-            @for (network, circuit) in &networks { (one(*network, circuit, audit, full, widest)) }
+            @for (network, circuit) in networks.iter().filter(|(network, _)| *network != Network::Baseline) {
+                (one(*network, circuit, audit, full, widest))
+            }
+        }
+        @for (network, circuit) in networks.iter().filter(|(network, _)| *network == Network::Baseline) {
+            details { summary { "The baseline’s circuit" } div.grid { (one(*network, circuit, audit, full, widest)) } }
         }
         figure {
             h3 { "How well the circuits do" }
@@ -110,7 +115,7 @@ fn one(network: Network, circuit: &Circuit, audit: &Audit, full: f64, widest: f6
         .map(|node| GraphNode {
             label: node.label(),
             layer: node.layer,
-            mlp: node.head.is_none(),
+            head: node.head,
             value: node.drop.value,
             class: if lost(&node.label()) { "lost" } else { "" },
             title: format!(
@@ -139,8 +144,10 @@ fn one(network: Network, circuit: &Circuit, audit: &Audit, full: f64, widest: f6
             ),
         })
         .collect();
+    let audited = super::influence::networks(audit);
+    let heads = audited.iter().find(|(one, _)| *one == network).map_or(1, |(_, found)| found.heads);
     let title = format!("Circuit of the {}", network.name());
-    let plot = GraphPlot { title: &title, nodes: &nodes, edges: &edges, full, widest };
+    let plot = GraphPlot { title: &title, nodes: &nodes, edges: &edges, heads, full, widest };
     html! {
         figure {
             h3 { (network.key()) (network.name()) }
