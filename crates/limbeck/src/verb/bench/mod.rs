@@ -1,5 +1,6 @@
-//! `limbeck bench`: how fast this machine distils and generates.
+//! `limbeck bench`: how fast this machine distils, generates and audits.
 
+mod audit;
 mod classifier;
 mod decoder;
 mod flops;
@@ -25,6 +26,8 @@ pub(crate) enum Bench {
     Step(step::Step),
     /// Tokens a second of a model: prompts read at once, then tokens one by one
     Generate(generate::Generate),
+    /// Time of removing every head and MLP of a model in turn
+    Audit(audit::Audit),
 }
 
 impl Bench {
@@ -32,6 +35,7 @@ impl Bench {
         match self {
             Self::Step(verb) => verb.perform(desk),
             Self::Generate(verb) => verb.perform(desk),
+            Self::Audit(verb) => verb.perform(desk),
         }
     }
 }
