@@ -15,6 +15,18 @@ pub enum DistillError {
     /// The list of objectives is empty.
     #[error("there is no objective: training needs at least one")]
     NoObjective,
+    /// The machine gives no threads.
+    #[error(
+        "the machine gives no {slices} pools of {threads} threads for `slices` parts of a step: {reason}"
+    )]
+    Threads {
+        /// Pools asked for.
+        slices: usize,
+        /// Threads of each.
+        threads: usize,
+        /// What it said.
+        reason: String,
+    },
     /// An objective has an impossible setting.
     #[error("objective `{objective}`: {key} = {found}, which should be {right}")]
     Setting {

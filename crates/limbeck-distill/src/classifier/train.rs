@@ -89,7 +89,8 @@ pub fn train_classifier(
     let steps_per_epoch = (job.rows.len() as u64).div_ceil(config.batch_size as u64);
     let steps = steps_per_epoch * config.epochs;
     progress.start(job.label, steps, "steps");
-    let result = Run::new(&job).go(&job, &order, steps_per_epoch, steps, progress);
+    // On a thread of the pool, so that handing it work wakes the others only.
+    let result = rayon::scope(|_| Run::new(&job).go(&job, &order, steps_per_epoch, steps, progress));
     progress.finish();
     let (network, curve, epoch) = result?;
     Ok(TrainedClassifier {

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::soundness::ComponentDropout;
 use crate::{DistillError, Schedule};
 
+/// Parameters below which a micro-batch is cut in two when a recipe does not say.
+const SMALL: u64 = 4_000_000;
+
 /// How long, how fast and in what portions a network is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -19,10 +22,12 @@ pub struct TrainingConfig {
     /// Micro-batches a step's sequences are divided into, to save memory. Every prediction of the step weighs the
     /// same, so the gradient is that of the undivided batch, up to rounding.
     pub accumulation: usize,
-    /// Parts of a micro-batch computed at the same time, each on a thread of its own. A part of the recipe and
-    /// not of the machine, as sums in another order round otherwise. Operations use all threads themselves, so
-    /// that more than 1 rarely pays.
-    pub slices: usize,
+    /// Parts of a micro-batch computed at the same time, each with an equal share of the threads: small products
+    /// gain more from standing side by side than from sharing every one among all threads. A part of the recipe
+    /// and not of the machine, as sums in another order round otherwise. When absent: 2 for a network of fewer than
+    /// 4 million parameters, else 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slices: Option<usize>,
     /// Operands of the matrix products of student, baseline and local teacher during training: `f32`, or `bf16` with
     /// sums, weights, norms and losses in 32 bits. A processor without bfloat16 products computes in f32.
     pub precision: Precision,
@@ -60,7 +65,7 @@ impl Default for TrainingConfig {
             steps: 1000,
             batch_size: 16,
             accumulation: 1,
-            slices: 1,
+            slices: None,
             precision: Precision::F32,
             learning_rate: 3e-4,
             warmup_steps: 50,
@@ -79,6 +84,11 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
+    /// Parts of a micro-batch of a network with this many parameters.
+    pub fn slices_of(&self, parameters: u64) -> usize {
+        self.slices.unwrap_or(if parameters < SMALL { 2 } else { 1 })
+    }
+
     /// Refuses values no training can have.
     ///
     /// # Errors
@@ -93,7 +103,12 @@ impl TrainingConfig {
                 self.accumulation.to_string(),
                 "at least 1 and at most batch_size",
             ),
-            ("slices", (1..=256).contains(&self.slices), self.slices.to_string(), "from 1 to 256"),
+            (
+                "slices",
+                self.slices.is_none_or(|slices| (1..=256).contains(&slices)),
+                self.slices.unwrap_or(1).to_string(),
+                "from 1 to 256",
+            ),
             (
                 "learning_rate",
                 self.learning_rate.is_finite() && self.learning_rate > 0.0,

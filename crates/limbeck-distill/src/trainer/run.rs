@@ -9,6 +9,7 @@ use limbeck_data::progress::Progress;
 use limbeck_kernels::{AdamW, Precision};
 use limbeck_results::TermPoint;
 use limbeck_teach::Teacher;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{Network, TrainingConfig, TrainingJob, TrainingOutcome};
 use crate::DistillError;
@@ -44,9 +45,11 @@ pub fn train(job: TrainingJob, progress: &dyn Progress) -> Result<TrainingOutcom
     let terms = Terms::new(job.objectives.clone(), job.columns(), teacher_shape)
         .drawing(job.config.seed, job.config.component_dropout);
     let device = job.student.device().inner();
+    let pools = pools(job.config.slices_of(job.student.parameter_count()))?;
     // Else the weights as they began would stand beside the trained ones to the end.
     drop(job.student);
     let run = Run {
+        pools,
         terms,
         device,
         name: job.network,
@@ -62,7 +65,8 @@ pub fn train(job: TrainingJob, progress: &dyn Progress) -> Result<TrainingOutcom
         began: Instant::now(),
         done,
     };
-    let finished = run.finish(network, progress);
+    // On a thread of the pool, so that handing it work wakes the others only.
+    let finished = rayon::scope(|_| run.finish(network, progress));
     progress.finish();
     let (network, done) = finished?;
     Ok(TrainingOutcome {
@@ -72,6 +76,15 @@ pub fn train(job: TrainingJob, progress: &dyn Progress) -> Result<TrainingOutcom
         seconds: done.seconds,
         curve: read_curve(&metrics_path, &name)?,
     })
+}
+
+/// The threads of each slice: the machine's, divided.
+fn pools(slices: usize) -> Result<Vec<ThreadPool>, DistillError> {
+    let threads = (rayon::current_num_threads() / slices).max(1);
+    (0..slices)
+        .map(|_| ThreadPoolBuilder::new().num_threads(threads).build())
+        .collect::<Result<_, _>>()
+        .map_err(|error| DistillError::Threads { slices, threads, reason: error.to_string() })
 }
 
 /// A training under way.
@@ -87,6 +100,8 @@ struct Run {
     device: Device,
     moments: Moments,
     done: Done,
+    /// The threads of each slice.
+    pools: Vec<ThreadPool>,
     /// The step of the checkpoint this process began from.
     resumed: u64,
     /// Seconds of training before this process.
@@ -168,7 +183,7 @@ impl Run {
     /// The micro-batches of a step, with the teacher's answers, `slices` of them prepared at the same time.
     fn batches(&self, step: u64, network: &Network) -> Result<Vec<MicroBatch>, DistillError> {
         let rows = self.order.batch(step - 1);
-        let parts = (self.config.accumulation * self.config.slices).min(rows.len());
+        let parts = (self.config.accumulation * self.pools.len()).min(rows.len());
         let members: Vec<(Moment, Vec<&TokenExample>)> = (0..parts)
             .map(|part| (part, &rows[part * rows.len() / parts..(part + 1) * rows.len() / parts]))
             .map(|(part, rows)| {
@@ -183,21 +198,25 @@ impl Run {
 
     /// Does `work` on every item, `slices` of them at the same time, and keeps their order.
     ///
-    /// Threads of their own rather than the pool's: a pass waits for products that the pool computes, and a pool
-    /// thread that waits may take up the other pass while it holds the gradient graph of the first.
+    /// Each in a pool of its own: in a common one a thread that waits for its product may take up the other pass while
+    /// it holds the gradient graph of the first.
     fn sliced<I: Sync, O: Send>(
         &self,
         items: &[I],
         work: impl Fn(&I) -> Result<O, DistillError> + Sync,
     ) -> Result<Vec<O>, DistillError> {
         let mut done = Vec::with_capacity(items.len());
-        for group in items.chunks(self.config.slices) {
+        for group in items.chunks(self.pools.len()) {
             if let [only] = group {
                 done.push(work(only)?);
                 continue;
             }
             let results = std::thread::scope(|scope| {
-                let threads: Vec<_> = group.iter().map(|item| scope.spawn(|| work(item))).collect();
+                let threads: Vec<_> = group
+                    .iter()
+                    .zip(&self.pools)
+                    .map(|(item, pool)| scope.spawn(|| pool.install(|| work(item))))
+                    .collect();
                 threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
             });
             for result in results {
@@ -217,7 +236,7 @@ impl Run {
     ) -> Result<(GradientSum, f64, Vec<f64>), DistillError> {
         let mut gradient = GradientSum::default();
         let mut values = vec![0.0; self.terms.len()];
-        for group in batches.chunks(self.config.slices) {
+        for group in batches.chunks(self.pools.len()) {
             let passes = self.sliced(group, |batch| {
                 let share = batch.targets.len() as f64 / total as f64;
                 let replica = network.replica();

@@ -9,12 +9,17 @@ use crate::product::{Right, Target, View, multiply};
 use crate::spare::{FLOATS, recycle};
 use crate::{FrozenWeight, Precision};
 
-/// Tokens per chunk. The student's logits of a chunk are all that exists of them at a time: 26 MB for a vocabulary of
-/// 50,257. More of them would spare passes over the head's gradient, which each chunk is added to.
+/// Fewest tokens of a chunk.
 pub(super) const CHUNK: usize = 128;
 
-/// Tokens whose teacher's logits exist at a time.
-const PART: usize = 64;
+/// Tokens of the chunks that `tokens` are divided into: as many as keep the logits of a chunk below half of the head's
+/// own size, so that the head is read, and its gradient added to, fewer times. Those logits are all that exists at a
+/// time, with the teacher's of half a chunk: 26 + 13 MB for a vocabulary of 50,257 and a width of 384.
+fn chunk(tokens: usize, width: usize) -> usize {
+    let most = ((width / 2).saturating_sub(1) / CHUNK * CHUNK).clamp(CHUNK, 4 * CHUNK);
+    let chunks = tokens.div_ceil(most).max(1);
+    tokens.div_ceil(chunks).next_multiple_of(CHUNK / 2)
+}
 
 /// Logits rows start at multiples of this many floats (one cache line).
 const ALIGNMENT: usize = 16;
@@ -115,9 +120,11 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
     let losses = Rows { plan: &plan, targets, teacher: teacher_side, used, share };
     let stride = used.next_multiple_of(ALIGNMENT);
     let taught = teacher_side.product(used, precision);
-    let mut student = FLOATS.take(CHUNK.min(tokens) * stride, 0.0);
+    let chunk = chunk(tokens, width);
+    let half = chunk / 2;
+    let mut student = FLOATS.take(chunk.min(tokens) * stride, 0.0);
     let mut teacher = match &taught {
-        Some(_) => FLOATS.take(PART.min(tokens) * stride, 0.0),
+        Some(_) => FLOATS.take(half.min(tokens) * stride, 0.0),
         None => Vec::new(),
     };
     let mut hidden_gradient = problem.wants_hidden.then(|| vec![0.0_f32; tokens * width]);
@@ -131,12 +138,12 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
     let forward = Right::new(used_head.transposed(), precision);
     let backward = problem.wants_hidden.then(|| Right::new(used_head, precision));
 
-    for start in (0..tokens).step_by(CHUNK) {
-        let rows = CHUNK.min(tokens - start);
+    for start in (0..tokens).step_by(chunk) {
+        let rows = chunk.min(tokens - start);
         let hidden = problem.hidden.row_range(start, rows);
         forward.multiply(Target::of(&mut student, rows, used, stride), hidden, false);
-        for (part, student) in student[..rows * stride].chunks_mut(PART * stride).enumerate() {
-            let start = start + part * PART;
+        for (part, student) in student[..rows * stride].chunks_mut(half * stride).enumerate() {
+            let start = start + part * half;
             if let Some(taught) = &taught {
                 taught.multiply(start, student.len() / stride, used, stride, &mut teacher);
             }

@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use super::{Target, View};
+use super::super::{Target, View};
 
 /// Inner dimension from which a product with few results is cut along it: the way back through a vocabulary
 /// sums tens of thousands of terms for each of a few thousand results.

@@ -1,0 +1,264 @@
+//! Products of rows with rows, `x W^T`, on AVX-512: what every layer computes on its way forward.
+//!
+//! The smaller operand is laid out in panels; the larger one is read where it lies, so that the rows of a
+//! vocabulary stream from memory once and are never copied. When the smaller operand is the left one, the
+//! transposed product is computed, and its tiles are turned before they are stored. Every result is summed
+//! in the order of the inner dimension, whatever the number of threads.
+#![allow(unsafe_code, reason = "tiles are written through pointers, by several threads into disjoint parts")]
+#![deny(unsafe_op_in_unsafe_fn)]
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::super::{Target, View};
+use super::layout::{lay_out, panel_floats, with_room};
+use super::tile::{COLUMNS, LANES, ROWS, Tile};
+use super::turn::turn;
+
+/// Inner dimension up to which a product is not cut along it.
+const LONGEST: usize = 2048;
+
+/// Inner dimension of a part of a longer one.
+const PART: usize = 768;
+
+/// Floats of panels laid out at a time: a megabyte stays in the second-level cache.
+const ROOM: usize = 256 * 1024;
+
+/// Floats of the rows that pass by a panel before the next panel's turn comes.
+const NEAR: usize = 16 * 1024;
+
+/// Multiplications in the time that one value is laid out in.
+const COPY: usize = 32;
+
+/// Multiplications below which waking another thread costs more than it saves.
+const SMALL: usize = 512 * 1024;
+
+/// Whether `a b` is a product of rows with rows, and this processor has the instructions.
+pub(super) fn suits(a: View<'_>, b: View<'_>) -> bool {
+    a.columns > 0 && a.column_stride == 1 && b.row_stride == 1 && is_x86_feature_detected!("avx512f")
+}
+
+/// `out = a b` or `out += a b` for operands that [`suits`] allows; by all threads when `parallel`.
+pub(super) fn multiply(out: &mut Target<'_>, a: View<'_>, b: View<'_>, accumulate: bool, parallel: bool) {
+    assert!(suits(a, b), "rows are multiplied with rows, where there is AVX-512");
+    // What is copied: the left operand and all results on their way through the transposed product, else the right one.
+    let turned = a.rows * (a.columns + b.columns) < b.rows * b.columns;
+    let c = Results { start: out.data.as_mut_ptr().cast(), stride: out.row_stride, turned };
+    let (a, b) = if turned { (b.transposed(), a.transposed()) } else { (a, b) };
+    let work = a.rows * a.columns * b.columns;
+    let threads = if parallel && work > SMALL { rayon::current_num_threads() } else { 1 };
+    let [down, across] = division(threads, a, b);
+    let part = |part: usize| {
+        let rows = share(part / across, down, a.rows, LANES);
+        let columns = share(part % across, across, b.columns, COLUMNS);
+        // SAFETY: the parts are disjoint in `out`, which is borrowed mutably; rows and columns lie inside the views.
+        unsafe { compute(c, a, b, rows, columns, accumulate) }
+    };
+    match across * down {
+        1 => part(0),
+        parts => (0..parts).into_par_iter().for_each(part),
+    }
+}
+
+/// Into how many parts rows and columns are divided, one for each thread: so that the largest part has the least to
+/// multiply and to lay out.
+fn division(threads: usize, a: View<'_>, b: View<'_>) -> [usize; 2] {
+    let cost = |&[down, across]: &[usize; 2]| {
+        let rows = a.rows.div_ceil(LANES).div_ceil(down) * LANES;
+        let columns = b.columns.div_ceil(COLUMNS).div_ceil(across) * COLUMNS;
+        columns * (rows + COPY)
+    };
+    (1..=threads)
+        .map(|across| [threads / across, across])
+        .filter(|[down, across]| *down <= a.rows.div_ceil(LANES) && *across <= b.columns.div_ceil(COLUMNS))
+        .min_by_key(cost)
+        .unwrap_or([1, 1])
+}
+
+/// The `part`-th of `parts` shares of `length`, in whole units.
+fn share(part: usize, parts: usize, length: usize, unit: usize) -> Range<usize> {
+    let units = length.div_ceil(unit);
+    let at = |part: usize| (part * units / parts * unit).min(length);
+    at(part)..at(part + 1)
+}
+
+/// Where results go.
+#[derive(Clone, Copy)]
+struct Results {
+    start: *mut f32,
+    stride: usize,
+    /// Whether the result of row `i` and column `j` goes to row `j` and column `i`.
+    turned: bool,
+}
+
+// SAFETY: only a place; who writes where is settled in `multiply`.
+unsafe impl Send for Results {}
+// SAFETY: the same.
+unsafe impl Sync for Results {}
+
+/// Computes the results of some rows and columns.
+///
+/// # Safety
+/// The processor has AVX-512F; `c` may be written at these rows and columns (read too, when `accumulate`), by nobody
+/// else meanwhile; rows and columns lie inside the operands, which [`suits`] allows.
+unsafe fn compute(
+    c: Results,
+    a: View<'_>,
+    b: View<'_>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    accumulate: bool,
+) {
+    let inner = if a.columns > LONGEST { PART } else { a.columns };
+    let width = (ROOM / inner / COLUMNS * COLUMNS).max(COLUMNS).min(columns.len());
+    with_room(panel_floats(inner, width), |panels| {
+        for first in columns.clone().step_by(width) {
+            let count = width.min(columns.end - first);
+            for k in (0..a.columns).step_by(inner) {
+                let depth = inner.min(a.columns - k);
+                let right = b.row_range(k, depth).column_range(first, count);
+                let block = Block { c, panels, depth, first, count, accumulate: accumulate || k > 0 };
+                // SAFETY: the room was asked for above; the rest as this function's caller promises.
+                unsafe {
+                    lay_out(right, panels);
+                    block.multiply(a.column_range(k, depth), rows.clone());
+                }
+            }
+        }
+    });
+}
+
+/// Panels of the right operand, and which results they give.
+struct Block {
+    c: Results,
+    panels: *const f32,
+    depth: usize,
+    /// First column, and how many.
+    first: usize,
+    count: usize,
+    accumulate: bool,
+}
+
+impl Block {
+    /// Multiplies rows of the left operand with all panels, some rows at a time.
+    ///
+    /// # Safety
+    /// As [`compute`]'s.
+    unsafe fn multiply(&self, a: View<'_>, rows: Range<usize>) {
+        let near = (NEAR / self.depth / LANES * LANES).clamp(LANES, 4 * LANES);
+        for start in rows.clone().step_by(near) {
+            let group = a.row_range(start, near.min(rows.end - start));
+            // SAFETY: as the caller promises.
+            unsafe {
+                if self.c.turned {
+                    self.turned(group, start);
+                } else {
+                    self.straight(group, start);
+                }
+            }
+        }
+    }
+
+    /// The tile of up to 8 rows from `row` on, its results still without a place.
+    fn tile(&self, a: View<'_>, row: usize, ahead: &mut Ahead) -> Tile {
+        Tile {
+            a: a.data.as_ptr().wrapping_add(row * a.row_stride),
+            row: a.row_stride,
+            b: self.panels,
+            inner: self.depth,
+            c: std::ptr::null_mut(),
+            stride: self.c.stride,
+            rows: ROWS.min(a.rows - row),
+            columns: 0,
+            accumulate: self.accumulate,
+            ahead: ahead.next(),
+            pace: ahead.pace,
+        }
+    }
+
+    /// First column of every panel, how many it has, and where it lies.
+    fn panels(&self) -> impl Iterator<Item = (usize, usize, *const f32)> {
+        let (count, depth, panels) = (self.count, self.depth, self.panels);
+        (0..count)
+            .step_by(COLUMNS)
+            .map(move |at| (at, COLUMNS.min(count - at), panels.wrapping_add(at * depth)))
+    }
+
+    /// A group of rows with every panel.
+    ///
+    /// # Safety
+    /// As [`compute`]'s.
+    unsafe fn straight(&self, a: View<'_>, start: usize) {
+        let mut ahead = Ahead::new(a, self);
+        for (at, columns, b) in self.panels() {
+            for row in (0..a.rows).step_by(ROWS) {
+                let place = (start + row) * self.c.stride + self.first + at;
+                let tile = self.tile(a, row, &mut ahead);
+                // SAFETY: these rows and columns of results are the caller's.
+                unsafe { Tile { b, columns, c: self.c.start.add(place), ..tile }.compute() };
+            }
+        }
+    }
+
+    /// A group of rows with every panel, turned 16 rows at a time: whole lines of cache are written.
+    ///
+    /// # Safety
+    /// As [`compute`]'s.
+    unsafe fn turned(&self, a: View<'_>, start: usize) {
+        let mut results = [0.0_f32; LANES * COLUMNS];
+        let results = results.as_mut_ptr();
+        let mut ahead = Ahead::new(a, self);
+        for (at, columns, b) in self.panels() {
+            for strip in (0..a.rows).step_by(LANES) {
+                let rows = LANES.min(a.rows - strip);
+                // SAFETY: `results` has room for 16 rows of 48; the places they are turned to are the caller's.
+                unsafe {
+                    for half in (0..rows).step_by(ROWS) {
+                        let c = results.add(half * COLUMNS);
+                        let tile = self.tile(a, strip + half, &mut ahead);
+                        Tile { b, columns, c, stride: COLUMNS, accumulate: false, ..tile }.compute();
+                    }
+                    for group in (0..columns).step_by(LANES) {
+                        let row = self.first + at + group;
+                        let to = self.c.start.add(row * self.c.stride + start + strip);
+                        let lanes = LANES.min(columns - group);
+                        turn(
+                            (results.add(group), COLUMNS),
+                            (to, self.c.stride),
+                            rows,
+                            lanes,
+                            self.accumulate,
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Hands every tile of a group of rows its share of the rows after the group, to be fetched meanwhile.
+struct Ahead {
+    at: *const f32,
+    pace: usize,
+    share: usize,
+}
+
+impl Ahead {
+    fn new(a: View<'_>, block: &Block) -> Self {
+        // Rows that lie far apart would mostly be fetched for nothing.
+        if a.row_stride > 2 * block.depth {
+            return Self { at: a.data.as_ptr(), pace: 0, share: 0 };
+        }
+        let tiles = block.count.div_ceil(COLUMNS) * a.rows.div_ceil(ROWS);
+        let pace = (a.rows * a.row_stride).div_ceil(tiles * block.depth);
+        let at = a.data.as_ptr().wrapping_add(a.rows * a.row_stride);
+        Self { at, pace, share: pace * block.depth }
+    }
+
+    fn next(&mut self) -> *const f32 {
+        let now = self.at;
+        self.at = now.wrapping_add(self.share);
+        now
+    }
+}

@@ -1,0 +1,36 @@
+//! 32-bit products: of rows with rows on AVX-512 by a kernel of our own, others by the `gemm` crate.
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod layout;
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod tile;
+#[cfg(target_arch = "x86_64")]
+mod turn;
+
+use super::{Target, View};
+
+/// `out = a b` or `out += a b`, by all threads.
+pub(super) fn multiply(out: &mut Target<'_>, a: View<'_>, b: View<'_>, accumulate: bool) {
+    #[cfg(target_arch = "x86_64")]
+    if avx512::suits(a, b) {
+        avx512::multiply(out, a, b, accumulate, true);
+        return;
+    }
+    portable::multiply(out, a, b, accumulate);
+}
+
+/// The same by the calling thread alone.
+pub(super) fn multiply_alone(out: &mut Target<'_>, a: View<'_>, b: View<'_>, accumulate: bool) {
+    if out.rows == 0 || out.columns == 0 {
+        return;
+    }
+    #[cfg(target_arch = "x86_64")]
+    if avx512::suits(a, b) {
+        avx512::multiply(out, a, b, accumulate, false);
+        return;
+    }
+    portable::multiply_alone(out, a, b, accumulate);
+}
