@@ -18,7 +18,7 @@ pub(super) const CHUNK: usize = 128;
 fn chunk(tokens: usize, width: usize) -> usize {
     let most = ((width / 2).saturating_sub(1) / CHUNK * CHUNK).clamp(CHUNK, 4 * CHUNK);
     let chunks = tokens.div_ceil(most).max(1);
-    tokens.div_ceil(chunks).next_multiple_of(CHUNK / 2)
+    tokens.div_ceil(chunks).max(1).next_multiple_of(CHUNK / 2)
 }
 
 /// Logits rows start at multiples of this many floats (one cache line).
@@ -162,4 +162,19 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
     recycle(student);
     recycle(teacher);
     Solution { values, hidden: hidden_gradient, head: head_gradient }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_even_and_smaller_than_half_the_head() {
+        assert_eq!(chunk(508, 384), 128);
+        assert_eq!(chunk(508, 576), 256);
+        assert_eq!(chunk(257, 4096), 320);
+        assert_eq!(chunk(2000, 4096), 512);
+        assert_eq!(chunk(1, 8), 64);
+        assert_eq!(chunk(0, 8), 64);
+    }
 }

@@ -124,11 +124,22 @@ pub(crate) fn multiply_alone(out: &mut [f32], row_stride: usize, a: View<'_>, b:
 mod tests {
     use super::*;
 
-    /// Every layout and odd sizes against the definition; the last two are cut along the inner dimension and along
-    /// the rows.
+    /// Every layout and odd sizes against the definition; some are cut along the inner dimension, some along the
+    /// rows, some are computed as the transposed product, and the largest are shared among threads.
     #[test]
     fn products_of_odd_sizes() {
-        let sizes = [(1, 1, 1), (1, 7, 5), (7, 1, 3), (33, 17, 65), (129, 31, 7), (3, 4097, 5), (8193, 3, 2)];
+        let sizes = [
+            (1, 1, 1),
+            (1, 7, 5),
+            (7, 1, 3),
+            (33, 17, 65),
+            (129, 31, 7),
+            (3, 4097, 5),
+            (8193, 3, 2),
+            (130, 150, 97),
+            (49, 300, 131),
+            (34, 2500, 51),
+        ];
         for (m, k, n) in sizes {
             let a: Vec<f32> = (0..m * k).map(|i| (i % 11) as f32 - 5.0).collect();
             let b: Vec<f32> = (0..k * n).map(|i| (i % 7) as f32 - 3.0).collect();
