@@ -153,7 +153,7 @@ fn products_in_bfloat16_train_too() {
     let dir = tempfile::tempdir().unwrap();
     let mut job = everything(dir.path(), 5);
     job.config.precision = Precision::Bf16;
-    job.config.slices = 2;
+    job.config.slices = Some(2);
     let outcome = train(job, &Silent).unwrap();
     assert!(outcome.curve.iter().all(|point| point.terms.iter().all(|term| term.value.is_finite())));
 }
