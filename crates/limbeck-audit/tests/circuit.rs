@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 
 use burn::tensor::Device;
 use limbeck_audit::{
-    AttributionMethod, CircuitConfig, Edge, Reader, Replacement, Writer, circuit, edge_attribution,
-    patch_paths,
+    AttributionMethod, CircuitConfig, Edge, Reader, Replacement, Writer, circuit, compare_circuits,
+    edge_attribution, patch_paths,
 };
 use limbeck_data::progress::Silent;
 use limbeck_eval::contrast::{ContrastGroup, ContrastPrompt, ContrastTask};
 use limbeck_model::{Decoder, DecoderConfig, NoTap, Norm, Sizes, TokenBatch};
-use limbeck_results::{Circuit, CircuitMethod, CircuitNode, HeadInput};
+use limbeck_results::{
+    Alignment, Circuit, CircuitMethod, CircuitNode, ComponentKind, Estimate, HeadInput, Match,
+};
 use limbeck_stats::Bootstrap;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -374,6 +376,46 @@ fn edges_by_ablation_are_measured_as_whole_passes_measure_them() {
             assert!(circuit.scores.circuit.value - edge.drop < 80.0);
         }
     }
+}
+
+#[test]
+fn circuits_are_compared_by_matched_components() {
+    let config = CircuitConfig { random: 0, thresholds: vec![], ..config() };
+    let taught = found(&planted(Plant::Induction, 0), &task(Plant::Induction, 40, 0), &config);
+    let learnt = found(&planted(Plant::Copying, 0), &task(Plant::Copying, 40, 0), &config);
+    let pair = |teacher: &str, student: &str| Match {
+        teacher: teacher.into(),
+        student: student.into(),
+        kind: ComponentKind::Head,
+        similarity: 0.9,
+        teacher_influence: 0.25,
+        student_influence: 0.25,
+    };
+    let estimate = Estimate { value: 0.9, low: 0.8, high: 1.0 };
+    let alignment = Alignment {
+        a: estimate,
+        similarity: estimate,
+        influence: estimate,
+        influence_weighted_similarity: estimate,
+        bound: (0.0, 1.0),
+        matches: vec![pair("0.0", "0.1"), pair("0.1", "0.3"), pair("1.2", "1.0"), pair("1.3", "0.3")],
+        permutation: None,
+    };
+    let compared = compare_circuits(&taught, &learnt, &alignment);
+    assert_eq!((compared.teacher_size, compared.student_size), (2, 1));
+    assert_eq!((compared.teacher_share, compared.student_share), (0.2, 0.1));
+    let members: Vec<_> = (compared.members.iter())
+        .map(|member| (member.teacher.as_str(), member.student.as_str(), member.in_student_circuit))
+        .collect();
+    assert_eq!(members, [("0.1", "0.3", true), ("1.2", "1.0", false)]);
+    assert_eq!((compared.kept, compared.kept_outside), (0.5, 0.5));
+    assert!(compared.of_the_student_alone.is_empty());
+    let itself = compare_circuits(
+        &taught,
+        &taught,
+        &Alignment { matches: ["0.0", "0.1", "1.2"].map(|label| pair(label, label)).to_vec(), ..alignment },
+    );
+    assert_eq!((itself.kept, itself.kept_outside), (1.0, 0.0));
 }
 
 #[test]
