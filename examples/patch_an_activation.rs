@@ -5,7 +5,8 @@
 use std::error::Error;
 
 use burn::tensor::Device;
-use limbeck::eval::numerals::{NumeralPrompt, NumeralsOptions, closed_vocabulary, generate};
+use limbeck::eval::contrast::ContrastPrompt;
+use limbeck::eval::numerals::{NumeralsOptions, closed_vocabulary, generate};
 use limbeck::model::tokenizer::ClosedSpecials;
 use limbeck::model::{Action, Capture, Decoder, DecoderConfig, Intervention, Interventions};
 use limbeck::model::{NoTap, Site, SiteKind, Tap, TokenBatch, Tokenizer, config::Sizes};
@@ -48,12 +49,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn difference(
     model: &Decoder,
     batch: &TokenBatch,
-    prompt: &NumeralPrompt,
+    prompt: &ContrastPrompt,
     tap: &mut dyn Tap,
 ) -> Result<f32, Box<dyn Error>> {
     let logits = model.logits(batch, tap);
     let [_, length, vocab] = logits.dims();
     let values = logits.into_data().try_to_vec::<f32>().map_err(|error| format!("{error:?}"))?;
     let last = &values[(length - 1) * vocab..];
-    Ok(last[prompt.right as usize] - last[prompt.wrong as usize])
+    Ok(last[prompt.right[0] as usize] - last[prompt.wrong[0] as usize])
 }
