@@ -46,11 +46,11 @@ impl AblationChoice {
 pub struct AuditConfig {
     /// The task.
     pub task: TaskChoice,
-    /// Prompts per template; there are three templates.
+    /// Prompts per template of the task; of a file of prompts, at most so many of each length.
     pub prompts_per_template: usize,
-    /// Sentences between those of the sequence.
+    /// Sentences between those of a number sequence.
     pub distractors: Distractors,
-    /// Names in the prompts, instead of the built-in list.
+    /// Names in the prompts instead of the built-in list, in tasks that have names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub names: Option<Vec<String>>,
     /// Seed of prompts and resamples.
@@ -110,7 +110,7 @@ impl AuditConfig {
     /// Refuses values that make no audit.
     ///
     /// # Errors
-    /// [`AuditError::Config`] naming the key.
+    /// [`AuditError::Config`] naming the key, [`AuditError::Task`] for a task that cannot be made whatever the tokenizer.
     pub fn check(&self) -> Result<(), AuditError> {
         let numbers = [
             ("prompts_per_template", self.prompts_per_template),
@@ -128,6 +128,7 @@ impl AuditConfig {
                 Err(AuditError::Config { key, found: "0".into(), expected: "it must be at least 1" })
             }
             None => {
+                self.task.check(&self.prompts())?;
                 self.brittleness.check()?;
                 self.similarity.check()?;
                 self.roles.check()?;

@@ -5,6 +5,7 @@ use limbeck_model::DecoderConfig;
 use limbeck_results::{Component, ComponentKind, GroupEffect, NetworkAudit};
 use limbeck_stats::Bootstrap;
 
+use crate::spread::spread;
 use crate::sweep::scores_of;
 use crate::{AuditError, Effects, Sweep, Target};
 
@@ -83,6 +84,7 @@ pub fn network_audit(
         heads: sweep.heads,
         accuracy: bootstrap.mean(&correct)?,
         logit_difference: bootstrap.mean(&sweep.full)?,
+        logit_difference_spread: spread(&sweep.full, bootstrap)?,
         preference: bootstrap.mean(&prefers)?,
         components: components(sweep, bootstrap)?,
         head_descriptions: None,

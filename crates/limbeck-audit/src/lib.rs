@@ -23,6 +23,7 @@ mod readout;
 mod roles;
 mod rows;
 mod similarity;
+mod spread;
 mod sweep;
 mod values;
 

@@ -1,5 +1,6 @@
 //! What can go wrong in making tasks and scoring networks.
 
+use limbeck_data::DataError;
 use limbeck_model::ModelError;
 use limbeck_stats::StatsError;
 
@@ -89,6 +90,9 @@ pub enum EvalError {
         /// The backend's message.
         detail: String,
     },
+    /// A file of prompts is not what it should be.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// The figures allow no estimate.
     #[error(transparent)]
     Stats(#[from] StatsError),

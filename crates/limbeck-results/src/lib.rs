@@ -18,7 +18,7 @@ pub use audit::{
     HeadInput, HeadPattern, HeadPicture, Heads, KeptDifference, LensPoint, Link, Match, MeasuredSimilarity,
     NetworkAudit, PatchedComponent, PatchedResidual, Patching, PatternScore, PermutationTest, RandomCircuits,
     Repair, Role, RoleCount, RoleRule, Roles, ShiftedBrittleness, ShiftedFigures, Similarity,
-    SimilarityMeasure, Slope, SpareCapacity, Standing, StudentRole, TeacherRole, VariantAlignment,
+    SimilarityMeasure, Slope, SpareCapacity, Spread, Standing, StudentRole, TeacherRole, VariantAlignment,
     component_label,
 };
 pub use evaluation::{Comparison, Condition, Evaluation, StudentScores, TeacherScores};

@@ -88,6 +88,33 @@ fn what_cannot_be_meant_is_refused() {
 }
 
 #[test]
+fn tasks_that_cannot_be_are_refused() {
+    let audit = |text: &str| with("prompts_per_template = 3", text);
+    insta::assert_snapshot!("unknown_task", audit("task = \"number_word\""));
+    insta::assert_snapshot!("wrong_task_type", audit("task = 3"));
+    insta::assert_snapshot!("unknown_task_kind", audit("task = { kind = \"json\", path = \"x\" }"));
+    insta::assert_snapshot!("task_without_path", audit("task = { kind = \"jsonl\" }"));
+    insta::assert_snapshot!(
+        "no_prompts_file",
+        audit("task = { kind = \"jsonl\", path = \"no/such.jsonl\" }")
+    );
+    insta::assert_snapshot!("no_distractors", audit("task = \"ioi\"\ndistractors = \"words\""));
+    insta::assert_snapshot!("gate_of_nothing", with("seed = 3", "seed = 3\ngates = [{ measure = \"x\" }]"));
+}
+
+#[test]
+fn every_task_is_good() {
+    for task in ["numerals", "number_words", "ioi", "greater_than", "induction", "simple_qa"] {
+        let text = GOOD.replacen("prompts_per_template = 3", &format!("task = \"{task}\""), 1);
+        let loaded = load_text(&text, Path::new("recipe.toml"), &[]).unwrap();
+        let settings = loaded.recipe.audit.settings().unwrap();
+        assert_eq!(settings.task, task.parse().unwrap());
+        let again = load_text(&loaded.resolved, Path::new("again"), &[]).unwrap();
+        assert_eq!(again.recipe, loaded.recipe);
+    }
+}
+
+#[test]
 fn flags_and_the_environment_are_named_too() {
     insta::assert_snapshot!("flag_key", complaint(GOOD, &flag("training.stps=3")));
     insta::assert_snapshot!("flag_type", complaint(GOOD, &flag("training.steps=many")));

@@ -152,6 +152,59 @@ fn verbs_work_alone_and_models_come_and_go() {
 }
 
 #[test]
+fn an_audit_on_prompts_of_ones_own_is_done_again_when_they_change() {
+    let place = tempfile::tempdir().unwrap();
+    let (folder, prompts) = (place.path().join("run"), place.path().join("own.jsonl"));
+    let line = |first: u32, other: u32| {
+        format!(
+            "{{\"clean\": \"Van done in {first} . Hat done in\", \"corrupted\": \"Van done in {other} . Hat done in\", \
+             \"right\": \" {}\", \"wrong\": \" {first}\"}}\n",
+            first + 1
+        )
+    };
+    std::fs::write(&prompts, (1..9).map(|first| line(first, 20 + first)).collect::<String>()).unwrap();
+    let task = format!("audit.task={{kind=\"jsonl\", path=\"{}\"}}", prompts.display());
+    let audit = || on_tiny("audit", &folder, &["--json", "--set", &task]);
+    let found: Value = serde_json::from_slice(&succeed(audit()).stdout).unwrap();
+    assert_eq!((&found["audit"]["task"], &found["audit"]["prompts"]), (&"own.jsonl".into(), &8.into()));
+    let spread = &found["audit"]["student"]["logit_difference_spread"];
+    assert!(
+        spread["median"]["value"].is_number() && spread["standard_deviation"]["low"].is_number(),
+        "{spread}"
+    );
+    let manifest = std::fs::read_to_string(folder.join("manifest.json")).unwrap();
+    assert!(manifest.contains("audit prompts"), "{manifest}");
+
+    assert!(stderr(&succeed(audit())).contains("audit: unchanged, skipped"));
+    std::fs::write(&prompts, (1..7).map(|first| line(first, 20 + first)).collect::<String>()).unwrap();
+    let found: Value = serde_json::from_slice(&succeed(audit()).stdout).unwrap();
+    assert_eq!(found["audit"]["prompts"], 6);
+
+    let student = folder.join("student");
+    let of_models = |task: &str| {
+        let mut command = limbeck();
+        command.args(["audit", "--json", "--prompts", "2", "--task", task, "--teacher"]).arg(&student);
+        command.arg("--student").arg(&student);
+        command
+    };
+    let found: Value = serde_json::from_slice(&succeed(of_models(prompts.to_str().unwrap())).stdout).unwrap();
+    assert_eq!((&found["audit"]["task"], &found["audit"]["prompts"]), (&"own.jsonl".into(), &2.into()));
+    let found: Value = serde_json::from_slice(&succeed(of_models("induction")).stdout).unwrap();
+    assert_eq!((&found["audit"]["task"], &found["audit"]["prompts"]), (&"induction".into(), &6.into()));
+
+    std::fs::write(&prompts, line(1, 2) + "{\"clean\": 3}\n").unwrap();
+    for (task, said) in [
+        ("ioi", "cannot express the ioi task"),
+        ("numeral", "it is one of numerals, number_words"),
+        (prompts.to_str().unwrap(), "own.jsonl, line 2, column `clean`: found a number"),
+    ] {
+        let refused = of_models(task).output().unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+        assert!(stderr(&refused).contains(said), "{}", stderr(&refused));
+    }
+}
+
+#[test]
 fn a_student_learns_from_captured_signals() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("run");

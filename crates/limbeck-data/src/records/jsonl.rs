@@ -48,6 +48,19 @@ impl JsonReader {
 
     /// The next record, or none at the end.
     pub(super) fn next(&mut self) -> Result<Option<Record>, DataError> {
+        let Some(JsonRow { unit, row, value }) = self.next_value()? else { return Ok(None) };
+        columns::record(value).map(Some).map_err(|Misfit { column, found, expected }| DataError::Record {
+            file: self.path.clone(),
+            unit,
+            row: Some(row),
+            column,
+            found,
+            expected,
+        })
+    }
+
+    /// The next value as it is, or none at the end.
+    fn next_value(&mut self) -> Result<Option<JsonRow>, DataError> {
         let (text, unit) = match &mut self.form {
             Form::Array(array) => {
                 self.row += 1;
@@ -69,15 +82,38 @@ impl JsonReader {
             },
             expected: "one complete JSON value, or a file with one array".to_owned(),
         })?;
-        columns::record(value).map(Some).map_err(|Misfit { column, found, expected }| DataError::Record {
-            file: self.path.clone(),
-            unit,
-            row: Some(self.row),
-            column,
-            found,
-            expected,
-        })
+        Ok(Some(JsonRow { unit, row: self.row, value }))
     }
+}
+
+/// One value of a JSON file, and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JsonRow {
+    /// How rows are counted in this file: "line" or "element".
+    pub unit: &'static str,
+    /// The row, counted from 1.
+    pub row: u64,
+    /// What stands there.
+    pub value: Value,
+}
+
+/// The values of a JSON file in order, for readers with columns of their own: one value a line, or one array of
+/// them. No value may have more than `limit` bytes.
+///
+/// # Errors
+/// When the file cannot be opened; the iterator gives an error, and then ends, at what is not JSON or too large.
+pub fn json_rows(
+    path: &Path,
+    limit: u64,
+) -> Result<impl Iterator<Item = Result<JsonRow, DataError>>, DataError> {
+    let mut reader = Some(JsonReader::open(path, limit)?);
+    Ok(std::iter::from_fn(move || {
+        let next = reader.as_mut()?.next_value().transpose();
+        if !matches!(next, Some(Ok(_))) {
+            reader = None;
+        }
+        next
+    }))
 }
 
 /// The next line that is not blank.

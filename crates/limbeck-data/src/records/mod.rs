@@ -23,6 +23,7 @@ mod stream;
 mod tests;
 mod text;
 
+pub use self::jsonl::{JsonRow, json_rows};
 pub use self::parquet::parquet_file_limits;
 pub use stream::{RecordStream, read_records, stream_records};
 

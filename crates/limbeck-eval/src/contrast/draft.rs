@@ -29,31 +29,41 @@ pub(crate) struct Written {
     pub(crate) prompt: ContrastPrompt,
 }
 
+/// Why a tokenizer cannot write a draft.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unfit {
+    /// What of the draft it is about: `clean`, `corrupted`, `right` or `wrong`.
+    pub(crate) key: &'static str,
+    /// What stands in the way.
+    pub(crate) reason: String,
+}
+
 impl Draft {
     /// Writes the draft with a tokenizer, after the tokens that lead every text.
     ///
     /// The error is the reason why this tokenizer cannot: it joins an answer with the prompt, cannot tell right
     /// from wrong by one token, or puts the corrupted prompt on other positions.
-    pub(crate) fn write(&self, tokenizer: &dyn Encode, leading: &[u32]) -> Result<Written, String> {
+    pub(crate) fn write(&self, tokenizer: &dyn Encode, leading: &[u32]) -> Result<Written, Unfit> {
         let (text, corrupted_text) = (self.clean.join(" "), self.corrupted.join(" "));
         let answers = Answers::find(tokenizer, &text, self)?;
-        let mut layout = part_ends(tokenizer, &self.clean)?;
-        if layout != part_ends(tokenizer, &self.corrupted)? {
-            return Err("the corrupted prompt does not fall on the same positions".to_owned());
+        let unfit = |key| move |reason| Unfit { key, reason };
+        let mut layout = part_ends(tokenizer, &self.clean).map_err(unfit("clean"))?;
+        let other = part_ends(tokenizer, &self.corrupted).map_err(unfit("corrupted"))?;
+        if layout.last() != other.last() {
+            let [clean, other] = [&layout, &other].map(|ends| ends.last().copied().unwrap_or(0));
+            let reason = format!("the corrupted prompt has {other} tokens and the clean one {clean}");
+            return Err(Unfit { key: "corrupted", reason });
+        }
+        if layout != other {
+            let reason = "the corrupted prompt does not fall on the same positions".to_owned();
+            return Err(Unfit { key: "corrupted", reason });
         }
         layout.push(answers.ids.len());
         let mut clean = leading.to_vec();
         clean.extend(&answers.ids);
         let mut corrupted = leading.to_vec();
-        corrupted.extend(ids_of(tokenizer, &corrupted_text)?);
+        corrupted.extend(ids_of(tokenizer, &corrupted_text).map_err(unfit("corrupted"))?);
         corrupted.extend(&answers.shared);
-        if clean.len() != corrupted.len() {
-            return Err(format!(
-                "the clean prompt has {} tokens and the corrupted one {}",
-                clean.len(),
-                corrupted.len()
-            ));
-        }
         let (right, wrong) = (answers.right, answers.wrong);
         let prompt = ContrastPrompt { clean, corrupted, right, wrong, text, corrupted_text };
         Ok(Written { layout, prompt })
@@ -77,29 +87,35 @@ impl Answers {
     ///
     /// Some tokenizers write " 5" as a space and a digit: then the space belongs to the prompt. Answers of
     /// several tokens are compared at their first difference, and what they share before it joins the prompt.
-    fn find(tokenizer: &dyn Encode, prompt: &str, draft: &Draft) -> Result<Answers, String> {
-        let alone = ids_of(tokenizer, prompt)?;
-        let whole = |answer: &String| format!("{prompt}{}{answer}", draft.glue);
-        let mut all = Vec::new();
-        for answer in draft.right.iter().chain(&draft.wrong) {
-            let ids = ids_of(tokenizer, &whole(answer))?;
+    fn find(tokenizer: &dyn Encode, prompt: &str, draft: &Draft) -> Result<Answers, Unfit> {
+        let unfit = |key, reason: &str| Unfit { key, reason: reason.to_owned() };
+        let alone = ids_of(tokenizer, prompt).map_err(|reason| Unfit { key: "clean", reason })?;
+        let whole = |answer: &str| format!("{prompt}{}{answer}", draft.glue);
+        let right = draft.right.iter().map(|answer| ("right", answer.as_str()));
+        let answers: Vec<(&'static str, &str)> =
+            right.chain(draft.wrong.iter().map(|answer| ("wrong", answer.as_str()))).collect();
+        let mut all = Vec::with_capacity(answers.len());
+        for &(key, answer) in &answers {
+            let ids = ids_of(tokenizer, &whole(answer)).map_err(|reason| Unfit { key, reason })?;
             if !ids.starts_with(&alone) {
-                return Err(format!("it joins the answer `{answer}` with the word before it"));
+                let reason = format!("it joins the answer `{answer}` with the word before it");
+                return Err(Unfit { key, reason });
             }
             all.push(ids);
         }
-        let (Some(first), Some(answer)) = (all.first(), draft.right.first()) else {
-            return Err("there is no right answer".to_owned());
+        let (Some(first), Some((_, answer))) = (all.first(), answers.first()) else {
+            return Err(unfit("right", "there is no answer"));
         };
         let agree = |other: &Vec<u32>| first.iter().zip(other).take_while(|(a, b)| a == b).count();
         let common = all.iter().map(agree).min().unwrap_or(0);
-        if let Some(at) = all.iter().position(|ids| ids.len() == common) {
-            let answer = draft.right.iter().chain(&draft.wrong).nth(at).map_or("", String::as_str);
-            return Err(format!("the tokens of the answer `{answer}` begin all the others"));
+        if let Some((key, answer)) = all.iter().position(|ids| ids.len() == common).map(|at| answers[at]) {
+            let reason = format!("the tokens of the answer `{answer}` begin all the others");
+            return Err(Unfit { key, reason });
         }
-        let text = tokenizer.decode_ids(first).map_err(|error| error.to_string())?;
+        let text = tokenizer.decode_ids(first).map_err(|error| unfit("clean", &error.to_string()))?;
         if !same_text(&text, &whole(answer)) {
-            return Err(format!("it cannot write `{}`: that comes back as `{}`", whole(answer), text.trim()));
+            let reason = format!("it cannot write `{}`: that comes back as `{}`", whole(answer), text.trim());
+            return Err(Unfit { key: "clean", reason });
         }
         let (right, wrong) = all.split_at(draft.right.len());
         let tokens = |answers: &[Vec<u32>]| {
@@ -110,14 +126,17 @@ impl Answers {
         };
         let (ids, shared) = (first[..common].to_vec(), first[alone.len()..common].to_vec());
         let found = Answers { ids, shared, right: tokens(right), wrong: tokens(wrong) };
-        if found.wrong.is_empty() {
-            return Err("there is no wrong answer".to_owned());
+        for (key, tokens) in [("right", &found.right), ("wrong", &found.wrong)] {
+            if tokens.is_empty() {
+                return Err(unfit(key, &format!("there is no {key} answer")));
+            }
         }
         match found.right.iter().find(|token| found.wrong.contains(token)) {
             None => Ok(found),
             Some(token) => {
                 let piece = tokenizer.decode_ids(&[*token]).unwrap_or_default();
-                Err(format!("a right and a wrong answer both begin with the token `{piece}`"))
+                let reason = format!("a right and a wrong answer both begin with the token `{piece}`");
+                Err(Unfit { key: "wrong", reason })
             }
         }
     }

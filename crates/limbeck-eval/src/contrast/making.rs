@@ -125,7 +125,8 @@ impl Making<'_> {
     }
 
     fn draw(&self, template: usize, kind: usize, rng: &mut ChaCha8Rng) -> Result<Written, String> {
-        self.maker.draw(template, kind, rng)?.write(self.tokenizer, &self.leading)
+        let draft = self.maker.draw(template, kind, rng)?;
+        draft.write(self.tokenizer, &self.leading).map_err(|unfit| unfit.reason)
     }
 
     /// The corrupted prompts of a group, made up to [`FEWEST_CORRUPTED`].

@@ -7,13 +7,18 @@
 
 mod choice;
 mod draft;
+mod facts;
+mod greater_than;
+mod induction;
 mod ioi;
 mod making;
+mod own;
 mod people;
+mod questions;
 mod shifts;
 mod words;
 
-pub use choice::{ContrastOptions, KnownTask, TaskChoice, generate};
+pub use choice::{ContrastOptions, KnownTask, OwnTask, TaskChoice, generate};
 pub use shifts::{ShiftedTask, Shifts, shifts};
 
 pub(crate) use draft::{Draft, ids_of};

@@ -1,11 +1,21 @@
 //! Prompts of a task with something changed that the task does not depend on: other names, other sentences, and
 //! the like. A network that has the task keeps it there; one that leans on the usual prompts does not.
 
-use super::choice::{ContrastOptions, KnownTask, TaskChoice};
+use std::path::Path;
+
+use super::choice::{ContrastOptions, KnownTask, OwnTask, TaskChoice};
+use super::greater_than::{self, YearOptions};
+use super::induction::{self, InductionOptions};
+use super::ioi::{self, IoiOptions};
 use super::people::OTHER_PEOPLE;
-use super::{ContrastTask, ioi};
-use crate::numerals::{self, ANIMALS, Distractors, Notation, NumeralsOptions, Template};
+use super::questions::{self, QuestionOptions, Wording};
+use super::{ContrastTask, own};
+use crate::numerals::{self, ANIMALS, COLOURS, Distractors, Notation, NumeralsOptions, Template};
 use crate::{Encode, EvalError};
+
+/// A sentence that has nothing to do with what follows.
+const SENTENCE_BEFORE: &str = "It was a quiet day in the old town.";
+const WITH_SENTENCE_BEFORE: &str = "A sentence that has nothing to do with it stands before the prompt.";
 
 /// A task with one thing changed.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,10 +66,15 @@ pub fn shifts(
     tokenizer: &dyn Encode,
     options: &ContrastOptions,
 ) -> Result<Shifts, EvalError> {
+    choice.check(options)?;
     match choice {
         TaskChoice::Known(KnownTask::Numerals) => of_numerals(tokenizer, options, Notation::Digits, 11),
         TaskChoice::Known(KnownTask::NumberWords) => of_numerals(tokenizer, options, Notation::Words, 9),
         TaskChoice::Known(KnownTask::Ioi) => of_ioi(tokenizer, options),
+        TaskChoice::Known(KnownTask::GreaterThan) => of_years(tokenizer, options.years()),
+        TaskChoice::Known(KnownTask::Induction) => of_induction(tokenizer, options.induction()),
+        TaskChoice::Known(KnownTask::SimpleQa) => of_questions(tokenizer, options.questions()),
+        TaskChoice::Own(OwnTask::Jsonl { path }) => of_own(path, tokenizer, options.per_template),
     }
 }
 
@@ -109,12 +124,89 @@ fn of_numerals(
 fn of_ioi(tokenizer: &dyn Encode, options: &ContrastOptions) -> Result<Shifts, EvalError> {
     let usual = options.ioi();
     let mut shifts = Shifts::default();
-    let names = ioi::IoiOptions { names: OTHER_PEOPLE.to_vec(), ..usual.clone() };
+    let names = IoiOptions { names: OTHER_PEOPLE.to_vec(), ..usual.clone() };
     shifts.add("other_names", "The people have other names.", ioi::generate(tokenizer, &names))?;
-    let sentences = ioi::IoiOptions { sentences: &ioi::OTHER_SENTENCES, ..usual.clone() };
+    let sentences = IoiOptions { sentences: &ioi::OTHER_SENTENCES, ..usual.clone() };
     shifts.add("other_templates", "Other things happen.", ioi::generate(tokenizer, &sentences))?;
-    let before = ioi::IoiOptions { before: Some("It was a quiet day in the old town."), ..usual };
-    let description = "A sentence that has nothing to do with it stands before the prompt.";
-    shifts.add("sentence_before", description, ioi::generate(tokenizer, &before))?;
+    let before = IoiOptions { before: Some(SENTENCE_BEFORE), ..usual };
+    shifts.add("sentence_before", WITH_SENTENCE_BEFORE, ioi::generate(tokenizer, &before))?;
+    Ok(shifts)
+}
+
+fn of_years(tokenizer: &dyn Encode, usual: YearOptions) -> Result<Shifts, EvalError> {
+    let changes = [
+        (
+            "other_names",
+            "Other things last.",
+            YearOptions { events: &greater_than::OTHER_EVENTS, ..usual.clone() },
+        ),
+        (
+            "other_templates",
+            "It is said in other sentences.",
+            YearOptions { sentences: greater_than::OTHER_SENTENCES, ..usual.clone() },
+        ),
+        (
+            "other_centuries",
+            "It lasts in other centuries.",
+            YearOptions { centuries: &greater_than::OTHER_CENTURIES, ..usual },
+        ),
+    ];
+    let mut shifts = Shifts::default();
+    for (name, description, changed) in changes {
+        shifts.add(name, description, greater_than::generate(tokenizer, &changed))?;
+    }
+    Ok(shifts)
+}
+
+fn of_induction(tokenizer: &dyn Encode, usual: InductionOptions) -> Result<Shifts, EvalError> {
+    let words = ANIMALS.into_iter().chain(COLOURS).collect();
+    let other = InductionOptions { words, ..usual.clone() };
+    let longer = InductionOptions { shapes: induction::LONGER_SHAPES, ..usual };
+    let mut shifts = Shifts::default();
+    shifts.add(
+        "other_names",
+        "The words are animals and what they look like.",
+        induction::generate(tokenizer, &other),
+    )?;
+    shifts.add(
+        "longer_sequences",
+        "The sequences have sixteen words instead of eight.",
+        induction::generate(tokenizer, &longer),
+    )?;
+    Ok(shifts)
+}
+
+fn of_questions(tokenizer: &dyn Encode, usual: QuestionOptions) -> Result<Shifts, EvalError> {
+    let changes = [
+        (
+            "other_templates",
+            "The sentences to be finished are others.",
+            QuestionOptions { wording: Wording::OtherSentence, ..usual },
+        ),
+        (
+            "as_questions",
+            "They are questions instead of sentences to be finished.",
+            QuestionOptions { wording: Wording::Question, ..usual },
+        ),
+        ("sentence_before", WITH_SENTENCE_BEFORE, QuestionOptions { before: Some(SENTENCE_BEFORE), ..usual }),
+    ];
+    let mut shifts = Shifts::default();
+    for (name, description, changed) in changes {
+        shifts.add(name, description, questions::generate(tokenizer, changed))?;
+    }
+    Ok(shifts)
+}
+
+fn of_own(path: &Path, tokenizer: &dyn Encode, per_length: usize) -> Result<Shifts, EvalError> {
+    let prompts = own::read(path)?;
+    let mut shifts = Shifts::default();
+    for name in prompts.shifts() {
+        let task = prompts.task(tokenizer, Some(&name), per_length);
+        shifts.add(&name, &format!("The lines of the file that are of shift `{name}`."), task)?;
+    }
+    if shifts.tasks.is_empty() {
+        let reason = "no line of the file has a key `shift`".to_owned();
+        shifts.left_out.push(("shifts".to_owned(), reason));
+    }
     Ok(shifts)
 }

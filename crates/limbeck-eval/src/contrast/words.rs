@@ -48,6 +48,26 @@ pub(crate) fn enough_words<'a>(
     Err(EvalError::Inexpressible { task, reason })
 }
 
+/// Of `words`, those that are one token within a text.
+pub(crate) fn single_words<'a>(
+    tokenizer: &dyn Encode,
+    words: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<&'a str>, EvalError> {
+    let mut single = Vec::new();
+    for word in words {
+        let (before, with) = ("in", format!("in {word}"));
+        // A closed vocabulary refuses words it lacks.
+        let (Ok(before), Ok(ids)) = (tokenizer.encode_text(before), tokenizer.encode_text(&with)) else {
+            continue;
+        };
+        let one = ids.len() == before.len() + 1 && ids.starts_with(&before);
+        if one && same_text(&tokenizer.decode_ids(&ids)?, &with) {
+            single.push(word);
+        }
+    }
+    Ok(single)
+}
+
 /// Whether two texts differ in spacing and capitals only, which closed vocabularies do not keep.
 pub(crate) fn same_text(a: &str, b: &str) -> bool {
     let letters = |text: &str| {

@@ -20,7 +20,7 @@ mod training_words;
 pub use generation::{NumeralsOptions, generate};
 pub use names::NAMES;
 pub use notation::Notation;
-pub(crate) use sentences::ANIMALS;
+pub(crate) use sentences::{ANIMALS, COLOURS};
 pub use sentences::{Distractors, Template};
 pub use training::{TrainingOptions, TrainingSets, training_sets};
 pub use training_words::{closed_vocabulary, held_out_names, training_names};

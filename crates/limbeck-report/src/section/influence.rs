@@ -89,7 +89,13 @@ fn caption(found: &NetworkAudit) -> Markup {
     order.truncate(3);
     html! {
         "Whole network: logit difference "
-        (format::estimate(&found.logit_difference, Unit::Plain)) ", right preferred on "
+        (format::estimate(&found.logit_difference, Unit::Plain))
+        @if let Some(spread) = &found.logit_difference_spread {
+            " (standard deviation over prompts " (format::in_unit(spread.standard_deviation.value, Unit::Plain))
+            ", middle half " (format::in_unit(spread.lower_quartile.value, Unit::Plain)) " to "
+            (format::in_unit(spread.upper_quartile.value, Unit::Plain)) ")"
+        }
+        ", right preferred on "
         (format::estimate(&found.preference, Unit::Percent)) " of prompts, exact on "
         (format::estimate(&found.accuracy, Unit::Percent)) ". Largest losses: "
         @for (place, component) in order.iter().enumerate() {

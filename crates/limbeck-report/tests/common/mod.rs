@@ -76,6 +76,12 @@ fn network(layers: usize, heads: usize, sharpness: f64, seed: u64) -> NetworkAud
         heads,
         accuracy: around(0.97, 0.02),
         logit_difference: around(6.41, 0.35),
+        logit_difference_spread: Some(Spread {
+            standard_deviation: around(2.1, 0.2),
+            lower_quartile: around(5.2, 0.3),
+            median: around(6.5, 0.3),
+            upper_quartile: around(7.8, 0.3),
+        }),
         preference: around(0.985, 0.012),
         components,
         head_descriptions: None,

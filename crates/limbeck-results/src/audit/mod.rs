@@ -12,6 +12,7 @@ mod roles;
 mod shifted;
 mod similarity;
 mod spare;
+mod spread;
 
 pub use alignment::{Alignment, Match};
 pub use answers::AuditAnswers;
@@ -33,6 +34,7 @@ pub use similarity::{
     VariantAlignment,
 };
 pub use spare::{Repair, SpareCapacity};
+pub use spread::Spread;
 
 use limbeck_stats::{Estimate, number};
 use schemars::JsonSchema;
@@ -99,6 +101,9 @@ pub struct NetworkAudit {
     pub accuracy: Estimate,
     /// Mean logit difference between right and wrong answer, whole network, in logits.
     pub logit_difference: Estimate,
+    /// How the logit difference spreads over prompts; absent for a single prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logit_difference_spread: Option<Spread>,
     /// Share of prompts whose logit difference is positive, in `[0, 1]`.
     pub preference: Estimate,
     /// Every head and MLP, by layer, heads before the MLP.

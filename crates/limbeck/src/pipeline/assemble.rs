@@ -108,12 +108,20 @@ fn unwritable(error: serde_json::Error) -> PipelineError {
     PipelineError::of_stage("report", error.into())
 }
 
+/// What a run folder's `results.json` says.
+///
+/// # Errors
+/// When the folder holds no results.
+pub fn read_results(folder: &Path) -> Result<Results, PipelineError> {
+    Ok(read_json(&folder.join(RESULTS))?)
+}
+
 /// Renders the page of a run folder anew from its `results.json`.
 ///
 /// # Errors
 /// When the folder holds no results, or the page cannot be written.
 pub fn rerender(folder: &Path) -> Result<(PathBuf, Results), PipelineError> {
-    let results: Results = read_json(&folder.join(RESULTS))?;
+    let results = read_results(folder)?;
     let page = folder.join(REPORT);
     write_atomic(&page, render_html(&results).as_bytes())?;
     Ok((page, results))

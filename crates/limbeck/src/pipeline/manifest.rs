@@ -56,6 +56,11 @@ impl Manifest {
         Ok(write_json(&root.join("manifest.json"), self)?)
     }
 
+    /// Forgets the input of a role.
+    pub(crate) fn forget_input(&mut self, role: &str) {
+        self.inputs.retain(|one| one.role != role);
+    }
+
     /// Whether the stage was done from these very inputs and its outputs are still what it wrote.
     pub(crate) fn holds(&self, stage: &str, fingerprint: &str, root: &Path) -> bool {
         self.stages.get(stage).is_some_and(|record| {
@@ -69,7 +74,7 @@ impl Manifest {
 
     /// Notes an input, replacing what stood there for its role.
     pub(crate) fn note_input(&mut self, input: Input) {
-        self.inputs.retain(|one| one.role != input.role);
+        self.forget_input(&input.role);
         self.inputs.push(input);
         self.inputs.sort_by(|a, b| a.role.cmp(&b.role));
     }

@@ -1,12 +1,14 @@
 //! The measuring stages: evaluation, audit, and what is written for others to use.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use limbeck_audit::{Subject, audit};
 use limbeck_data::atomic::{read_json, write_atomic, write_json};
+use limbeck_data::hash::hash_file;
 use limbeck_eval::{EvaluationOptions, Networks, ScoringOptions, evaluate};
 use limbeck_model::{LoadedModel, save_gguf};
-use limbeck_results::{Audit, Evaluation, ModelFacts};
+use limbeck_results::{Audit, Evaluation, Input, ModelFacts};
 use limbeck_teach::align;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,6 +20,8 @@ use crate::recipe::GgufFormat;
 const EVALUATION: &str = "evaluation.json";
 const AUDIT: &str = "audit.json";
 const MODELS: &str = "models.json";
+/// Role of the file with the prompts of an audit.
+const PROMPTS: &str = "audit prompts";
 
 /// `models.json`: size and origin of the networks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -111,7 +115,8 @@ impl Pipeline<'_> {
             self.manifest.stages.remove("audit");
             return Ok(());
         };
-        let inputs = json!({ "audit": settings, "networks": self.network_hashes()? });
+        let prompts = self.prompts_hash(settings.task.path()).map_err(|error| self.fail("audit", error))?;
+        let inputs = json!({ "audit": settings, "prompts": prompts, "networks": self.network_hashes()? });
         self.stage("audit", &inputs, |run, _| {
             let loaded = run.networks()?;
             let found = audit(
@@ -124,6 +129,19 @@ impl Pipeline<'_> {
             write_json(&run.file(AUDIT), &found)?;
             Ok(vec![AUDIT.to_owned()])
         })
+    }
+
+    /// The hash of a file of prompts, noted as an input; none for a task built in.
+    fn prompts_hash(&mut self, path: Option<&Path>) -> Result<Option<String>, StageError> {
+        self.manifest.forget_input(PROMPTS);
+        let Some(path) = path else { return Ok(None) };
+        let hash = hash_file(path)?;
+        self.manifest.note_input(Input {
+            role: PROMPTS.into(),
+            locator: path.display().to_string(),
+            hash: hash.clone(),
+        });
+        Ok(Some(hash))
     }
 
     /// Writes GGUF files and the model card with its figures.

@@ -35,7 +35,7 @@ use limbeck_results::Results;
 use crate::networks::{LocatedModel, locate_model};
 use crate::recipe::{Loaded, Recipe};
 
-pub use assemble::{REPORT, RESULTS, rerender, write_report};
+pub use assemble::{REPORT, RESULTS, read_results, rerender, write_report};
 pub use error::{PipelineError, StageError};
 use examples::Examples;
 use folder::RunFolder;

@@ -53,6 +53,9 @@ pub enum RecipeError {
         /// Everything found wrong, in the order of the file.
         problems: Vec<Problem>,
     },
+    /// The recipe that a run's results keep cannot be read.
+    #[error("the recipe in the results cannot be read")]
+    Results(#[from] toml::de::Error),
     /// The resolved recipe cannot be written as TOML: a defect of ours.
     #[error("cannot write the resolved recipe as TOML")]
     Write(#[from] toml::ser::Error),
@@ -75,7 +78,7 @@ impl RecipeError {
             Self::Read { path, .. } if !path.exists() => {
                 vec!["`limbeck recipes list` names the recipes that are built in".into()]
             }
-            Self::Read { .. } | Self::Write(_) => Vec::new(),
+            Self::Read { .. } | Self::Results(_) | Self::Write(_) => Vec::new(),
         }
     }
 }

@@ -1,9 +1,14 @@
 //! Gates: what a run must reach before its student may ship.
+//!
+//! A bound on an estimate is broken when the whole 95% interval is on its wrong side. Where only the value is, and
+//! the interval reaches over the bound, the data cannot tell: that passes, unless the gate is strict.
 
 use limbeck_results::Results;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::error::RecipeError;
 
 /// A bound on one measured value of `results.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,6 +22,23 @@ pub struct Gate {
     /// The greatest value that passes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<f64>,
+    /// Fail also when the value is on the wrong side of a bound and its interval reaches over it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strict: bool,
+}
+
+/// How a measured value stands to its bounds, from good to bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GateAnswer {
+    /// The value is on the right side of every bound.
+    Holds,
+    /// The value is on the wrong side of a bound, but its interval reaches over it.
+    CannotTell,
+    /// The whole interval is on the wrong side of a bound.
+    Broken,
+    /// The results hold no such number.
+    Missing,
 }
 
 /// What a gate said.
@@ -26,31 +48,198 @@ pub struct GateOutcome {
     pub measure: String,
     /// The value found; absent when the results do not hold it.
     pub value: Option<f64>,
+    /// Its 95% interval; absent for a plain number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<(f64, f64)>,
+    /// How the value stands to the bounds.
+    pub answer: GateAnswer,
     /// Whether the gate lets the run pass. A missing value never passes.
     pub passed: bool,
     /// The outcome in one sentence.
     pub sentence: String,
 }
 
+/// A number of the results with its interval.
+#[derive(Debug, Clone, Copy)]
+struct Measured {
+    value: f64,
+    interval: Option<(f64, f64)>,
+}
+
+impl Measured {
+    /// A plain number, or an estimate with all three of its numbers.
+    fn read(found: &Value) -> Option<Self> {
+        if let Some(value) = found.as_f64() {
+            return Some(Self { value, interval: None });
+        }
+        let part = |key: &str| found.get(key)?.as_f64();
+        Some(Self { value: part("value")?, interval: Some((part("low")?, part("high")?)) })
+    }
+}
+
+impl std::fmt::Display for Measured {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.4}", self.value)?;
+        match self.interval {
+            Some((low, high)) => write!(f, " (95% interval {low:.4} to {high:.4})"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Gate {
-    /// Holds `results` against the gate. An estimate counts by its `value`.
+    /// Holds `results` against the gate.
     pub fn judge(&self, results: &Results) -> GateOutcome {
-        let json = serde_json::to_value(results).unwrap_or(Value::Null);
-        let found = self.measure.split('.').try_fold(&json, |value, key| value.get(key));
-        let value = found.and_then(|found| found.as_f64().or_else(|| found.get("value")?.as_f64()));
-        let Some(value) = value else {
+        self.judge_json(&serde_json::to_value(results).unwrap_or(Value::Null))
+    }
+
+    fn judge_json(&self, results: &Value) -> GateOutcome {
+        let found = self.measure.split('.').try_fold(results, |value, key| match value {
+            Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+            other => other.get(key),
+        });
+        let Some(found) = found.and_then(Measured::read) else {
             let sentence = format!("{}: the results hold no such number", self.measure);
-            return GateOutcome { measure: self.measure.clone(), value: None, passed: false, sentence };
+            return self.outcome(None, GateAnswer::Missing, sentence);
         };
-        let low = self.at_least.is_none_or(|bound| value >= bound);
-        let high = self.at_most.is_none_or(|bound| value <= bound);
-        let sentence = format!(
-            "{}: {value:.4}{}{}: {}",
-            self.measure,
-            self.at_least.map_or_else(String::new, |bound| format!(", at least {bound}")),
-            self.at_most.map_or_else(String::new, |bound| format!(", at most {bound}")),
-            if low && high { "passed" } else { "failed" },
-        );
-        GateOutcome { measure: self.measure.clone(), value: Some(value), passed: low && high, sentence }
+        let (low, high) = found.interval.unwrap_or((found.value, found.value));
+        let below = self.at_least.map(|bound| stands(bound - found.value, bound - high));
+        let above = self.at_most.map(|bound| stands(found.value - bound, low - bound));
+        let answer = below.max(above).unwrap_or(GateAnswer::Holds);
+        let asked = match (self.at_least, self.at_most) {
+            (Some(least), Some(most)) => format!("between {least} and {most}"),
+            (Some(least), None) => format!("at least {least}"),
+            (None, Some(most)) => format!("at most {most}"),
+            (None, None) => "anything".to_owned(),
+        };
+        let measure = &self.measure;
+        let sentence = match answer {
+            GateAnswer::Broken if found.interval.is_some() => {
+                format!("{measure} is {found}, but must be {asked}: the whole interval is outside")
+            }
+            GateAnswer::Broken | GateAnswer::Missing => format!("{measure} is {found}, but must be {asked}"),
+            GateAnswer::CannotTell => {
+                let then = if self.strict { "which a strict gate fails" } else { "which passes" };
+                format!(
+                    "{measure} is {found} and should be {asked}, but the interval reaches over the bound: the data cannot \
+                     tell, {then}"
+                )
+            }
+            GateAnswer::Holds => format!("{measure} is {found}, {asked} as it must be"),
+        };
+        self.outcome(Some(found), answer, sentence)
+    }
+
+    fn outcome(&self, found: Option<Measured>, answer: GateAnswer, sentence: String) -> GateOutcome {
+        GateOutcome {
+            measure: self.measure.clone(),
+            value: found.map(|found| found.value),
+            interval: found.and_then(|found| found.interval),
+            answer,
+            passed: match answer {
+                GateAnswer::Holds => true,
+                GateAnswer::CannotTell => !self.strict,
+                GateAnswer::Broken | GateAnswer::Missing => false,
+            },
+            sentence,
+        }
+    }
+}
+
+/// From how far the value is beyond a bound, and how far the nearer end of its interval.
+fn stands(value: f64, nearer_end: f64) -> GateAnswer {
+    if value <= 0.0 {
+        GateAnswer::Holds
+    } else if nearer_end > 0.0 {
+        GateAnswer::Broken
+    } else {
+        GateAnswer::CannotTell
+    }
+}
+
+/// The gates of the recipe that a run's results keep.
+///
+/// # Errors
+/// [`RecipeError::Results`] when that recipe cannot be read.
+pub fn gates_of(results: &Results) -> Result<Vec<Gate>, RecipeError> {
+    #[derive(Deserialize)]
+    struct Gates {
+        #[serde(default)]
+        gates: Vec<Gate>,
+    }
+    Ok(toml::from_str::<Gates>(&results.recipe)?.gates)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    fn results() -> Value {
+        json!({
+            "evaluation": { "student": {
+                "agreement": { "value": 0.89, "low": 0.85, "high": 0.93 },
+                "kl": { "value": null, "low": null, "high": null },
+                "ece": { "value": 0.1, "low": null, "high": null },
+            } },
+            "prompts": 12,
+            "runs": [{ "loss": 3.5 }],
+        })
+    }
+
+    fn judge(measure: &str, at_least: Option<f64>, at_most: Option<f64>, strict: bool) -> GateOutcome {
+        Gate { measure: measure.to_owned(), at_least, at_most, strict }.judge_json(&results())
+    }
+
+    #[test]
+    fn a_bound_is_broken_when_the_whole_interval_is_beyond_it() {
+        let measure = "evaluation.student.agreement";
+        for (at_least, answer) in [
+            (0.89, GateAnswer::Holds),
+            (0.86, GateAnswer::Holds),
+            (0.90, GateAnswer::CannotTell),
+            (0.93, GateAnswer::CannotTell),
+            (0.94, GateAnswer::Broken),
+        ] {
+            assert_eq!(judge(measure, Some(at_least), None, false).answer, answer, "at least {at_least}");
+            // The same upside down.
+            let at_most = 0.89 + (0.89 - at_least);
+            let mirrored = match answer {
+                GateAnswer::Holds => GateAnswer::Holds,
+                _ if at_most < 0.85 => GateAnswer::Broken,
+                _ => GateAnswer::CannotTell,
+            };
+            assert_eq!(judge(measure, None, Some(at_most), false).answer, mirrored, "at most {at_most}");
+        }
+        let unsure = judge(measure, Some(0.9), None, false);
+        assert!(unsure.passed && unsure.sentence.contains("cannot tell"), "{}", unsure.sentence);
+        assert!(!judge(measure, Some(0.9), None, true).passed);
+        assert!(judge(measure, Some(0.86), None, true).passed, "a strict gate asks for the value only");
+        let broken = judge(measure, Some(0.95), Some(1.0), false);
+        assert!(!broken.passed && broken.sentence.contains("between 0.95 and 1"), "{}", broken.sentence);
+    }
+
+    #[test]
+    fn plain_numbers_have_no_doubt() {
+        assert_eq!(judge("prompts", Some(12.0), None, false).answer, GateAnswer::Holds);
+        assert_eq!(judge("prompts", Some(13.0), None, false).answer, GateAnswer::Broken);
+        assert_eq!(judge("runs.0.loss", None, Some(3.0), false).answer, GateAnswer::Broken);
+    }
+
+    #[test]
+    fn what_is_missing_never_passes() {
+        for measure in [
+            "nothing",
+            "evaluation.student",
+            "evaluation.student.kl",
+            "evaluation.student.ece",
+            "runs.1.loss",
+            "",
+        ] {
+            let outcome = judge(measure, Some(f64::NEG_INFINITY), None, false);
+            assert_eq!((outcome.answer, outcome.passed), (GateAnswer::Missing, false), "{measure}");
+        }
     }
 }

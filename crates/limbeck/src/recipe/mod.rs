@@ -23,7 +23,7 @@ pub use config::{
 };
 pub use data::DataConfig;
 pub use error::{Problem, RecipeError};
-pub use gate::{Gate, GateOutcome};
+pub use gate::{Gate, GateAnswer, GateOutcome, gates_of};
 pub use layers::Override;
 pub use load::{Loaded, load, load_text, schema};
 pub use origin::Origin;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use limbeck_audit::AuditError;
 use limbeck_data::locate::Locator;
 use limbeck_distill::{DistillError, Layers, ObjectiveConfig, StudentConfig, TrainingConfig};
 use limbeck_model::DecoderConfig;
@@ -325,13 +326,19 @@ fn measures(recipe: &Recipe, found: &mut Findings<'_>) {
         "expected at least 1",
     );
     if let Some(Err(error)) = recipe.audit.settings().map(|settings| settings.check()) {
-        found.add("audit", error.to_string());
+        let key = if matches!(error, AuditError::Task(_)) { "audit.task" } else { "audit" };
+        found.add(key, error.to_string());
     }
     for (index, gate) in recipe.gates.iter().enumerate() {
         found.require(
             gate.at_least.is_some() || gate.at_most.is_some(),
             &format!("gates.{index}"),
             "a gate needs at_least, at_most or both",
+        );
+        found.require(
+            gate.at_least.zip(gate.at_most).is_none_or(|(least, most)| least <= most),
+            &format!("gates.{index}"),
+            "at_least is above at_most: nothing could pass",
         );
     }
 }

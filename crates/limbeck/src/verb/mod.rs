@@ -5,6 +5,7 @@ mod bench;
 mod capture;
 mod completions;
 mod evaluate;
+mod gate;
 mod model;
 mod quickstart;
 mod recipes;
@@ -15,13 +16,13 @@ mod schema;
 mod train;
 mod validate;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use limbeck::kernels::DeviceName;
-use limbeck::pipeline::Pipeline;
+use limbeck::pipeline::{Pipeline, RESULTS};
 use limbeck::recipe::{self, Loaded, Override};
 
 use crate::exit::Exit;
@@ -63,6 +64,8 @@ pub(crate) enum Verb {
     Evaluate(evaluate::Evaluate),
     /// Look inside: of a recipe's networks, or of any two models
     Audit(audit::Audit),
+    /// Hold a run's figures against bounds: exit code 1 when one is broken
+    Gate(gate::Gate),
     /// Render the page of a run folder anew
     Report(report::Report),
     /// Repeat a paper's experiment on real data, its figures beside ours
@@ -109,6 +112,7 @@ impl Verb {
             Self::Train(verb) => verb.perform(desk),
             Self::Evaluate(verb) => verb.perform(desk),
             Self::Audit(verb) => verb.perform(desk),
+            Self::Gate(verb) => verb.perform(desk),
             Self::Report(verb) => verb.perform(desk),
             Self::Reproduce(verb) => verb.perform(desk),
             Self::Model(verb) => verb.perform(desk),
@@ -170,6 +174,15 @@ impl RecipeArgs {
     pub(crate) fn open<'a>(&self, desk: &'a Desk) -> Result<Pipeline<'a>, Failure> {
         Ok(Pipeline::open(self.load()?, desk.open_device()?, &desk.progress)?)
     }
+}
+
+/// Refuses a folder without results.
+pub(crate) fn require_results(run: &Path) -> Result<(), Failure> {
+    if run.join(RESULTS).is_file() {
+        return Ok(());
+    }
+    Err(Failure::input(format!("{} holds no {RESULTS}", run.display()))
+        .hint("`limbeck run RECIPE` makes a run folder with results"))
 }
 
 /// What to type instead of a verb there is not, where clap's own likeness finds nothing.

@@ -6,7 +6,7 @@ use clap::Args;
 use limbeck::pipeline;
 use serde_json::json;
 
-use super::Desk;
+use super::{Desk, require_results};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -19,10 +19,7 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn perform(self, desk: &Desk) -> Result<Exit, Failure> {
-        if !self.run.join(pipeline::RESULTS).is_file() {
-            return Err(Failure::input(format!("{} holds no {}", self.run.display(), pipeline::RESULTS))
-                .hint("`limbeck run RECIPE` makes a run folder with results"));
-        }
+        require_results(&self.run)?;
         let (page, results) = pipeline::rerender(&self.run)?;
         let data = json!({ "report": page, "verdict": results.verdict });
         desk.output.data(&data, || format!("{}\nreport: {}", results.verdict.headline, page.display()))?;
