@@ -164,7 +164,8 @@ fn an_audit_on_prompts_of_ones_own_is_done_again_when_they_change() {
     };
     std::fs::write(&prompts, (1..9).map(|first| line(first, 20 + first)).collect::<String>()).unwrap();
     let task = format!("audit.task={{kind=\"jsonl\", path=\"{}\"}}", prompts.display());
-    let audit = || on_tiny("audit", &folder, &["--json", "--set", &task]);
+    let all = "audit.prompts_per_template=8";
+    let audit = || on_tiny("audit", &folder, &["--json", "--set", &task, "--set", all]);
     let found: Value = serde_json::from_slice(&succeed(audit()).stdout).unwrap();
     assert_eq!((&found["audit"]["task"], &found["audit"]["prompts"]), (&"own.jsonl".into(), &8.into()));
     let spread = &found["audit"]["student"]["logit_difference_spread"];

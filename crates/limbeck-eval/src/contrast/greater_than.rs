@@ -11,7 +11,7 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::draft::ids_of;
-use super::{ContrastTask, Draft, Maker, enough_words, make};
+use super::{ContrastTask, Draft, Maker, even_words_within, make, require_words};
 use crate::{Encode, EvalError};
 
 const TASK: &str = "greater_than";
@@ -121,7 +121,8 @@ struct Years<'a> {
 impl<'a> Years<'a> {
     fn new(tokenizer: &dyn Encode, options: &'a YearOptions) -> Result<Years<'a>, EvalError> {
         let refuse = |reason: String| EvalError::Inexpressible { task: TASK, reason };
-        let events = enough_words(tokenizer, TASK, "events", options.events, 1)?;
+        let events = even_words_within(tokenizer, options.events.iter().copied())?;
+        let events = require_words(TASK, "events", events, options.events.len(), 1)?;
         let added = |century: u32, year: u32| tokens_added(tokenizer, century, year);
         let (sample, digits) = (options.centuries.first().copied().unwrap_or(17), |century| {
             (0..100).all(|year| added(century, year) == Ok(Some(2)))

@@ -8,7 +8,7 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::people::PEOPLE;
-use super::{ContrastTask, Draft, Maker, enough_words, make};
+use super::{ContrastTask, Draft, Maker, even_words_within, make, require_words};
 use crate::{Encode, EvalError};
 
 const TASK: &str = "ioi";
@@ -72,13 +72,20 @@ impl<'a> IoiOptions<'a> {
 }
 
 /// Makes the prompts; in every second one the giver is named first.
-pub(super) fn generate(tokenizer: &dyn Encode, options: &IoiOptions<'_>) -> Result<ContrastTask, EvalError> {
+pub(super) fn generate<'a>(
+    tokenizer: &dyn Encode,
+    options: &IoiOptions<'a>,
+) -> Result<ContrastTask, EvalError> {
+    let words = |what: &str, words: &[&'a str], needed: usize| {
+        let even = even_words_within(tokenizer, words.iter().copied())?;
+        require_words(TASK, what, even, words.len(), needed)
+    };
     let scenes = Scenes {
         sentences: options.sentences,
         before: options.before,
-        names: enough_words(tokenizer, TASK, "names", &options.names, 5)?,
-        places: enough_words(tokenizer, TASK, "places", &PLACES, 1)?,
-        objects: enough_words(tokenizer, TASK, "objects", &OBJECTS, 1)?,
+        names: words("names", &options.names, 5)?,
+        places: words("places", &PLACES, 1)?,
+        objects: words("objects", &OBJECTS, 1)?,
     };
     make(&scenes, tokenizer, options.per_template, options.seed)
 }

@@ -100,16 +100,22 @@ impl Making<'_> {
         Ok(ContrastTask { name: self.maker.task().to_owned(), groups: groups.collect(), left_out })
     }
 
-    /// The kinds of a template that the tokenizer can write; the others are noted once each.
+    /// The kinds of a template that the tokenizer can write; the others are noted, one entry a reason.
     fn kinds(&self, template: usize, left_out: &mut Vec<(String, String)>) -> Vec<usize> {
         let mut kinds = Vec::new();
+        let mut refused: Vec<(String, String)> = Vec::new();
         for (kind, name) in self.maker.kinds(template).into_iter().enumerate() {
             match self.attempt(template, kind, &mut self.rng(0)) {
                 Ok(_) => kinds.push(kind),
-                Err(reason) if left_out.contains(&(name.clone(), reason.clone())) => {}
-                Err(reason) => left_out.push((name, reason)),
+                Err(reason) => match refused.iter_mut().find(|(_, known)| *known == reason) {
+                    Some((names, _)) => *names += &format!(", {name}"),
+                    None => refused.push((name, reason)),
+                },
             }
         }
+        // Templates with the same kinds say the same.
+        refused.retain(|entry| !left_out.contains(entry));
+        left_out.extend(refused);
         kinds
     }
 

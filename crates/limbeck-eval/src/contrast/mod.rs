@@ -23,7 +23,7 @@ pub use shifts::{ShiftedTask, Shifts, shifts};
 
 pub(crate) use draft::{Draft, ids_of};
 pub(crate) use making::{DRAWS, Maker, make};
-pub(crate) use words::{enough_words, even_words};
+pub(crate) use words::{even_words, even_words_within, require_words};
 
 /// One prompt, clean and corrupted.
 #[derive(Debug, Clone, PartialEq)]

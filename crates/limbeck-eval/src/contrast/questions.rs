@@ -7,7 +7,7 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::facts::{CATEGORIES, Category};
-use super::{ContrastTask, Draft, Maker, even_words, make};
+use super::{ContrastTask, Draft, Maker, even_words_within, make};
 use crate::{Encode, EvalError};
 
 const TASK: &str = "simple_qa";
@@ -41,8 +41,9 @@ impl QuestionOptions {
 
 /// Makes the prompts, up to `per_template` of each category.
 pub(super) fn generate(tokenizer: &dyn Encode, options: QuestionOptions) -> Result<ContrastTask, EvalError> {
-    let even =
-        CATEGORIES.iter().map(|category| even_words(tokenizer, category.facts.iter().map(|fact| fact.0)));
+    let even = CATEGORIES
+        .iter()
+        .map(|category| even_words_within(tokenizer, category.facts.iter().map(|fact| fact.0)));
     let questions = Questions { options, even: even.collect::<Result<_, _>>()? };
     make(&questions, tokenizer, options.per_template, options.seed)
 }
@@ -76,7 +77,7 @@ impl Maker for Questions {
 
     fn kinds(&self, template: usize) -> Vec<String> {
         let category = &CATEGORIES[template];
-        category.facts.iter().map(|(subject, _)| format!("{}: {subject}", category.name)).collect()
+        category.facts.iter().map(|(subject, _)| (*subject).to_owned()).collect()
     }
 
     fn once(&self) -> bool {

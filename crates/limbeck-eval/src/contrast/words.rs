@@ -10,40 +10,53 @@ pub(crate) fn even_words<'a>(
     tokenizer: &dyn Encode,
     words: impl IntoIterator<Item = &'a str>,
 ) -> Result<Vec<&'a str>, EvalError> {
-    let mut by_width: BTreeMap<(usize, usize), Vec<&str>> = BTreeMap::new();
-    for word in words {
-        let (first, later) = (format!("{word} in"), format!("in {word} in"));
-        // A closed vocabulary refuses words it lacks: those are not for this tokenizer.
-        let (Ok(first_ids), Ok(later_ids)) = (tokenizer.encode_text(&first), tokenizer.encode_text(&later))
-        else {
-            continue;
-        };
-        if same_text(&tokenizer.decode_ids(&first_ids)?, &first)
-            && same_text(&tokenizer.decode_ids(&later_ids)?, &later)
-        {
-            by_width.entry((first_ids.len(), later_ids.len())).or_default().push(word);
+    even_among(tokenizer, words, |word| vec![format!("{word} in"), format!("in {word} in")])
+}
+
+/// The same for words that never stand at the start of a text, where some tokenizers write them otherwise.
+pub(crate) fn even_words_within<'a>(
+    tokenizer: &dyn Encode,
+    words: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<&'a str>, EvalError> {
+    even_among(tokenizer, words, |word| vec![format!("in {word} in")])
+}
+
+fn even_among<'a>(
+    tokenizer: &dyn Encode,
+    words: impl IntoIterator<Item = &'a str>,
+    places: impl Fn(&str) -> Vec<String>,
+) -> Result<Vec<&'a str>, EvalError> {
+    let mut by_width: BTreeMap<Vec<usize>, Vec<&str>> = BTreeMap::new();
+    'words: for word in words {
+        let mut widths = Vec::new();
+        for text in places(word) {
+            // A closed vocabulary refuses words it lacks: those are not for this tokenizer.
+            let Ok(ids) = tokenizer.encode_text(&text) else { continue 'words };
+            if !same_text(&tokenizer.decode_ids(&ids)?, &text) {
+                continue 'words;
+            }
+            widths.push(ids.len());
         }
+        by_width.entry(widths).or_default().push(word);
     }
     let largest = by_width.values().map(Vec::len).max().unwrap_or(0);
     Ok(by_width.into_values().find(|words| words.len() == largest).unwrap_or_default())
 }
 
-/// [`even_words`], or an error when there are fewer than a prompt needs.
-pub(crate) fn enough_words<'a>(
-    tokenizer: &dyn Encode,
+/// Refuses a task for which too few of the words there are, `known`, are written evenly.
+pub(crate) fn require_words<'a>(
     task: &'static str,
     what: &str,
-    words: &[&'a str],
+    even: Vec<&'a str>,
+    known: usize,
     needed: usize,
 ) -> Result<Vec<&'a str>, EvalError> {
-    let even = even_words(tokenizer, words.iter().copied())?;
     if even.len() >= needed {
         return Ok(even);
     }
     let reason = format!(
-        "only {} of {} {what} are written in the same number of tokens, and a prompt needs {needed}",
-        even.len(),
-        words.len()
+        "only {} of {known} {what} are written in the same number of tokens, and a prompt needs {needed}",
+        even.len()
     );
     Err(EvalError::Inexpressible { task, reason })
 }

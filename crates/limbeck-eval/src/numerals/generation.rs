@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::NAMES;
 use super::notation::{Notation, number_width, wants_words};
 use super::sentences::{ANIMALS, COLOURS, Distractors, Template, sentence};
-use crate::contrast::{ContrastTask, DRAWS, Draft, Maker, enough_words, even_words, make};
+use crate::contrast::{ContrastTask, DRAWS, Draft, Maker, even_words, make, require_words};
 use crate::{Encode, EvalError};
 
 /// Which prompts to make.
@@ -77,11 +77,12 @@ pub fn generate(tokenizer: &dyn Encode, options: &NumeralsOptions) -> Result<Con
             by_width.entry(width).or_default().push(number);
         }
     }
+    let names = even_words(tokenizer, list.iter().copied())?;
     let sequences = Sequences {
         tokenizer,
         options,
         apart,
-        names: enough_words(tokenizer, task, "names", &list, options.shown + 1)?,
+        names: require_words(task, "names", names, list.len(), options.shown + 1)?,
         by_width,
         animals: even_words(tokenizer, ANIMALS)?,
         colours: even_words(tokenizer, COLOURS)?,
