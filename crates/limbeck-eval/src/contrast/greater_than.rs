@@ -1,7 +1,6 @@
-//! Years (Hanna et al. 2023, arXiv 2305.00586): "The war lasted from the year 1732 to the year 17" asks for more
-//! than 32.
+//! Years: "The war lasted from the year 1732 to the year 17" asks for more than 32.
 //!
-//! Right are all two-digit ends above the start's, wrong all others; the corrupted prompt starts in the year 01 of the
+//! After Hanna et al. 2023 (arXiv 2305.00586). Right are all two-digit ends above the start's, wrong all others; the corrupted prompt starts in the year 01 of the
 //! century, so that nothing rules an end out. That needs a tokenizer that writes a year as two pairs of digits. Where
 //! it writes digits one by one, the tens digit is asked for: right are the digits above the start's, wrong those
 //! below, and the start's own counts neither way. Other tokenizers are refused.

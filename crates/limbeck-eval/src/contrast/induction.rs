@@ -1,7 +1,6 @@
-//! Induction (Olsson et al. 2022, arXiv 2209.11895): random words, and the first of them again: what came after the
-//! last one the first time?
+//! Induction: random words, and the first of them again: what came after the last one the first time?
 //!
-//! Right is the word that followed, wrong are all other words of the prompt but the last. The corrupted prompt holds
+//! After Olsson et al. 2022 (arXiv 2209.11895). Right is the word that followed, wrong are all other words of the prompt but the last. The corrupted prompt holds
 //! the same words, but the first time in an order in which none is followed by the same one as before: only which
 //! follows which is broken, not which words there are.
 

@@ -1,7 +1,6 @@
-//! Indirect objects (Wang et al. 2022, arXiv 2211.00593): "When Mary and John went to the store, John gave a drink
-//! to" asks for Mary.
+//! Indirect objects: "When Mary and John went to the store, John gave a drink to" asks for Mary.
 //!
-//! Right is the name said once, wrong the name said twice. The corrupted prompt names three others, each once
+//! After Wang et al. 2022 (arXiv 2211.00593). Right is the name said once, wrong the name said twice. The corrupted prompt names three others, each once
 //! (the ABC corruption), so that nothing in it tells who is given to.
 
 use rand::seq::IndexedRandom;
