@@ -3,7 +3,7 @@
 use limbeck_data::progress::Progress;
 use limbeck_eval::contrast::ContrastTask;
 use limbeck_model::Decoder;
-use limbeck_results::{Circuit, CircuitAtThreshold, CircuitEdge, CircuitEdges, CircuitMethod};
+use limbeck_results::{Circuit, CircuitAtThreshold, CircuitEdge, CircuitEdges, CircuitMethod, Estimate};
 use limbeck_stats::Bootstrap;
 
 use super::edges::without_each_edge;
@@ -220,16 +220,12 @@ impl Search<'_> {
         Ok(greedy_edges(scores, high))
     }
 
-    fn score_of_edges(
-        &self,
-        kept: &NodeSet,
-        edges: &EdgeSet,
-    ) -> Result<limbeck_results::Estimate, AuditError> {
+    fn score_of_edges(&self, kept: &NodeSet, edges: &EdgeSet) -> Result<Estimate, AuditError> {
         let differences = self.setting.differences_of_edges(kept, edges)?;
         self.percent(&differences)
     }
 
-    fn percent(&self, differences: &[f64]) -> Result<limbeck_results::Estimate, AuditError> {
+    fn percent(&self, differences: &[f64]) -> Result<Estimate, AuditError> {
         let percent: Vec<f64> = differences.iter().map(|difference| 100.0 * difference).collect();
         Ok(self.bootstrap.ratio_of_means(&percent, &self.setting.full)?)
     }
