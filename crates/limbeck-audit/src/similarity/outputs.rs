@@ -20,6 +20,8 @@ use crate::rows::read;
 const EXPLAINED: f64 = 0.99;
 /// Variance of a direction, as a share of the largest, below which it is rounding.
 const NOTHING: f64 = 1e-9;
+/// Variance of an output, as a share of its square, below which it is rounding of 32-bit numbers.
+const ROUNDING: f64 = 1e-13;
 /// Columns of the random start beyond the directions asked for, and rounds of iteration from it (Halko, Martinsson &
 /// Tropp 2011, algorithm 4.4).
 const EXTRA: usize = 8;
@@ -298,15 +300,20 @@ fn keep_places(values: &[f32], length: usize, width: usize, reduction: &Reductio
     }
 }
 
-/// Subtracts every column's mean.
+/// Subtracts every column's mean. What varies by rounding alone (of 32 bits) becomes zero: it is constant.
 fn centre(values: &mut [f64], width: usize) {
     let rows = (values.len() / width.max(1)) as f64;
+    let energy = |values: &[f64]| values.iter().map(|value| value * value).sum::<f64>();
+    let before = energy(values);
     let mut mean = vec![0.0; width];
     for row in values.chunks_exact(width) {
         mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += value / rows);
     }
     for row in values.chunks_exact_mut(width) {
         row.iter_mut().zip(&mean).for_each(|(value, mean)| *value -= mean);
+    }
+    if energy(values) <= before * ROUNDING {
+        values.fill(0.0);
     }
 }
 
@@ -414,3 +421,6 @@ fn principal(
         variance: if total > 0.0 { (held / total).min(1.0) } else { 0.0 },
     })
 }
+
+#[cfg(test)]
+mod tests;
