@@ -6,6 +6,10 @@ mod common;
 use std::process::Command;
 
 use common::{limbeck, stderr, succeed};
+use limbeck::eval::numerals::closed_vocabulary;
+use limbeck::kernels::DeviceName;
+use limbeck::model::tokenizer::ClosedSpecials;
+use limbeck::model::{Decoder, DecoderConfig, Lineage, Sizes, Tokenizer, save_hf_folder};
 use serde_json::Value;
 
 fn bench(arguments: &[&str]) -> Command {
@@ -58,6 +62,53 @@ fn people_get_a_table() {
     }
 }
 
+/// A tiny model that reads number sequences, as a folder.
+fn reader(folder: &std::path::Path) {
+    let words = closed_vocabulary();
+    let tokenizer = Tokenizer::closed(&words, &ClosedSpecials::default()).unwrap();
+    let config = DecoderConfig::llama(Sizes {
+        vocab_size: tokenizer.vocab_size(),
+        d_model: 16,
+        n_layers: 3,
+        n_heads: 4,
+        n_kv_heads: 2,
+        d_mlp: 24,
+        max_positions: 64,
+    });
+    let decoder = Decoder::init(&config, 1, &DeviceName::Cpu.open().unwrap()).unwrap();
+    save_hf_folder(folder, &decoder, &tokenizer, &Lineage::default()).unwrap();
+}
+
+#[test]
+fn a_sweep_is_timed_and_its_prompts_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    reader(&model);
+    let (model, prompts) = (model.to_str().unwrap(), folder.path().join("prompts.json"));
+    let arguments = ["audit", "--model", model, "--prompts", "7", "--rounds", "2"];
+    let mut command = bench(&arguments);
+    command.arg("--prompts-to").arg(&prompts);
+    let data = printed(command);
+    for key in ["sweep_ms", "ablations_per_second", "tokens"] {
+        positive(&data, key);
+    }
+    assert_eq!((data["components"].as_u64(), data["prompts"].as_u64()), (Some(15), Some(7)));
+    assert_eq!(data["scores"].as_array().unwrap().len(), 15);
+    let groups: Value = serde_json::from_slice(&std::fs::read(prompts).unwrap()).unwrap();
+    let count = |key: &str| -> usize {
+        groups.as_array().unwrap().iter().map(|group| group[key].as_array().unwrap().len()).sum()
+    };
+    assert_eq!((count("clean"), count("right"), count("wrong")), (7, 7, 7));
+    assert!(count("corrupted") >= 7);
+    // Every third block of three, from the middle: the second.
+    let some = printed(bench(&[&arguments[..], &["--every", "3"]].concat()));
+    let score = |data: &Value, at: usize| data["scores"][at].as_f64().unwrap();
+    assert_eq!(some["components"], 5);
+    assert!((0..5).all(|at| (score(&some, at) - score(&data, 5 + at)).abs() < 1e-2));
+    let zero = printed(bench(&[&arguments[..], &["--ablation", "zero"]].concat()));
+    assert_ne!(zero["scores"], data["scores"]);
+}
+
 #[test]
 fn nonsense_is_refused_with_code_2() {
     for (arguments, named) in [
@@ -69,6 +120,9 @@ fn nonsense_is_refused_with_code_2() {
         (&["generate"], "--model"),
         (&["generate", "--model", "no/such/model.gguf"], "no/such/model.gguf"),
         (&["generate", "--model", "x", "--new-tokens", "1"], "--new-tokens"),
+        (&["audit"], "--model"),
+        (&["audit", "--model", "no/such/model.gguf"], "no/such/model.gguf"),
+        (&["audit", "--model", "x", "--prompts", "0"], "--prompts"),
     ] {
         let output = bench(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
