@@ -3,7 +3,7 @@
 use toml::Table;
 
 use super::workbench::Workbench;
-use super::{Findings, ReproduceError, missing, mnist, regulariser, specialists, speech, temperature};
+use super::{Findings, ReproduceError, missing, mnist, regulariser, sound, specialists, speech, temperature};
 
 /// An experiment of a paper.
 #[derive(Clone, Copy)]
@@ -85,6 +85,22 @@ pub const EXPERIMENTS: &[Experiment] = &[
         data: &["mnist", "fashion-mnist"],
         recipe: include_str!("../../../../recipes/reproduce/hinton-specialists.toml"),
         run: specialists::run,
+    },
+    Experiment {
+        name: "sound-student",
+        title: "Can a student be kept sound: objectives and dropout on its inside against plain distillation",
+        paper: "our own; severity and alignment of Haskins & Adams 2025",
+        data: &[],
+        recipe: include_str!("../../../../recipes/reproduce/sound-student.toml"),
+        run: sound::quickstart,
+    },
+    Experiment {
+        name: "sound-student-smollm2",
+        title: "The same on SmolLM2-135M and every second layer of it",
+        paper: "our own; severity and alignment of Haskins & Adams 2025",
+        data: &[],
+        recipe: include_str!("../../../../recipes/reproduce/sound-student-smollm2.toml"),
+        run: sound::smollm2,
     },
 ];
 

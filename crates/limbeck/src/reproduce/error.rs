@@ -1,11 +1,15 @@
 //! What can go wrong in a reproduction.
 
+use limbeck_audit::AuditError;
 use limbeck_data::DataError;
 use limbeck_distill::DistillError;
+use limbeck_eval::EvalError;
 use limbeck_model::ModelError;
 use limbeck_stats::StatsError;
 use limbeck_teach::TeachError;
 use thiserror::Error;
+
+use crate::networks::NetworkError;
 
 /// An error of an experiment.
 #[derive(Debug, Error)]
@@ -42,6 +46,15 @@ pub enum ReproduceError {
     /// A training failed.
     #[error(transparent)]
     Distill(#[from] DistillError),
+    /// A measurement failed.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// Prompts or scores could not be made.
+    #[error(transparent)]
+    Eval(#[from] EvalError),
+    /// A network could not be had.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// A teacher failed.
     #[error(transparent)]
     Teach(#[from] TeachError),
@@ -56,7 +69,13 @@ pub enum ReproduceError {
 impl ReproduceError {
     /// Whether the work ended because the user asked to stop.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Data(DataError::Cancelled) | Self::Distill(DistillError::Cancelled { .. }))
+        matches!(
+            self,
+            Self::Data(DataError::Cancelled)
+                | Self::Distill(DistillError::Cancelled { .. })
+                | Self::Audit(AuditError::Cancelled)
+                | Self::Eval(EvalError::Cancelled)
+        )
     }
 
     /// Whether the user can mend it: a name, a recipe, a data file.
@@ -76,7 +95,8 @@ impl ReproduceError {
             | Self::Data(_)
             | Self::Distill(_)
             | Self::Teach(_) => true,
-            Self::Model(_) | Self::Stats(_) => false,
+            Self::Network(_) => true,
+            Self::Model(_) | Self::Stats(_) | Self::Audit(_) | Self::Eval(_) => false,
         }
     }
 

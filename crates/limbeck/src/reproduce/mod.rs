@@ -1,4 +1,5 @@
-//! The experiments of Hinton, Vinyals and Dean 2015, each a recipe and a table that sets the paper's figures beside ours.
+//! Experiments: those of Hinton, Vinyals and Dean 2015, each a recipe and a table that sets the paper's figures beside ours; and
+//! one of our own, whether a student's inside can be kept sound.
 //!
 //! An experiment trains its networks through a [`Workbench`], which keeps every one of them in a folder named by the hash of
 //! all that decides its weights. A network that is there is not trained again, in this experiment or another, so a
@@ -11,6 +12,7 @@ mod missing;
 mod mnist;
 mod recipe;
 mod regulariser;
+mod sound;
 mod specialists;
 mod speech;
 mod store;

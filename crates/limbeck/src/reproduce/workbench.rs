@@ -1,7 +1,7 @@
 //! Where experiments get their data and their networks.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,6 +27,7 @@ const TRAINING_VERSION: u32 = 1;
 
 /// Data, networks and progress of an experiment.
 pub struct Workbench<'a> {
+    folder: PathBuf,
     store: Store,
     sources: &'a SourceOverrides,
     cache: &'a Cache,
@@ -169,6 +170,7 @@ impl<'a> Workbench<'a> {
         progress: &'a dyn Progress,
     ) -> Self {
         Self {
+            folder: out.to_path_buf(),
             store: Store::new(networks(out)),
             sources,
             cache,
@@ -198,6 +200,21 @@ impl<'a> Workbench<'a> {
         let spoken = load_spoken(self.sources, self.cache, self.progress)?;
         self.note_data("spoken-digits", &spoken.hash())?;
         Ok(spoken)
+    }
+
+    /// The folder everything is kept in.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The cache of what is fetched.
+    pub(super) fn cache(&self) -> &Cache {
+        self.cache
+    }
+
+    /// Notes data that did not come through [`Self::images`] or [`Self::spoken`].
+    pub(super) fn note_source(&self, used: DataUsed) {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner).insert(used.name.clone(), used);
     }
 
     fn note_data(&self, name: &str, hash: &str) -> Result<(), ReproduceError> {
@@ -293,17 +310,21 @@ impl<'a> Workbench<'a> {
     }
 
     fn note_network(&self, job: &NetworkJob, stored: &StoredNetwork) {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if used.iter().any(|one| one.key == stored.key) {
-            return;
-        }
-        used.push(NetworkUsed {
+        self.note_used(NetworkUsed {
             label: format!("{}, seed {}", job.label, job.seed),
             key: stored.key.clone(),
             widths: stored.network.widths(),
             epoch: stored.record.epoch,
             seconds: stored.record.seconds,
         });
+    }
+
+    /// Notes a network, once.
+    pub(super) fn note_used(&self, network: NetworkUsed) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if !used.iter().any(|one| one.key == network.key) {
+            used.push(network);
+        }
     }
 
     /// The networks and the data that were used.
