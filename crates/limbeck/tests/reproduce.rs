@@ -31,6 +31,8 @@ fn the_experiments_are_listed_and_an_unknown_one_is_answered_with_them() {
         "hinton-speech",
         "hinton-regulariser",
         "hinton-specialists",
+        "sound-student",
+        "sound-student-smollm2",
     ] {
         assert!(listed.contains(name), "{listed}");
     }
@@ -84,6 +86,39 @@ fn the_number_of_jobs_changes_nothing() {
         json(&small("hinton-specialists", &folder, &["--jobs", jobs]))["tables"].clone()
     };
     assert_eq!(of("1"), of("3"));
+}
+
+#[test]
+fn sound_students_are_compared_over_seeds_and_found_again() {
+    let place = tempfile::tempdir().unwrap();
+    let validation = ["--seeds", "2", "--set", "phase='validation'"];
+    let first = json(&small("sound-student", place.path(), &validation));
+    let candidates = first["networks"].as_array().unwrap().len() / 2 - 1;
+    assert!(candidates > 10, "every kind of objective is tried");
+    assert_eq!(first["claims"].as_array().unwrap().len(), candidates - 1);
+    let rows = first["tables"][0]["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), candidates + 1, "the teacher and every candidate");
+    for row in &rows[1..] {
+        let severity = row["ours"]["value"].as_f64().unwrap();
+        assert!((0.0..=100.0).contains(&severity), "{row}");
+        assert_eq!(row["per_seed"].as_array().unwrap().len(), 2);
+    }
+    // A network and every measurement lost: all comes back the same.
+    let lost = first["networks"][1]["key"].as_str().unwrap();
+    std::fs::remove_dir_all(place.path().join("networks").join(lost)).unwrap();
+    std::fs::remove_dir_all(place.path().join("measures")).unwrap();
+    let again = json(&small("sound-student", place.path(), &validation));
+    let but_costs = |found: &serde_json::Value| {
+        let tables = found["tables"].as_array().unwrap();
+        (tables[..tables.len() - 1].to_vec(), found["claims"].clone())
+    };
+    assert_eq!(but_costs(&again), but_costs(&first));
+    // A list that does not begin with plain distillation has nothing to compare with.
+    let mut command = limbeck();
+    command.args(["reproduce", "sound-student", "--small", "--out"]).arg(place.path());
+    let output = command.args(["--set", "variants=[]"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("begins with plain distillation"), "{}", stderr(&output));
 }
 
 #[test]
