@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, PoisonError};
 
-use limbeck_audit::{Ablation, AlignmentInput, AttentionMaps, ResidualStreams, Sweep, alignment, sweeps};
+use limbeck_audit::{Ablation, AlignmentInput, AttentionMaps, Directions, Sweep, alignment, sweeps};
 use limbeck_data::atomic::{read_json, write_json};
 use limbeck_data::examples::hash_examples;
 use limbeck_data::hash::hash_bytes;
 use limbeck_eval::{ScoringOptions, score};
-use limbeck_model::Decoder;
+use limbeck_model::{Decoder, SiteKind};
 use limbeck_stats::{Bootstrap, damage, severity};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -49,7 +49,7 @@ pub(super) struct SetScores {
 /// What alignment needs of the inside of a network.
 pub(super) struct Inside {
     maps: AttentionMaps,
-    streams: ResidualStreams,
+    streams: Directions,
     mean: Sweep,
     zero: Sweep,
 }
@@ -66,7 +66,7 @@ impl Inside {
         let [mean, zero] = sweeps(decoder, &pair.task, ablations, batch, "ablations", progress)?;
         Ok(Self {
             maps: AttentionMaps::measure(decoder, &pair.task, batch, progress)?,
-            streams: ResidualStreams::measure(decoder, &pair.task, batch, progress)?,
+            streams: Directions::measure(decoder, &pair.task, SiteKind::ResidPost, batch, progress)?,
             mean,
             zero,
         })
