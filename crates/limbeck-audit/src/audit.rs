@@ -2,14 +2,15 @@
 
 use limbeck_data::progress::Progress;
 use limbeck_eval::Encode;
-use limbeck_eval::contrast::{ContrastTask, generate};
+use limbeck_eval::contrast::{ContrastOptions, ContrastTask, ShiftedTask, generate, shifts};
 use limbeck_model::Decoder;
 use limbeck_results::{Alignment, Audit, CircuitComparison, NetworkAudit};
 
-use crate::brittleness::{Brittle, compare};
+use crate::brittleness::{Brittle, Decoders, compare, shifted_brittleness};
 use crate::circuit::compare_circuits;
 use crate::compared::Compared;
 use crate::inside::inside;
+use crate::pictures::attention_picture;
 use crate::sweep::{Ablation, Sweep, sweep, sweeps};
 use crate::{AuditConfig, AuditError, Measurements, Observations, describe_heads};
 
@@ -46,16 +47,30 @@ pub fn audit(
         same_tokens(name, subject, teacher, &task)?;
         Measured::new(name, subject, &task, config, progress)
     };
+    let (pupil, control) = (student, baseline);
     let taught = measure("teacher", teacher)?;
-    let student = measure("student", student)?;
-    let baseline = baseline.map(|baseline| measure("baseline", baseline)).transpose()?;
+    let student = measure("student", pupil)?;
+    let baseline = control.map(|baseline| measure("baseline", baseline)).transpose()?;
+    let subjects = [("teacher", Some(teacher)), ("student", Some(pupil)), ("baseline", control)];
+    let networks = Decoders {
+        teacher: teacher.decoder,
+        student: pupil.decoder,
+        baseline: control.map(|subject| subject.decoder),
+    };
+    let mut shifted = Vec::new();
+    for shift in shifted_tasks(teacher, config, progress)? {
+        for (name, subject) in subjects {
+            subject.map_or(Ok(()), |subject| same_tokens(name, subject, teacher, &shift.task))?;
+        }
+        shifted.push(shifted_brittleness(networks, &shift, config, progress)?);
+    }
     let compared = |name, measured: &Measured| {
         Compared::measure(name, taught.measurements(), measured.measurements(), config, progress)
     };
     let baseline_found = baseline.as_ref().map(|measured| compared("baseline", measured)).transpose()?;
     let found = compared("student", &student)?;
-    let brittleness =
-        compare(&taught.brittle, &student.brittle, baseline.as_ref().map(|one| &one.brittle), config)?;
+    let others = baseline.as_ref().map(|one| &one.brittle);
+    let brittleness = compare(&taught.brittle, &student.brittle, others, shifted, config)?;
     let student_circuit = student.compare_circuit(&taught, &found.alignment);
     let baseline_circuit = (baseline.as_ref().zip(baseline_found.as_ref()))
         .and_then(|(one, found)| one.compare_circuit(&taught, &found.alignment));
@@ -79,6 +94,25 @@ pub fn audit(
         baseline_circuit,
         brittleness,
     })
+}
+
+/// The shifted versions of the task that the configuration names and the tokenizer can express.
+fn shifted_tasks(
+    teacher: Subject,
+    config: &AuditConfig,
+    progress: &dyn Progress,
+) -> Result<Vec<ShiftedTask>, AuditError> {
+    let wanted = &config.brittleness.shifts;
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let per_template = config.brittleness.shift_prompts.min(config.prompts_per_template);
+    let options = ContrastOptions { per_template, ..config.prompts() };
+    let made = shifts(&config.task, teacher.tokenizer, &options)?;
+    for (what, reason) in made.left_out.iter().filter(|(name, _)| wanted.contains(name)) {
+        progress.note(&format!("shifted prompts, {what} left out: {reason}"));
+    }
+    Ok(made.tasks.into_iter().filter(|shift| wanted.contains(&shift.name)).collect())
 }
 
 /// Everything measured on one network.
@@ -105,6 +139,7 @@ impl Measured {
         let heads = describe_heads(decoder, tokenizer, task, maps, &config.heads, seed, progress)?;
         let mut audit = inside(name, subject, task, &removed, config, progress)?;
         audit.head_descriptions = Some(heads);
+        audit.attention = attention_picture(maps, task, tokenizer, &audit.components)?;
         Ok(Measured {
             audit,
             brittle: Brittle::measure(name, decoder, task, removed, config, progress)?,

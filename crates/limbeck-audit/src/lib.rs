@@ -19,6 +19,7 @@ mod influence;
 mod inside;
 mod means;
 mod patching;
+mod pictures;
 mod readout;
 mod roles;
 mod rows;
@@ -31,6 +32,7 @@ pub use attribution::{AttributionMethod, EdgeScores, Interpolation, edge_attribu
 pub use audit::{Subject, audit};
 pub use brittleness::{
     BrittlenessConfig, DisturbedNetwork, brittleness, disturb, kept_difference, severity_difference, slope,
+    spare_capacity,
 };
 pub use circuit::{
     CircuitConfig, Edge, EdgeSet, Graph, NodeSet, PathPatch, Reader, Replacement, Writer, circuit,

@@ -3,7 +3,8 @@
 
 use burn::tensor::Device;
 use limbeck_audit::{
-    Ablation, AuditError, BrittlenessConfig, DisturbedNetwork, Sweep, disturb, kept_difference, slope, sweep,
+    Ablation, AuditError, BrittlenessConfig, DisturbedNetwork, Sweep, disturb, kept_difference, slope,
+    spare_capacity, sweep,
 };
 use limbeck_data::progress::Silent;
 use limbeck_eval::contrast::{ContrastGroup, ContrastPrompt, ContrastTask};
@@ -251,4 +252,62 @@ fn a_sweep_of_another_network_is_refused() {
     let other = Sweep { layers: 3, ..swept(&network(1)) };
     let refused = disturb(&network(1), &task(), &other, &config(), 5, 8, "test", &Silent);
     assert!(matches!(refused, Err(AuditError::Mismatch { what: "components", .. })));
+}
+
+/// A GPT-2 whose first block's heads and embedding speak, and whose last MLP takes `share` of what stands along the
+/// answer's direction away again: erasure, one way in which networks repair themselves (Rushing & Nanda 2024).
+fn erasing(share: f32) -> Decoder {
+    let plain = Decoder::init(&DecoderConfig::gpt2(sizes()), 3, &Device::flex()).unwrap();
+    let mut answer = vec![0.0f32; 32];
+    plain.visit(&mut |name: &str, parameter: &Parameter| {
+        if name == "embed.weight" {
+            answer.copy_from_slice(&parameter.to_vec()[41 * 32..42 * 32]);
+        }
+    });
+    let length = answer.iter().map(|value| value * value).sum::<f32>().sqrt();
+    let answer: Vec<f32> = answer.iter().map(|value| value / length).collect();
+    plain.map(&mut |name: &str, parameter: Parameter| {
+        let mut values = parameter.to_vec();
+        let width = parameter.shape().last().copied().unwrap_or(1);
+        match name {
+            "embed.weight" => {
+                values.iter_mut().for_each(|value| *value *= 20.0);
+                for column in 0..32 {
+                    values[41 * 32 + column] = 20.0 * answer[column];
+                    values[42 * 32 + column] = -20.0 * answer[column];
+                }
+            }
+            "blocks.0.attn.o.weight" | "blocks.0.attn.v.weight" => values.iter_mut().for_each(|v| *v *= 40.0),
+            "blocks.0.mlp.down.weight" | "blocks.1.attn.o.weight" => values.fill(0.0),
+            // gelu(x) - gelu(-x) = x: two neurons make a linear map.
+            "blocks.1.mlp.up.weight" => {
+                values.fill(0.0);
+                for column in 0..32 {
+                    values[column] = answer[column];
+                    values[width + column] = -answer[column];
+                }
+            }
+            "blocks.1.mlp.down.weight" => {
+                values.fill(0.0);
+                for row in 0..32 {
+                    values[row * width] = -share * answer[row];
+                    values[row * width + 1] = share * answer[row];
+                }
+            }
+            _ => {}
+        }
+        Parameter::from_vec(&parameter.shape(), values, &parameter.device())
+    })
+}
+
+#[test]
+fn a_network_that_erases_its_answer_repairs_itself() {
+    let spare = |share: f32| {
+        let decoder = erasing(share);
+        spare_capacity(&decoder, &task(), &swept(&decoder), 8, &bootstrap(), &Silent).unwrap()
+    };
+    let (none, some) = (spare(0.0), spare(8.0));
+    assert!(none.taken_over.value < 1e-3, "nobody listens, nobody steps in: {none:?}");
+    assert!(some.taken_over.value > 0.1, "{some:?}");
+    assert!(some.taken_over.low > none.taken_over.high, "{some:?}");
 }

@@ -23,6 +23,13 @@ pub struct BrittlenessConfig {
     pub removed: Vec<usize>,
     /// Random orders of removal.
     pub random_orders: usize,
+    /// Measure how much of a removed component's effect others take over.
+    pub spare_capacity: bool,
+    /// Shifted versions of the task on which the single removals are repeated, by name; those that a task or a
+    /// tokenizer does not have are left out.
+    pub shifts: Vec<String>,
+    /// Prompts per template of each shifted version.
+    pub shift_prompts: usize,
 }
 
 impl Default for BrittlenessConfig {
@@ -35,6 +42,9 @@ impl Default for BrittlenessConfig {
             noise_draws: 3,
             removed: vec![1, 2, 3, 5, 8, 13, 21, 34],
             random_orders: 3,
+            spare_capacity: true,
+            shifts: vec!["other_names".into(), "other_templates".into()],
+            shift_prompts: 3,
         }
     }
 }
@@ -53,6 +63,7 @@ impl BrittlenessConfig {
             ("brittleness.prompts", self.prompts),
             ("brittleness.noise_draws", self.noise_draws),
             ("brittleness.random_orders", self.random_orders),
+            ("brittleness.shift_prompts", self.shift_prompts),
         ] {
             if value == 0 {
                 return refuse(key, "0".into(), "it must be at least 1");
@@ -90,6 +101,7 @@ mod tests {
             ("brittleness.prompts", BrittlenessConfig { prompts: 0, ..fine() }),
             ("brittleness.noise_draws", BrittlenessConfig { noise_draws: 0, ..fine() }),
             ("brittleness.random_orders", BrittlenessConfig { random_orders: 0, ..fine() }),
+            ("brittleness.shift_prompts", BrittlenessConfig { shift_prompts: 0, ..fine() }),
             ("brittleness.noise_sizes", BrittlenessConfig { noise_sizes: vec![], ..fine() }),
             ("brittleness.noise_sizes", BrittlenessConfig { noise_sizes: vec![0.2, 0.1], ..fine() }),
             ("brittleness.noise_sizes", BrittlenessConfig { noise_sizes: vec![f64::INFINITY], ..fine() }),

@@ -3,11 +3,13 @@
 use limbeck_data::progress::Progress;
 use limbeck_eval::contrast::ContrastTask;
 use limbeck_model::Decoder;
-use limbeck_results::{Brittleness, BrittlenessOf};
+use limbeck_results::{Brittleness, BrittlenessOf, ShiftedBrittleness};
 use limbeck_stats::Bootstrap;
 
 use super::curves::{DisturbedNetwork, disturb, kept_difference};
 use super::figures::{brittleness, severity_difference, slope};
+use super::spare::spare_capacity;
+use crate::sweep::Ablation;
 use crate::{AuditConfig, AuditError, Sweep};
 
 /// What was measured of one network, with what paired differences need.
@@ -39,6 +41,11 @@ impl Brittle {
             figures.under_disturbance = Some(found.curves(&bootstrap)?);
             disturbed = Some(found);
         }
+        // Direct and total effect can be compared where both leave the mean behind.
+        if settings.spare_capacity && config.ablation() == Ablation::Mean {
+            figures.spare_capacity =
+                Some(spare_capacity(decoder, task, &sweep, config.batch_size, &bootstrap, progress)?);
+        }
         Ok(Brittle { figures, disturbed, sweep, parameters: decoder.parameter_count() })
     }
 
@@ -52,11 +59,12 @@ fn resampling(config: &AuditConfig) -> Bootstrap {
     Bootstrap::with_seed(config.seed).with_resamples(config.resamples)
 }
 
-/// The networks side by side.
+/// The networks side by side; `shifts` are their figures on shifted prompts.
 pub(crate) fn compare(
     teacher: &Brittle,
     student: &Brittle,
     baseline: Option<&Brittle>,
+    shifts: Vec<ShiftedBrittleness>,
     config: &AuditConfig,
 ) -> Result<BrittlenessOf, AuditError> {
     let bootstrap = resampling(config);
@@ -77,6 +85,6 @@ pub(crate) fn compare(
         slope: slope(&teacher.sweep, &student.sweep, parameters, &bootstrap)?,
         kept_student_minus_teacher: kept(teacher)?,
         kept_student_minus_baseline: baseline.map(kept).transpose()?.flatten(),
-        shifts: Vec::new(),
+        shifts,
     })
 }

@@ -113,6 +113,20 @@ impl AttentionMaps {
         Ok(())
     }
 
+    /// Mean map of one head over the prompts of one group, the triangle row by row; empty when there is no such group.
+    pub(crate) fn mean_in_group(&self, group: usize, layer: usize, head: usize) -> Vec<f64> {
+        let Some(group) = self.groups.get(group) else { return Vec::new() };
+        let (size, heads) = (group.length * (group.length + 1) / 2, self.layers * self.heads);
+        let mut mean = vec![0.0; size];
+        for prompt in 0..group.prompts {
+            let start = (prompt * heads + layer * self.heads + head) * size;
+            for (sum, value) in mean.iter_mut().zip(&group.values[start..start + size]) {
+                *sum += f64::from(*value) / group.prompts as f64;
+            }
+        }
+        mean
+    }
+
     /// Heads in all blocks.
     pub(crate) fn len(&self) -> usize {
         self.layers * self.heads
