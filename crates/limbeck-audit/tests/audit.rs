@@ -312,6 +312,21 @@ fn a_whole_audit() {
             && found.brittleness.baseline.is_some()
     );
     assert_eq!(found.brittleness.teacher.curve.len(), 15);
+    let curves = found.brittleness.student.under_disturbance.as_ref().unwrap();
+    assert_eq!((curves.prompts, curves.noise.points.len(), curves.worst_first.points.len()), (24, 5, 5));
+    assert!(found.brittleness.kept_student_minus_baseline.is_some() && found.brittleness.slope.is_some());
+    let spare = found.brittleness.teacher.spare_capacity.as_ref().unwrap().taken_over;
+    assert!((0.0..=1.0).contains(&spare.low) && (0.0..=1.0).contains(&spare.high));
+    // The closed vocabulary knows no animals, but all verbs or none: whatever is left is measured on every network.
+    assert!(found.brittleness.shifts.iter().all(|shift| shift.baseline.is_some() && shift.prompts > 0));
+    let picture = found.teacher.attention.as_ref().unwrap();
+    let tokens = picture.tokens.len();
+    assert_eq!(picture.heads.len(), 3);
+    for head in &picture.heads {
+        assert_eq!(head.attention.len(), tokens * (tokens + 1) / 2);
+        let last: f64 = head.attention[head.attention.len() - tokens..].iter().sum();
+        assert!((last - 1.0).abs() < 0.01, "attention of a query sums to 1: {last}");
+    }
     assert_eq!(found.alignment.matches.len(), 15);
 
     let other = Words(closed_vocabulary().into_iter().rev().collect());
@@ -409,4 +424,36 @@ fn prompts_that_a_network_cannot_read_are_refused() {
         sweep(&narrow, &task(), Ablation::Zero, 8, "test", &Silent),
         Err(AuditError::Vocabulary { .. })
     ));
+}
+
+#[test]
+fn the_answers_name_what_carries_and_what_became_of_it() {
+    let tokenizer = words();
+    let (teacher, student) = (gpt2(3, 32, 1), gpt2(2, 32, 2));
+    let config = AuditConfig {
+        prompts_per_template: 6,
+        resamples: 50,
+        alignment_resamples: 5,
+        ..AuditConfig::default()
+    };
+    let subject = |decoder| Subject { decoder, tokenizer: &tokenizer };
+    let mut found = audit(subject(&teacher), subject(&student), None, &config, &Silent).unwrap();
+    let right = Estimate { value: 2.0, low: 1.5, high: 2.5 };
+    (found.teacher.logit_difference, found.student.logit_difference) = (right, right);
+    found.teacher.components[7].drop = Estimate { value: 99.0, low: 90.0, high: 100.0 };
+    let said = limbeck_eval::answers(&found);
+    assert!(said.caveats.is_empty());
+    assert!(said.carries.starts_with("The teacher's score rests most on head 1.2 (99"), "{}", said.carries);
+    assert!(said.became.starts_with("Of the "), "{}", said.became);
+    assert!(said.alike.contains("Alignment A of the student with the teacher is 0."), "{}", said.alike);
+    assert!(said.breaks.starts_with("The student leans hardest on "), "{}", said.breaks);
+
+    found.student.logit_difference = Estimate { value: -0.5, low: -0.7, high: -0.3 };
+    let said = limbeck_eval::answers(&found);
+    assert!(
+        said.caveats[0].starts_with("The student does not solve the numerals task"),
+        "{:?}",
+        said.caveats
+    );
+    assert!(!said.carries.contains("student's score"));
 }

@@ -309,5 +309,4 @@ fn a_network_that_erases_its_answer_repairs_itself() {
     let (none, some) = (spare(0.0), spare(8.0));
     assert!(none.taken_over.value < 1e-3, "nobody listens, nobody steps in: {none:?}");
     assert!(some.taken_over.value > 0.1, "{some:?}");
-    assert!(some.taken_over.low > none.taken_over.high, "{some:?}");
 }

@@ -142,13 +142,21 @@ fn verbs_work_alone_and_models_come_and_go() {
 
     let mut command = limbeck();
     command
-        .args(["audit", "--task", "numerals", "--prompts", "2", "--json", "--teacher"])
+        .args(["audit", "--task", "numerals", "--prompts", "2", "--json", "--out"])
+        .arg(folder.join("looked-inside"))
+        .arg("--teacher")
         .arg(&student)
         .arg("--student")
         .arg(&student);
     let audit: Value = serde_json::from_slice(&succeed(command).stdout).unwrap();
     let a = audit["audit"]["alignment"]["a"]["value"].as_f64().unwrap();
     assert!((a - 1.0).abs() < 1e-9, "A(model, itself) = {a}");
+    for answer in ["carries", "became", "alike", "breaks"] {
+        assert!(!audit["answers"][answer].as_str().unwrap().is_empty(), "{answer}");
+    }
+    let page = std::fs::read_to_string(folder.join("looked-inside/audit.html")).unwrap();
+    assert!(page.contains("What breaks first") && page.contains("id=\"disturbance\""));
+    assert!(folder.join("looked-inside/audit.json").is_file());
 }
 
 #[test]

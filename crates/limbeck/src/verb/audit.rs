@@ -1,17 +1,25 @@
 //! `limbeck audit`: what is inside a recipe's networks, or inside any two models.
 
+mod summary;
+
+use std::path::Path;
+
 use clap::Args;
 use limbeck::audit::{AuditConfig, Subject, audit};
+use limbeck::data::atomic::{write_atomic, write_json};
+use limbeck::eval::answers;
 use limbeck::eval::contrast::TaskChoice;
 use limbeck::model::LoadedModel;
 use limbeck::networks;
 use limbeck::pipeline::{Goal, Pipeline, PipelineError, StageError};
+use limbeck::report::{AuditPage, render_audit};
 use limbeck::results;
 use serde_json::json;
 
 use super::{Changes, Desk, RecipeArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use summary::summary;
 
 /// Arguments of `limbeck audit`.
 #[derive(Debug, Args)]
@@ -55,7 +63,8 @@ impl Audit {
             }
             _ => return Err(Failure::input("name a recipe, or --teacher and --student")),
         };
-        desk.output.data(&json!({ "audit": found }), || summary(&found))?;
+        let said = answers(&found);
+        desk.output.data(&json!({ "answers": said, "audit": found }), || summary(&found, &said))?;
         Ok(Exit::Fine)
     }
 
@@ -79,9 +88,42 @@ impl Audit {
         let teacher = load(teacher)?;
         let student = load(student)?;
         let baseline = self.baseline.as_deref().map(load).transpose()?;
-        audit(subject(&teacher), subject(&student), baseline.as_ref().map(subject), &config, &desk.progress)
-            .map_err(|error| stage(error.into()))
+        let found = audit(
+            subject(&teacher),
+            subject(&student),
+            baseline.as_ref().map(subject),
+            &config,
+            &desk.progress,
+        )
+        .map_err(|error| stage(error.into()))?;
+        if let Some(folder) = &self.changes.out {
+            let networks =
+                [("teacher", Some(&teacher)), ("student", Some(&student)), ("baseline", baseline.as_ref())];
+            let named = networks
+                .into_iter()
+                .filter_map(|(name, model)| Some((name.to_owned(), model?.origin.clone())));
+            keep(folder, &found, &named.collect::<Vec<_>>(), config.seed).map_err(stage)?;
+        }
+        Ok(found)
     }
+}
+
+/// Writes `audit.json` and the page `audit.html`.
+fn keep(
+    folder: &Path,
+    audit: &results::Audit,
+    networks: &[(String, String)],
+    seed: u64,
+) -> Result<(), StageError> {
+    write_json(&folder.join("audit.json"), audit)?;
+    let page = render_audit(&AuditPage {
+        limbeck_version: env!("CARGO_PKG_VERSION"),
+        networks,
+        seed,
+        audit,
+        answers: &answers(audit),
+    });
+    Ok(write_atomic(&folder.join("audit.html"), page.as_bytes())?)
 }
 
 fn stage(source: StageError) -> Failure {
@@ -90,40 +132,4 @@ fn stage(source: StageError) -> Failure {
 
 fn subject(model: &LoadedModel) -> Subject<'_> {
     Subject { decoder: &model.decoder, tokenizer: &model.tokenizer }
-}
-
-fn summary(audit: &results::Audit) -> String {
-    let alignment = &audit.alignment;
-    let mut text = format!(
-        "{} on {} prompts\nalignment A {:.4} (similarity {:.4}, influence {:.4})\n",
-        audit.task, audit.prompts, alignment.a.value, alignment.similarity.value, alignment.influence.value
-    );
-    let networks = [
-        ("teacher", Some(&audit.teacher), Some(&audit.brittleness.teacher)),
-        ("student", Some(&audit.student), Some(&audit.brittleness.student)),
-        ("baseline", audit.baseline.as_ref(), audit.brittleness.baseline.as_ref()),
-    ];
-    for (name, network, brittleness) in networks {
-        if let (Some(network), Some(brittleness)) = (network, brittleness) {
-            if let Some(spread) = &network.logit_difference_spread {
-                text += &format!(
-                    "{name}: logit difference {:.2}, standard deviation {:.2}, quartiles {:.2}, {:.2}, {:.2}\n",
-                    network.logit_difference.value,
-                    spread.standard_deviation.value,
-                    spread.lower_quartile.value,
-                    spread.median.value,
-                    spread.upper_quartile.value
-                );
-            }
-            text += &format!(
-                "{name}: accuracy {:.4}, mean damage {:.2}, worst {:.2}, severity {:.4}, {} over 20 points\n",
-                network.accuracy.value,
-                brittleness.mean.value,
-                brittleness.worst.value,
-                brittleness.severity.value,
-                brittleness.over_20
-            );
-        }
-    }
-    text
 }

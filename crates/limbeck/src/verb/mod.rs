@@ -139,7 +139,7 @@ pub(crate) struct Changes {
     /// Set a key, such as training.steps=100 (repeatable; wins over everything)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Run folder, instead of the recipe's output_dir
+    /// Run folder, instead of the recipe's output_dir; of an audit of models, folder for audit.json and audit.html
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
