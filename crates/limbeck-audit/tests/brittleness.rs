@@ -258,7 +258,7 @@ fn a_sweep_of_another_network_is_refused() {
 /// answer's direction away again: erasure, one way in which networks repair themselves (Rushing & Nanda 2024).
 fn erasing(share: f32) -> Decoder {
     let plain = Decoder::init(&DecoderConfig::gpt2(sizes()), 3, &Device::flex()).unwrap();
-    let mut answer = vec![0.0f32; 32];
+    let mut answer = [0.0f32; 32];
     plain.visit(&mut |name: &str, parameter: &Parameter| {
         if name == "embed.weight" {
             answer.copy_from_slice(&parameter.to_vec()[41 * 32..42 * 32]);

@@ -70,7 +70,7 @@ fn the_lens_ends_at_the_networks_own_answer() {
         let mut at = 0;
         for group in &task.groups {
             for prompt in &group.prompts {
-                let batch = TokenBatch::new(&[prompt.clean.clone()], &decoder.device()).unwrap();
+                let batch = TokenBatch::new(std::slice::from_ref(&prompt.clean), &decoder.device()).unwrap();
                 let logits = decoder.logits(&batch, &mut NoTap).into_data().try_to_vec::<f32>().unwrap();
                 let logits: Vec<f64> =
                     logits[logits.len() - VOCAB..].iter().copied().map(f64::from).collect();

@@ -276,7 +276,7 @@ fn seen1(decoder: &Decoder, rows: &[Vec<u32>], kind: SiteKind) -> Tensor<3> {
 
 /// Squared length of the gradient of `LD` in the last position's residual stream, by differences.
 fn gradient_square(decoder: &Decoder, prompt: &ContrastPrompt) -> f64 {
-    let resid = seen1(decoder, &[prompt.clean.clone()], SiteKind::ResidPost);
+    let resid = seen1(decoder, std::slice::from_ref(&prompt.clean), SiteKind::ResidPost);
     let length = resid.dims()[1];
     let resid = resid.narrow(1, length - 1, 1);
     let difference = |resid: Tensor<3>| {

@@ -1,6 +1,6 @@
 //! What a real model makes of every task, for running by hand:
 //! `LIMBECK_TEST_MODEL=MODEL cargo test --workspace --test models -- --ignored --nocapture`
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use burn::tensor::Device;
 use limbeck_eval::contrast::ContrastTask;

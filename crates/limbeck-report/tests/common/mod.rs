@@ -167,7 +167,7 @@ pub fn audit(layers: usize, heads: usize) -> Audit {
         worst_first: around(-14.0, 4.0),
         random: around(-2.0, 3.0),
     };
-    let audit = Audit {
+    Audit {
         task: "numerals".into(),
         prompts: 512,
         ablation: "mean".into(),
@@ -194,8 +194,7 @@ pub fn audit(layers: usize, heads: usize) -> Audit {
         teacher,
         student,
         baseline: Some(baseline),
-    };
-    audit
+    }
 }
 
 /// The same without what an audit need not have.
@@ -203,16 +202,15 @@ pub fn plain(mut audit: Audit) -> Audit {
     audit.similarity = None;
     audit.roles = None;
     (audit.student_circuit, audit.baseline_circuit) = (None, None);
-    for network in [Some(&mut audit.teacher), Some(&mut audit.student), audit.baseline.as_mut()] {
-        if let Some(network) = network {
-            (network.circuit, network.attribution, network.attention) = (None, None, None);
-        }
+    for network in
+        [Some(&mut audit.teacher), Some(&mut audit.student), audit.baseline.as_mut()].into_iter().flatten()
+    {
+        (network.circuit, network.attribution, network.attention) = (None, None, None);
     }
     let of = &mut audit.brittleness;
-    for network in [Some(&mut of.teacher), Some(&mut of.student), of.baseline.as_mut()] {
-        if let Some(network) = network {
-            (network.under_disturbance, network.spare_capacity) = (None, None);
-        }
+    for network in [Some(&mut of.teacher), Some(&mut of.student), of.baseline.as_mut()].into_iter().flatten()
+    {
+        (network.under_disturbance, network.spare_capacity) = (None, None);
     }
     (of.slope, of.kept_student_minus_teacher, of.kept_student_minus_baseline) = (None, None, None);
     of.shifts.clear();

@@ -42,7 +42,7 @@ impl Pipeline<'_> {
                     vocab_used: None,
                     examples: Arc::clone(&run.examples()?.training),
                     objectives: vec![cross_entropy()],
-                    config: training,
+                    config: *training,
                     checkpoint_dir: run.folder.checkpoints("teacher", fingerprint)?,
                     metrics_path: run.file("metrics.jsonl"),
                 },

@@ -95,12 +95,12 @@ pub enum AuditSection {
     /// `false`: no audit; `true`: the default one.
     Switch(bool),
     /// An audit with these settings.
-    Settings(AuditConfig),
+    Settings(Box<AuditConfig>),
 }
 
 impl Default for AuditSection {
     fn default() -> Self {
-        Self::Settings(AuditConfig::default())
+        Self::Settings(Box::default())
     }
 }
 
@@ -110,7 +110,7 @@ impl AuditSection {
         match self {
             Self::Switch(false) => None,
             Self::Switch(true) => Some(AuditConfig::default()),
-            Self::Settings(settings) => Some(settings.clone()),
+            Self::Settings(settings) => Some(AuditConfig::clone(settings)),
         }
     }
 }

@@ -36,7 +36,7 @@ pub enum TeacherConfig {
         architecture: Architecture,
         /// How it is trained.
         #[serde(default)]
-        training: TrainingConfig,
+        training: Box<TrainingConfig>,
         /// Locator of a model whose tokenizer it uses; the closed vocabulary of the task unless said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tokenizer: Option<String>,
