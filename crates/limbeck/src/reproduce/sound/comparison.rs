@@ -96,9 +96,13 @@ impl Measurements {
         self.paired(variant, statistic, resamples, |[own, plain]| own - plain)
     }
 
-    /// A variant over plain distillation.
+    /// A variant over plain distillation: 1 where both are 0, infinite where plain distillation alone is.
     pub(super) fn ratio(&self, variant: usize, statistic: Statistic, resamples: usize) -> Estimate {
-        self.paired(variant, statistic, resamples, |[own, plain]| own / plain)
+        self.paired(variant, statistic, resamples, |[own, plain]| match plain > 0.0 {
+            true => own / plain,
+            false if own > 0.0 => f64::INFINITY,
+            false => 1.0,
+        })
     }
 
     fn paired(

@@ -42,6 +42,7 @@ pub(super) fn findings(common: &Common, found: &Measurements) -> Result<Findings
             PERCENT,
             severity,
         ),
+        less("Severity, difference in percent", FigureUnit::Number, PERCENT, severity),
         ratios(found, resamples),
         probabilities(found, &raw, &adjusted),
         measure("Accuracy", "Mean over the scored sets.", FigureUnit::Share, 1.0, accuracy),

@@ -61,7 +61,7 @@ pub(super) fn nested<const N: usize>(
             });
             combine(mean(drawn.collect()))
         })
-        .filter(|value| value.is_finite())
+        .filter(|value| !value.is_nan())
         .collect();
     found.sort_by(f64::total_cmp);
     let at = |share: f64| limbeck_stats::quantile(&found, share).unwrap_or(value);
