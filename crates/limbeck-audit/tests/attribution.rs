@@ -29,12 +29,7 @@ fn prompt(clean: Vec<u32>, corrupted: Vec<u32>, right: u32, wrong: u32) -> Contr
 }
 
 fn task(prompts: Vec<ContrastPrompt>) -> ContrastTask {
-    let group = ContrastGroup {
-        name: "all".into(),
-        length: prompts[0].clean.len(),
-        corrupted: prompts.iter().map(|prompt| prompt.corrupted.clone()).collect(),
-        prompts,
-    };
+    let group = ContrastGroup::new("all", prompts);
     ContrastTask { name: "test".into(), groups: vec![group], left_out: vec![] }
 }
 

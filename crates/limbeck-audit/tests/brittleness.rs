@@ -29,8 +29,7 @@ fn task() -> ContrastTask {
     };
     let group = |name: &str, length: u32, count: u32| {
         let prompts: Vec<ContrastPrompt> = (0..count).map(|at| prompt(length, at)).collect();
-        let corrupted = prompts.iter().map(|prompt| prompt.corrupted.clone()).collect();
-        ContrastGroup { name: name.into(), length: length as usize, prompts, corrupted }
+        ContrastGroup::new(name, prompts)
     };
     ContrastTask {
         name: "test".into(),

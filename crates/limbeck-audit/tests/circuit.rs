@@ -154,12 +154,7 @@ fn task(plant: Plant, prompts: usize, seed: u64) -> ContrastTask {
             }
         })
         .collect();
-    let group = ContrastGroup {
-        name: "all".into(),
-        length: LENGTH,
-        corrupted: prompts.iter().map(|prompt| prompt.corrupted.clone()).collect(),
-        prompts,
-    };
+    let group = ContrastGroup::new("all", prompts);
     ContrastTask { name: "planted".into(), groups: vec![group], left_out: vec![] }
 }
 

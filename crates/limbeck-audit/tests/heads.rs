@@ -103,12 +103,7 @@ fn task() -> ContrastTask {
             corrupted_text: String::new(),
         })
         .collect();
-    let corrupted = prompts.iter().map(|prompt| prompt.corrupted.clone()).collect();
-    ContrastTask {
-        name: "test".into(),
-        groups: vec![ContrastGroup { name: "all".into(), length: 4, prompts, corrupted }],
-        left_out: vec![],
-    }
+    ContrastTask { name: "test".into(), groups: vec![ContrastGroup::new("all", prompts)], left_out: vec![] }
 }
 
 fn described(config: &HeadsConfig) -> Vec<HeadDescription> {

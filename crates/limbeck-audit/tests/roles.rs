@@ -87,8 +87,7 @@ fn task() -> ContrastTask {
             corrupted_text: String::new(),
         })
         .collect();
-    let corrupted = prompts.iter().map(|prompt| prompt.corrupted.clone()).collect();
-    let group = ContrastGroup { name: "all".into(), length: LENGTH, prompts, corrupted };
+    let group = ContrastGroup::new("all", prompts);
     ContrastTask { name: "test".into(), groups: vec![group], left_out: vec![] }
 }
 

@@ -32,8 +32,7 @@ fn task() -> ContrastTask {
                 corrupted_text: String::new(),
             })
             .collect();
-        let corrupted = prompts.iter().map(|prompt| prompt.corrupted.clone()).collect();
-        ContrastGroup { name: name.into(), length, prompts, corrupted }
+        ContrastGroup::new(name, prompts)
     };
     let groups = vec![group("short", 6), group("long", 9)];
     ContrastTask { name: "test".into(), groups, left_out: vec![] }

@@ -178,18 +178,12 @@ mod tests {
             text: String::new(),
             corrupted_text: String::new(),
         };
-        let group = |name: &str, prompts: Vec<ContrastPrompt>| ContrastGroup {
-            name: name.into(),
-            length: prompts[0].clean.len(),
-            corrupted: prompts.iter().map(|prompt| prompt.corrupted.clone()).collect(),
-            prompts,
-        };
         let long =
             vec![prompt(&[1, 2, 3, 4, 5], &[1, 9, 8, 4, 5]), prompt(&[5, 2, 10, 4, 5], &[5, 7, 3, 4, 5])];
         let short = vec![prompt(&[6, 1, 8], &[6, 0, 8]), prompt(&[6, 2, 9], &[6, 10, 9])];
         ContrastTask {
             name: "test".into(),
-            groups: vec![group("long", long), group("short", short)],
+            groups: vec![ContrastGroup::new("long", long), ContrastGroup::new("short", short)],
             left_out: vec![],
         }
     }

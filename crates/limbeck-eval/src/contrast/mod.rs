@@ -68,6 +68,18 @@ pub struct ContrastTask {
     pub left_out: Vec<(String, String)>,
 }
 
+impl ContrastGroup {
+    /// Prompts of one length whose corrupted versions are enough to take means over. A group of no prompts has length 0.
+    pub fn new(name: impl Into<String>, prompts: Vec<ContrastPrompt>) -> Self {
+        Self {
+            name: name.into(),
+            length: prompts.first().map_or(0, |prompt| prompt.clean.len()),
+            corrupted: prompts.iter().map(|prompt| prompt.corrupted.clone()).collect(),
+            prompts,
+        }
+    }
+}
+
 impl ContrastTask {
     /// Number of prompts.
     pub fn len(&self) -> usize {

@@ -181,12 +181,9 @@ impl OwnPrompts<'_> {
                 *further.entry(written.prompt.clean.len()).or_default() += 1;
             }
         }
-        let groups = groups.into_iter().map(|(length, prompts)| ContrastGroup {
-            name: format!("{length} tokens"),
-            length,
-            corrupted: prompts.iter().map(|prompt| prompt.corrupted.clone()).collect(),
-            prompts,
-        });
+        let groups = groups
+            .into_iter()
+            .map(|(length, prompts)| ContrastGroup::new(format!("{length} tokens"), prompts));
         let left_out = further.into_iter().map(|(length, count)| {
             let reason = format!("{per_length} prompts of {length} tokens are taken already");
             (format!("{count} prompts"), reason)
