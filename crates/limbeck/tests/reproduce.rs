@@ -113,6 +113,12 @@ fn sound_students_are_compared_over_seeds_and_found_again() {
         (tables[..tables.len() - 1].to_vec(), found["claims"].clone())
     };
     assert_eq!(but_costs(&again), but_costs(&first));
+    // One variant is asked about once more, on other seeds.
+    let confirmed =
+        json(&small("sound-student", place.path(), &["--seeds", "1", "--set", "phase='confirmation'"]));
+    let claims = confirmed["claims"].as_array().unwrap();
+    assert_eq!(claims.len(), 1);
+    assert!(claims[0]["statement"].as_str().unwrap().starts_with("ablated student: "), "{}", claims[0]);
     // A list that does not begin with plain distillation has nothing to compare with.
     let mut command = limbeck();
     command.args(["reproduce", "sound-student", "--small", "--out"]).arg(place.path());

@@ -1,9 +1,10 @@
-//! Products of rows with rows, `x W^T`, on AVX-512: what every layer computes on its way forward.
+//! Products on AVX-512.
 //!
-//! The smaller operand is laid out in panels; the larger one is read where it lies, so that the rows of a
-//! vocabulary stream from memory once and are never copied. When the smaller operand is the left one, the
-//! transposed product is computed, and its tiles are turned before they are stored. Every result is summed
-//! in the order of the inner dimension, whatever the number of threads.
+//! The right operand is laid out in panels. The left one is read where it lies when its rows are contiguous, else some rows
+//! of it at a time are laid out in blocks. Of a product of rows with rows, `x W^T`, the smaller operand is the one that is
+//! laid out, so that the rows of a vocabulary stream from memory once and are never copied: when that is the left one, the
+//! transposed product is computed, and its tiles are turned before they are stored. Every result is summed in the order of
+//! the inner dimension, whatever the number of threads.
 #![allow(unsafe_code, reason = "tiles are written through pointers, by several threads into disjoint parts")]
 #![deny(unsafe_op_in_unsafe_fn)]
 
@@ -12,7 +13,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::super::{Target, View};
-use super::layout::{lay_out, panel_floats, with_room};
+use super::layout::{block_floats, lay_left_out, lay_right_out, panel_floats, with_room};
 use super::tile::{COLUMNS, LANES, ROWS, Tile};
 use super::turn::turn;
 
@@ -34,16 +35,23 @@ const COPY: usize = 32;
 /// Multiplications below which waking another thread costs more than it saves.
 const SMALL: usize = 512 * 1024;
 
-/// Whether `a b` is a product of rows with rows, and this processor has the instructions.
-pub(super) fn suits(a: View<'_>, b: View<'_>) -> bool {
-    a.columns > 0 && a.column_stride == 1 && b.row_stride == 1 && is_x86_feature_detected!("avx512f")
+/// Results of columns with rows from which `gemm` is the faster: the gradient of a head over a vocabulary, whose results are
+/// many and whose sums are short.
+const TALL: usize = 8192;
+
+/// Whether there is something to multiply with, this processor has the instructions, and the product is none of those that
+/// `gemm` is faster at.
+pub(super) fn suits(a: View<'_>) -> bool {
+    let tall = a.column_stride != 1 && a.rows >= TALL;
+    a.columns > 0 && !tall && is_x86_feature_detected!("avx512f")
 }
 
-/// `out = a b` or `out += a b` for operands that [`suits`] allows; by all threads when `parallel`.
+/// `out = a b` or `out += a b` where this [`suits`]; by all threads when `parallel`.
 pub(super) fn multiply(out: &mut Target<'_>, a: View<'_>, b: View<'_>, accumulate: bool, parallel: bool) {
-    assert!(suits(a, b), "rows are multiplied with rows, where there is AVX-512");
+    assert!(suits(a), "there is AVX-512, and something to multiply with");
     // What is copied: the left operand and all results on their way through the transposed product, else the right one.
-    let turned = a.rows * (a.columns + b.columns) < b.rows * b.columns;
+    let rows_with_rows = a.column_stride == 1 && b.row_stride == 1;
+    let turned = rows_with_rows && a.rows * (a.columns + b.columns) < b.rows * b.columns;
     let c = Results { start: out.data.as_mut_ptr().cast(), stride: out.row_stride, turned };
     let (a, b) = if turned { (b.transposed(), a.transposed()) } else { (a, b) };
     let work = a.rows * a.columns * b.columns;
@@ -101,7 +109,7 @@ unsafe impl Sync for Results {}
 ///
 /// # Safety
 /// The processor has AVX-512F; `c` may be written at these rows and columns (read too, when `accumulate`), by nobody
-/// else meanwhile; rows and columns lie inside the operands, which [`suits`] allows.
+/// else meanwhile; rows and columns lie inside the operands.
 unsafe fn compute(
     c: Results,
     a: View<'_>,
@@ -112,16 +120,21 @@ unsafe fn compute(
 ) {
     let inner = if a.columns > LONGEST { PART } else { a.columns };
     let width = (ROOM / inner / COLUMNS * COLUMNS).max(COLUMNS).min(columns.len());
-    with_room(panel_floats(inner, width), |panels| {
+    let (right_floats, in_place) = (panel_floats(inner, width), a.column_stride == 1);
+    let near = (NEAR / inner / LANES * LANES).clamp(LANES, 4 * LANES);
+    let left_floats = if in_place { 0 } else { block_floats(inner, near) };
+    with_room(right_floats + left_floats, |panels| {
+        let blocks = (!in_place).then(|| panels.wrapping_add(right_floats));
         for first in columns.clone().step_by(width) {
             let count = width.min(columns.end - first);
             for k in (0..a.columns).step_by(inner) {
                 let depth = inner.min(a.columns - k);
                 let right = b.row_range(k, depth).column_range(first, count);
-                let block = Block { c, panels, depth, first, count, accumulate: accumulate || k > 0 };
+                let accumulate = accumulate || k > 0;
+                let block = Block { c, panels, blocks, near, depth, first, count, accumulate };
                 // SAFETY: the room was asked for above; the rest as this function's caller promises.
                 unsafe {
-                    lay_out(right, panels);
+                    lay_right_out(right, panels);
                     block.multiply(a.column_range(k, depth), rows.clone());
                 }
             }
@@ -133,6 +146,10 @@ unsafe fn compute(
 struct Block {
     c: Results,
     panels: *const f32,
+    /// Room for rows of the left operand, where they are laid out.
+    blocks: Option<*mut f32>,
+    /// Rows of the left operand that pass by a panel before the next panel's turn comes.
+    near: usize,
     depth: usize,
     /// First column, and how many.
     first: usize,
@@ -146,11 +163,13 @@ impl Block {
     /// # Safety
     /// As [`compute`]'s.
     unsafe fn multiply(&self, a: View<'_>, rows: Range<usize>) {
-        let near = (NEAR / self.depth / LANES * LANES).clamp(LANES, 4 * LANES);
-        for start in rows.clone().step_by(near) {
-            let group = a.row_range(start, near.min(rows.end - start));
-            // SAFETY: as the caller promises.
+        for start in rows.clone().step_by(self.near) {
+            let group = a.row_range(start, self.near.min(rows.end - start));
+            // SAFETY: as the caller promises; `compute` has made room for `near` rows.
             unsafe {
+                if let Some(blocks) = self.blocks {
+                    lay_left_out(group, blocks);
+                }
                 if self.c.turned {
                     self.turned(group, start);
                 } else {
@@ -163,8 +182,12 @@ impl Block {
     /// The tile of up to 8 rows from `row` on, its results still without a place.
     fn tile(&self, a: View<'_>, row: usize, ahead: &mut Ahead) -> Tile {
         Tile {
-            a: a.data.as_ptr().wrapping_add(row * a.row_stride),
+            a: match self.blocks {
+                Some(blocks) => blocks.wrapping_add(row * self.depth),
+                None => a.data.as_ptr().wrapping_add(row * a.row_stride),
+            },
             row: a.row_stride,
+            laid_out: self.blocks.is_some(),
             b: self.panels,
             inner: self.depth,
             c: std::ptr::null_mut(),
@@ -247,7 +270,7 @@ struct Ahead {
 impl Ahead {
     fn new(a: View<'_>, block: &Block) -> Self {
         // Rows that lie far apart would mostly be fetched for nothing.
-        if a.row_stride > 2 * block.depth {
+        if block.blocks.is_some() || a.row_stride > 2 * block.depth {
             return Self { at: a.data.as_ptr(), pace: 0, share: 0 };
         }
         let tiles = block.count.div_ceil(COLUMNS) * a.rows.div_ceil(ROWS);

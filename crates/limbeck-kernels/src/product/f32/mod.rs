@@ -1,4 +1,4 @@
-//! 32-bit products: of rows with rows on AVX-512 by a kernel of our own, others by the `gemm` crate.
+//! 32-bit products: on AVX-512 by a kernel of our own, elsewhere by the `gemm` crate.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -15,7 +15,7 @@ use super::{Target, View};
 /// `out = a b` or `out += a b`, by all threads.
 pub(super) fn multiply(out: &mut Target<'_>, a: View<'_>, b: View<'_>, accumulate: bool) {
     #[cfg(target_arch = "x86_64")]
-    if avx512::suits(a, b) {
+    if avx512::suits(a) {
         avx512::multiply(out, a, b, accumulate, true);
         return;
     }
@@ -28,7 +28,7 @@ pub(super) fn multiply_alone(out: &mut Target<'_>, a: View<'_>, b: View<'_>, acc
         return;
     }
     #[cfg(target_arch = "x86_64")]
-    if avx512::suits(a, b) {
+    if avx512::suits(a) {
         avx512::multiply(out, a, b, accumulate, false);
         return;
     }

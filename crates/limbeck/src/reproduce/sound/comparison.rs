@@ -48,7 +48,7 @@ fn mean(values: &[f64], draw: &mut Draw<'_>) -> f64 {
 }
 
 impl Measurements {
-    pub(super) fn new(variants: &[Variant]) -> Self {
+    pub(super) fn new(variants: &[&Variant]) -> Self {
         let names = variants.iter().map(|variant| variant.name.clone()).collect();
         Self { names, teachers: Vec::new(), students: Vec::new(), seconds: Vec::new() }
     }

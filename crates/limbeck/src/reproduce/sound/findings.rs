@@ -160,12 +160,15 @@ fn notes(common: &Common, found: &Measurements) -> Vec<String> {
         Phase::Validation => {
             "These are the validation seeds, on which weights are chosen: no figure here is a result."
         }
+        Phase::Confirmation => {
+            "One variant, chosen because of the test's outcome, on seeds that decided nothing before."
+        }
     };
     let teachers = found.teachers.len();
     vec![
         phase.to_owned(),
         format!(
-            "Severity is measured on number sequences whose names and starts no training example has, {} to a template, drawn \
+            "Severity is measured on number sequences whose names no training example has, {} to a template, drawn \
              anew for each of the {teachers} seeds; on a network that does not prefer the right number it counts as 1.",
             common.measures.prompts_per_template
         ),

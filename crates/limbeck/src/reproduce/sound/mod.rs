@@ -51,12 +51,12 @@ fn compare(
     pair: impl Fn(u64) -> Result<Pair, ReproduceError>,
 ) -> Result<Findings, ReproduceError> {
     let variants = common.variants_of_phase()?;
-    let mut measured = Measurements::new(variants);
+    let mut measured = Measurements::new(&variants);
     for &seed in seeds {
         let seed = common.phase.seed(seed);
         let pair = pair(seed)?;
         measured.begin(measure::teacher(&pair, common, bench)?);
-        for variant in variants {
+        for variant in &variants {
             let student = networks::student(&pair, variant, common, seed, bench)?;
             let found = measure::student(&pair, &student, common, bench)?;
             bench.progress.note(&format!("seed {seed}, {}: {}", variant.name, found.line()));

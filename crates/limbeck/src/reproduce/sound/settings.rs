@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::reproduce::ReproduceError;
 
-/// Seeds of the validation phase begin here, far from those of the test.
+/// Seeds of the validation phase begin after this, far from those of the test.
 const VALIDATION: u64 = 100;
+
+/// Seeds of the confirmation begin after this.
+const CONFIRMATION: u64 = 200;
 
 /// What both experiments are told.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,6 +31,9 @@ pub(super) struct Common {
     pub(super) variants: Vec<Variant>,
     /// Those that are compared on validation seeds. The first is plain distillation.
     pub(super) candidates: Vec<Variant>,
+    /// Name of the variant that is tested once more, alone and on seeds of its own.
+    #[serde(default)]
+    pub(super) confirmed: Option<String>,
 }
 
 /// What a run is for.
@@ -38,6 +44,8 @@ pub(super) enum Phase {
     Test,
     /// Candidates on seeds 101, 102, ..
     Validation,
+    /// One variant that the test pointed at, on seeds 201, 202, ..: a single question, so that nothing is corrected for.
+    Confirmation,
 }
 
 impl Phase {
@@ -46,6 +54,7 @@ impl Phase {
         match self {
             Phase::Test => n,
             Phase::Validation => VALIDATION + n,
+            Phase::Confirmation => CONFIRMATION + n,
         }
     }
 }
@@ -98,10 +107,11 @@ impl Common {
     /// What is trained in this phase; the first is plain distillation.
     ///
     /// # Errors
-    /// [`ReproduceError::Setting`] when the list does not begin with plain distillation, or repeats a name.
-    pub(super) fn variants_of_phase(&self) -> Result<&[Variant], ReproduceError> {
+    /// [`ReproduceError::Setting`] when the list does not begin with plain distillation, repeats a name, or lacks the variant to
+    /// be confirmed.
+    pub(super) fn variants_of_phase(&self) -> Result<Vec<&Variant>, ReproduceError> {
         let (key, list) = match self.phase {
-            Phase::Test => ("variants", &self.variants),
+            Phase::Test | Phase::Confirmation => ("variants", &self.variants),
             Phase::Validation => ("candidates", &self.candidates),
         };
         let refuse =
@@ -120,6 +130,21 @@ impl Common {
                 return refuse(variant.name.clone(), "names that differ");
             }
         }
-        Ok(list)
+        match self.phase {
+            Phase::Test | Phase::Validation => Ok(list.iter().collect()),
+            Phase::Confirmation => Ok(vec![&list[0], self.to_confirm()?]),
+        }
+    }
+
+    /// The variant that `confirmed` names, which is not plain distillation.
+    fn to_confirm(&self) -> Result<&Variant, ReproduceError> {
+        let name = self.confirmed.as_deref().unwrap_or_default();
+        self.variants.iter().skip(1).find(|variant| variant.name == name).ok_or_else(|| {
+            ReproduceError::Setting {
+                key: "confirmed",
+                found: format!("{name:?}"),
+                right: "the name of one of the variants after plain distillation".to_owned(),
+            }
+        })
     }
 }
