@@ -16,11 +16,15 @@ use limbeck_stats::Bootstrap;
 
 /// Two groups of unlike length, so that rows are padded.
 fn task() -> ContrastTask {
+    of_words((4, 6), &|at, place, corrupted| (7 * at + 3 * place + if corrupted { 11 } else { 0 }) % 40)
+}
+
+/// As many short and long prompts; `word` gives the token of a prompt at a place, clean or corrupted.
+fn of_words((short, long): (u32, u32), word: &dyn Fn(u32, u32, bool) -> u32) -> ContrastTask {
     let prompt = |length: u32, at: u32| {
-        let word = |place: u32, salt: u32| (7 * at + 3 * place + salt) % 40;
         ContrastPrompt {
-            clean: (0..length).map(|place| word(place, 0)).collect(),
-            corrupted: (0..length).map(|place| word(place, 11)).collect(),
+            clean: (0..length).map(|place| word(at, place, false)).collect(),
+            corrupted: (0..length).map(|place| word(at, place, true)).collect(),
             right: vec![41],
             wrong: vec![42],
             text: String::new(),
@@ -33,7 +37,7 @@ fn task() -> ContrastTask {
     };
     ContrastTask {
         name: "test".into(),
-        groups: vec![group("short", 5, 4), group("long", 8, 6)],
+        groups: vec![group("short", 5, short), group("long", 8, long)],
         left_out: vec![],
     }
 }
@@ -253,8 +257,9 @@ fn a_sweep_of_another_network_is_refused() {
     assert!(matches!(refused, Err(AuditError::Mismatch { what: "components", .. })));
 }
 
-/// A GPT-2 whose first block's heads and embedding speak, and whose last MLP takes `share` of what stands along the
-/// answer's direction away again: erasure, one way in which networks repair themselves (Rushing & Nanda 2024).
+/// A GPT-2 whose words 0 to 19 speak for the answer and 20 to 39 against it, whose first block's heads copy that, and
+/// whose last MLP takes `share` of what stands along the answer's direction away again: erasure, one way in which
+/// networks repair themselves (Rushing & Nanda 2024).
 fn erasing(share: f32) -> Decoder {
     let plain = Decoder::init(&DecoderConfig::gpt2(sizes()), 3, &Device::flex()).unwrap();
     let mut answer = [0.0f32; 32];
@@ -265,18 +270,38 @@ fn erasing(share: f32) -> Decoder {
     });
     let length = answer.iter().map(|value| value * value).sum::<f32>().sqrt();
     let answer: Vec<f32> = answer.iter().map(|value| value / length).collect();
+    let along = |row: &[f32]| row.iter().zip(&answer).map(|(a, b)| a * b).sum::<f32>();
     plain.map(&mut |name: &str, parameter: Parameter| {
         let mut values = parameter.to_vec();
         let width = parameter.shape().last().copied().unwrap_or(1);
         match name {
             "embed.weight" => {
-                values.iter_mut().for_each(|value| *value *= 20.0);
-                for column in 0..32 {
-                    values[41 * 32 + column] = 20.0 * answer[column];
-                    values[42 * 32 + column] = -20.0 * answer[column];
+                for (token, row) in values.chunks_mut(32).enumerate() {
+                    row.iter_mut().for_each(|value| *value *= 20.0);
+                    let wanted = match token {
+                        0..=19 => 0.5,
+                        20..=39 => -0.5,
+                        41 => 20.0,
+                        42 => -20.0,
+                        _ => 0.0,
+                    };
+                    let change = wanted - along(row);
+                    row.iter_mut().zip(&answer).for_each(|(value, one)| *value += change * one);
                 }
             }
-            "blocks.0.attn.o.weight" | "blocks.0.attn.v.weight" => values.iter_mut().for_each(|v| *v *= 40.0),
+            // The first of each head's eight dimensions carries the answer's direction.
+            "blocks.0.attn.v.weight" => {
+                values.fill(0.0);
+                for head in 0..4 {
+                    values[8 * head * 32..(8 * head + 1) * 32].copy_from_slice(&answer);
+                }
+            }
+            "blocks.0.attn.o.weight" => {
+                values.fill(0.0);
+                for (row, one) in answer.iter().enumerate() {
+                    (0..4).for_each(|head| values[row * width + 8 * head] = 0.3 * one);
+                }
+            }
             "blocks.0.mlp.down.weight" | "blocks.1.attn.o.weight" => values.fill(0.0),
             // gelu(x) - gelu(-x) = x: two neurons make a linear map.
             "blocks.1.mlp.up.weight" => {
@@ -301,11 +326,17 @@ fn erasing(share: f32) -> Decoder {
 
 #[test]
 fn a_network_that_erases_its_answer_repairs_itself() {
+    // Clean prompts are of words for the answer, corrupted ones of words against it.
+    let task = of_words((20, 20), &|at, place, corrupted| {
+        (7 * at + 3 * place) % 20 + if corrupted { 20 } else { 0 }
+    });
     let spare = |share: f32| {
         let decoder = erasing(share);
-        spare_capacity(&decoder, &task(), &swept(&decoder), 8, &bootstrap(), &Silent).unwrap()
+        let sweep = sweep(&decoder, &task, Ablation::Mean, 40, "test", &Silent).unwrap();
+        spare_capacity(&decoder, &task, &sweep, 40, &bootstrap(), &Silent).unwrap()
     };
-    let (none, some) = (spare(0.0), spare(8.0));
-    assert!(none.taken_over.value < 1e-3, "nobody listens, nobody steps in: {none:?}");
-    assert!(some.taken_over.value > 0.1, "{some:?}");
+    let (none, some) = (spare(0.0), spare(0.3));
+    assert!(none.taken_over.high < 1e-3, "nobody listens, nobody steps in: {none:?}");
+    assert!(some.taken_over.low > 0.2, "{some:?}");
+    assert!(some.taken_over.low > none.taken_over.high, "beyond their intervals: {some:?} {none:?}");
 }
