@@ -5,6 +5,7 @@
 mod exit;
 mod failure;
 mod interrupt;
+mod lines;
 mod output;
 mod progress;
 mod verb;

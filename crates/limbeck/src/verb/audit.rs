@@ -19,6 +19,7 @@ use serde_json::json;
 use super::{Changes, Desk, RecipeArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::lines;
 use summary::summary;
 
 /// Arguments of `limbeck audit`.
@@ -64,7 +65,8 @@ impl Audit {
             _ => return Err(Failure::input("name a recipe, or --teacher and --student")),
         };
         let said = answers(&found);
-        desk.output.data(&json!({ "answers": said, "audit": found }), || summary(&found, &said))?;
+        desk.output
+            .data(&json!({ "answers": said, "audit": found }), || summary(&found, &said, lines::columns()))?;
         Ok(Exit::Fine)
     }
 

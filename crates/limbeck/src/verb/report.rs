@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{Desk, require_results};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::lines::{columns, wrapped};
 
 /// Arguments of `limbeck report`.
 #[derive(Debug, Args)]
@@ -22,7 +23,10 @@ impl Report {
         require_results(&self.run)?;
         let (page, results) = pipeline::rerender(&self.run)?;
         let data = json!({ "report": page, "verdict": results.verdict });
-        desk.output.data(&data, || format!("{}\nreport: {}", results.verdict.headline, page.display()))?;
+        desk.output.data(&data, || {
+            let headline = wrapped(&results.verdict.headline, "", columns());
+            format!("{headline}report: {}", page.display())
+        })?;
         Ok(Exit::Fine)
     }
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{Desk, RecipeArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::lines::{columns, wrapped};
 
 /// Arguments of `limbeck run`.
 #[derive(Debug, Args)]
@@ -36,9 +37,10 @@ pub(super) fn conclude(desk: &Desk, pipeline: &Pipeline<'_>, results: &Results) 
         "results": pipeline.folder().join(RESULTS),
     });
     desk.output.data(&data, || {
-        let mut text = format!("{}\n{}\n", results.verdict.headline, results.verdict.fragile);
-        for fact in &results.verdict.facts {
-            text += &format!("- {fact}\n");
+        let (verdict, columns) = (&results.verdict, columns());
+        let mut text = wrapped(&verdict.headline, "", columns) + &wrapped(&verdict.fragile, "", columns);
+        for fact in &verdict.facts {
+            text += &wrapped(fact, "- ", columns);
         }
         for gate in &gates {
             text += &format!("gate: {}\n", gate.sentence);

@@ -1,15 +1,21 @@
 //! The first screen of an audit in a terminal: four answers, then the networks' figures side by side.
 
-use limbeck::results::{Audit, AuditAnswers, Brittleness, Estimate, NetworkAudit};
+use limbeck::results::{Audit, AuditAnswers, Brittleness, DamageCurves, Estimate, NetworkAudit};
 
-/// Columns of text.
-const WIDTH: usize = 100;
+use crate::lines::wrapped;
 
-/// What the audit found, for people.
-pub(super) fn summary(audit: &Audit, answers: &AuditAnswers) -> String {
+/// Columns of a measure's name.
+const NAME: usize = 26;
+/// Columns of a network with its intervals beside the estimates.
+const BESIDE: usize = 24;
+/// Columns of a network with its intervals below the estimates.
+const BELOW: usize = 18;
+
+/// What the audit found, for people, in lines of at most `columns`.
+pub(super) fn summary(audit: &Audit, answers: &AuditAnswers, columns: usize) -> String {
     let mut text = format!("{}, {} prompts\n\n", audit.task.replace('_', " "), audit.prompts);
     for caveat in &answers.caveats {
-        text += &wrapped(&format!("! {caveat}"), 0);
+        text += &wrapped(caveat, "! ", columns);
     }
     if !answers.caveats.is_empty() {
         text.push('\n');
@@ -20,30 +26,16 @@ pub(super) fn summary(audit: &Audit, answers: &AuditAnswers) -> String {
         ("How alike the two are", &answers.alike),
         ("What breaks first", &answers.breaks),
     ] {
-        text += &format!("{question}\n{}", wrapped(answer, 2));
+        text += &format!("{question}\n{}", wrapped(answer, "  ", columns));
     }
     text.push('\n');
-    text + &table(audit)
+    text + &table(audit, columns)
 }
 
-/// Text in lines of at most [`WIDTH`] columns, each set in by `indent`.
-fn wrapped(text: &str, indent: usize) -> String {
-    let mut lines = String::new();
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        if !line.is_empty() && indent + line.chars().count() + 1 + word.chars().count() > WIDTH {
-            lines += &format!("{:indent$}{line}\n", "");
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line += word;
-    }
-    lines + &format!("{:indent$}{line}\n", "")
-}
+/// A figure of one network; estimates have their interval as the second text.
+type Cell = (String, String);
 
-fn table(audit: &Audit) -> String {
+fn table(audit: &Audit, columns: usize) -> String {
     let of = &audit.brittleness;
     let networks: Vec<(&str, &NetworkAudit, &Brittleness)> = [
         ("teacher", Some(&audit.teacher), Some(&of.teacher)),
@@ -53,17 +45,19 @@ fn table(audit: &Audit) -> String {
     .into_iter()
     .filter_map(|(name, network, brittleness)| Some((name, network?, brittleness?)))
     .collect();
-    let row = |name: &str, cell: &dyn Fn(&NetworkAudit, &Brittleness) -> Option<String>| {
-        let cells = networks.iter().map(|(_, network, brittleness)| cell(network, brittleness));
-        let cells: Vec<String> = cells.map(|cell| cell.unwrap_or_else(|| "-".to_owned())).collect();
-        if cells.iter().all(|cell| cell == "-") { String::new() } else { line(name, &cells) }
+    let beside = NAME + BESIDE * networks.len() <= columns;
+    let row = |name: &str, cell: &dyn Fn(&NetworkAudit, &Brittleness) -> Option<Cell>| {
+        let cells: Vec<Option<Cell>> =
+            networks.iter().map(|(_, network, brittleness)| cell(network, brittleness)).collect();
+        if cells.iter().all(Option::is_none) { String::new() } else { lines(name, &cells, beside) }
     };
-    let names: Vec<String> = networks.iter().map(|(name, ..)| (*name).to_owned()).collect();
-    let kept = |brittleness: &Brittleness, which: fn(&limbeck::results::DamageCurves) -> Estimate| {
+    let names: Vec<Option<Cell>> =
+        networks.iter().map(|(name, ..)| Some(((*name).to_owned(), String::new()))).collect();
+    let kept = |brittleness: &Brittleness, which: fn(&DamageCurves) -> Estimate| {
         brittleness.under_disturbance.as_ref().map(|curves| estimate(&which(curves), 1.0, 1))
     };
     [
-        line("", &names),
+        lines("", &names, beside),
         row("right, %", &|network, _| Some(estimate(&network.accuracy, 100.0, 1))),
         row("logit difference", &|network, _| Some(estimate(&network.logit_difference, 1.0, 2))),
         row("  spread over prompts", &|network, _| {
@@ -74,13 +68,13 @@ fn table(audit: &Audit) -> String {
         row("worst component, points", &|_, brittleness| Some(estimate(&brittleness.worst, 1.0, 1))),
         row("severity", &|_, brittleness| Some(estimate(&brittleness.severity, 1.0, 4))),
         row("components over 20 points", &|network, brittleness| {
-            Some(format!("{} of {}", brittleness.over_20, network.components.len()))
+            Some((format!("{} of {}", brittleness.over_20, network.components.len()), String::new()))
         }),
         row("kept under noise, %", &|_, brittleness| kept(brittleness, |curves| curves.noise.kept)),
         row("kept without the worst, %", &|_, brittleness| {
             kept(brittleness, |curves| curves.worst_first.kept)
         }),
-        row("kept without random ones, %", &|_, brittleness| kept(brittleness, |curves| curves.random.kept)),
+        row("kept without random, %", &|_, brittleness| kept(brittleness, |curves| curves.random.kept)),
         row("taken over by others, %", &|_, brittleness| {
             Some(estimate(&brittleness.spare_capacity.as_ref()?.taken_over, 100.0, 1))
         }),
@@ -88,15 +82,31 @@ fn table(audit: &Audit) -> String {
     .concat()
 }
 
-fn line(name: &str, cells: &[String]) -> String {
-    let cells: Vec<String> = cells.iter().map(|cell| format!("{cell:>24}")).collect();
-    format!("{name:<28}{}", cells.concat()).trim_end().to_owned() + "\n"
+/// A row of the table: on one line, or with the intervals on a second where the terminal is too narrow.
+fn lines(name: &str, cells: &[Option<Cell>], beside: bool) -> String {
+    let line = |name: &str, texts: Vec<String>, width: usize| {
+        let texts: String = texts.iter().map(|text| format!("{text:>width$}")).collect();
+        format!("{name:<NAME$}{texts}").trim_end().to_owned() + "\n"
+    };
+    let each = |text: &dyn Fn(&Cell) -> String| -> Vec<String> {
+        cells.iter().map(|cell| cell.as_ref().map_or_else(|| "-".to_owned(), text)).collect()
+    };
+    if beside {
+        let both = |(value, interval): &Cell| match interval.as_str() {
+            "" => value.clone(),
+            interval => format!("{value} ({interval})"),
+        };
+        return line(name, each(&both), BESIDE);
+    }
+    let values = line(name, each(&|(value, _)| value.clone()), BELOW);
+    let intervals = line("", each(&|(_, interval)| interval.clone()), BELOW);
+    if intervals.trim().is_empty() { values } else { values + &intervals }
 }
 
-/// `12.3 (10.1 to 14.0)`.
-fn estimate(found: &Estimate, factor: f64, places: usize) -> String {
+/// `12.3` and `10.1 to 14.0`.
+fn estimate(found: &Estimate, factor: f64, places: usize) -> Cell {
     let [value, low, high] = [found.value, found.low, found.high].map(|number| number * factor);
-    format!("{value:.places$} ({low:.places$} to {high:.places$})")
+    (format!("{value:.places$}"), format!("{low:.places$} to {high:.places$}"))
 }
 
 #[cfg(test)]
@@ -104,13 +114,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_no_wider_than_a_screen() {
-        let text = "word ".repeat(60);
-        let lines = wrapped(&text, 2);
+    fn intervals_stand_below_where_there_is_no_room_beside() {
+        let found = Estimate { value: 0.5, low: 0.25, high: 0.75 };
+        let cells = [Some(estimate(&found, 100.0, 1)), None, Some(estimate(&found, 1.0, 2))];
+        let wide = lines("right, %", &cells, true);
+        assert!(wide.contains("50.0 (25.0 to 75.0)") && wide.lines().count() == 1, "{wide}");
+        let narrow = lines("right, %", &cells, false);
+        assert_eq!(narrow.lines().count(), 2);
         assert!(
-            lines.lines().count() > 1
-                && lines.lines().all(|line| line.len() <= WIDTH && line.starts_with("  w"))
+            narrow.lines().all(|line| line.chars().count() <= NAME + 3 * BELOW && NAME + 3 * BELOW <= 80)
         );
-        assert_eq!(lines.split_whitespace().count(), 60);
+        let end = |line: usize, text: &str| {
+            let line = narrow.lines().nth(line).unwrap_or_default();
+            line.find(text).map(|at| at + text.len())
+        };
+        assert_eq!(end(0, "50.0"), end(1, "25.0 to 75.0"), "{narrow}");
     }
 }
