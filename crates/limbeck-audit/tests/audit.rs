@@ -443,8 +443,10 @@ fn the_answers_name_what_carries_and_what_became_of_it() {
     found.teacher.components[7].drop = Estimate { value: 99.0, low: 90.0, high: 100.0 };
     let said = limbeck_eval::answers(&found);
     assert!(said.caveats.is_empty());
-    assert!(said.carries.starts_with("The teacher's score rests most on head 1.2 (99"), "{}", said.carries);
+    let heaviest = "The teacher's score rests most on head 1.2 (99.0 points, 90.0 to 100.0)";
+    assert!(said.carries.starts_with(heaviest), "{}", said.carries);
     assert!(said.became.starts_with("Of the "), "{}", said.became);
+    assert!(said.became.contains("their roles are the same in "), "{}", said.became);
     assert!(said.alike.contains("Alignment A of the student with the teacher is 0."), "{}", said.alike);
     assert!(said.breaks.starts_with("The student leans hardest on "), "{}", said.breaks);
 

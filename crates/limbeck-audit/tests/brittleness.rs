@@ -21,15 +21,13 @@ fn task() -> ContrastTask {
 
 /// As many short and long prompts; `word` gives the token of a prompt at a place, clean or corrupted.
 fn of_words((short, long): (u32, u32), word: &dyn Fn(u32, u32, bool) -> u32) -> ContrastTask {
-    let prompt = |length: u32, at: u32| {
-        ContrastPrompt {
-            clean: (0..length).map(|place| word(at, place, false)).collect(),
-            corrupted: (0..length).map(|place| word(at, place, true)).collect(),
-            right: vec![41],
-            wrong: vec![42],
-            text: String::new(),
-            corrupted_text: String::new(),
-        }
+    let prompt = |length: u32, at: u32| ContrastPrompt {
+        clean: (0..length).map(|place| word(at, place, false)).collect(),
+        corrupted: (0..length).map(|place| word(at, place, true)).collect(),
+        right: vec![41],
+        wrong: vec![42],
+        text: String::new(),
+        corrupted_text: String::new(),
     };
     let group = |name: &str, length: u32, count: u32| {
         let prompts: Vec<ContrastPrompt> = (0..count).map(|at| prompt(length, at)).collect();

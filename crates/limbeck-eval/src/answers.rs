@@ -7,7 +7,7 @@ use limbeck_stats::Direction;
 use crate::sentences::figure;
 
 /// Components named in a sentence.
-const NAMED: usize = 4;
+const NAMED: usize = 3;
 
 /// The answers of an audit's first screen, with their intervals.
 pub fn answers(audit: &Audit) -> AuditAnswers {
@@ -51,7 +51,10 @@ fn carries(audit: &Audit) -> String {
         let heaviest: Vec<String> = by_drop(network)
             .into_iter()
             .take(NAMED)
-            .map(|component| format!("{} ({} points)", name(component), figure(component.drop.value)))
+            .map(|component| {
+                let Estimate { value, low, high } = component.drop;
+                format!("{} ({} points, {} to {})", name(component), figure(value), figure(low), figure(high))
+            })
             .collect();
         if heaviest.is_empty() {
             continue;
@@ -108,12 +111,15 @@ fn became(audit: &Audit) -> String {
     if used == 0 {
         return "The teacher uses none of its components for this task.".to_owned();
     }
+    let stable = roles.teacher.iter().filter(|role| role.role != Role::Idle).map(|role| role.stability);
     format!(
-        "Of the {used} components the teacher uses, {} are preserved, {} merged, {} split and {} discarded. The most influential: {}.",
+        "Of the {used} components the teacher uses, {} are preserved, {} merged, {} split and {} discarded; with other prompts drawn \
+         their roles are the same in {:.0}% of cases. The most influential: {}.",
         count(Role::Preserved),
         count(Role::Merged),
         count(Role::Split),
         count(Role::Discarded),
+        100.0 * stable.sum::<f64>() / used as f64,
         fates(roles)
     )
 }
@@ -129,7 +135,7 @@ fn fates(roles: &Roles) -> String {
             false => format!("{} {} as {}", role.component, role.role.name(), listed(&into)),
         }
     };
-    listed(&order.iter().take(NAMED + 2).map(fate).collect::<Vec<_>>())
+    listed(&order.iter().take(2 * NAMED).map(fate).collect::<Vec<_>>())
 }
 
 fn alike(audit: &Audit) -> String {
