@@ -53,6 +53,11 @@ pub(crate) fn count(value: u64) -> String {
     grouped(&value.to_string())
 }
 
+/// A count of things: `1 head`, `25 heads`.
+pub(crate) fn counted(value: usize, name: &str) -> String {
+    format!("{} {name}{}", count(value as u64), if value == 1 { "" } else { "s" })
+}
+
 /// A large count in words of a table: `135 M`.
 pub(crate) fn magnitude(value: u64) -> String {
     let exact = value as f64;
@@ -122,6 +127,17 @@ pub(crate) fn tick(value: f64, step: f64) -> String {
     let scaled = step * 10f64.powf(places);
     let places = places as usize + usize::from((scaled - scaled.round()).abs() > 1e-6);
     fixed(value, Some(places))
+}
+
+/// A number as a recipe says it: whole ones without decimals, others with two at most where that shows them.
+pub(crate) fn setting(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() < 1e6 {
+        format!("{value:.0}")
+    } else if value.abs() < 0.01 {
+        number(value)
+    } else {
+        tick(value, 0.01).trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
 }
 
 /// Decimals that leave three significant digits; none for scientific notation.
@@ -204,6 +220,15 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
     short
 }
 
+/// A token as a label of at most `most` characters: without the space around it, but never empty.
+pub(crate) fn token(text: &str, most: usize) -> String {
+    match text.trim() {
+        "" if text.contains('\n') => "⏎".to_owned(),
+        "" => "␣".to_owned(),
+        word => shortened(word, most),
+    }
+}
+
 /// A name from a file as a reader's words: `unseen_names` is "unseen names", `kl` is "KL".
 pub(crate) fn words(name: &str) -> String {
     match name {
@@ -253,5 +278,21 @@ mod tests {
         assert_eq!(tick(40.0, 20.0), "40");
         assert_eq!(tick(2.5, 2.5), "2.5");
         assert_eq!(tick(0.0, 0.1), "0.0");
+    }
+
+    #[test]
+    fn tokens_are_never_empty() {
+        for (text, label) in
+            [(" Ring", "Ring"), (" ", "␣"), ("\n\n", "⏎"), (" internationally", "internati…")]
+        {
+            assert_eq!(token(text, 10), label);
+        }
+    }
+
+    #[test]
+    fn settings_are_as_short_as_they_can_be() {
+        for (value, text) in [(1.0, "1"), (1.5, "1.5"), (0.001, "0.00100"), (40.0, "40"), (f64::NAN, "—")] {
+            assert_eq!(setting(value), text);
+        }
     }
 }

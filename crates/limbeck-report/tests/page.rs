@@ -57,7 +57,7 @@ fn a_full_run() {
     let text = outside_style(&page);
     for expected in [
         "Distillation helped this student",
-        "Where it is fragile",
+        "What breaks first",
         "98.1%",
         "[97.0, 99.2]",
         "cannot tell",
@@ -373,6 +373,55 @@ fn sections_without_data_are_absent() {
         );
     }
     assert!(text.contains("id=\"influence\"") && text.contains("id=\"brittleness\""));
+}
+
+#[test]
+fn slope_and_patching_by_position_are_drawn() {
+    let mut audit = common::audit(4, 4);
+    let page = audit_page(&audit);
+    let (_, slope) = page.split_once("What compression costs").unwrap();
+    // 23.1 points for all parameters, 0.485 of which were saved.
+    for expected in ["48.5%", "23.1\u{202f}pp", "[19.1, 27.1]", "11.2\u{202f}pp", "class=\"spread student\""]
+    {
+        assert!(slope[..slope.find("</figure>").unwrap()].contains(expected), "{expected}");
+    }
+    let (_, patching) = page.split_once("Where the answer sits on its way").unwrap();
+    let patching = &patching[..patching.find("</section>").unwrap()];
+    let (first, second) = patching.split_once("The same for “lost in, 13 tokens”").unwrap();
+    for part in [first, second] {
+        // A cell and its ground for each of 13 positions: 4 layers of the teacher, 2 of student and baseline.
+        assert_eq!(part.matches("class=\"cell\"").count(), 13 * 8);
+        assert_eq!(part.matches(">Wheelbarrow</text>").count(), 3);
+    }
+    assert!(first.contains("layer 3, position 12 “in”: 75.0% [72.0, 78.0]"));
+    assert!(first.contains("The 40 strongest of 52 places."));
+    (audit.brittleness.slope, audit.teacher.attribution.as_mut().unwrap().patching) = (None, None);
+    let page = audit_page(&audit);
+    assert!(!page.contains("What compression costs") && page.contains("Where the answer sits on its way"));
+}
+
+#[test]
+fn severity_is_explained_with_its_own_exponent() {
+    let mut audit = common::audit(4, 4);
+    let said = |audit: &limbeck_results::Audit| {
+        let page = audit_page(audit);
+        let (_, rest) = page.split_once("Severity is").unwrap();
+        rest[..rest.find("</").unwrap()].to_owned()
+    };
+    assert!(said(&audit).contains("(max(0, m − 20) / 80)^α, here with α = 1: the damage beyond 20 points"));
+    audit.brittleness.alpha = 2.5;
+    let heavy = said(&audit);
+    assert!(heavy.contains("here with α = 2.5:") && !heavy.contains("the damage beyond"), "{heavy}");
+}
+
+#[test]
+fn no_label_of_ours_is_cut_off() {
+    for audit in [common::audit(4, 4), common::audit(30, 9)] {
+        for text in audit_page(&audit).split("<text").skip(1) {
+            let label = &text[..text.find("</text>").unwrap()];
+            assert!(!label.contains('…'), "{label}");
+        }
+    }
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub(crate) fn attention_map(title: &str, network: Network, tokens: &[String], at
             @if named {
                 @for (place, token) in tokens.iter().enumerate() {
                     text.token x=(format!("{:.1}", cell * (place as f64 + 1.0) + 3.0))
-                        y=(format!("{:.1}", cell * (place as f64 + 0.5) + 3.0)) { (format::shortened(token.trim(), 9)) }
+                        y=(format!("{:.1}", cell * (place as f64 + 0.5) + 3.0)) { (format::token(token, 9)) }
                 }
             }
         }

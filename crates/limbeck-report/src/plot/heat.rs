@@ -8,6 +8,10 @@ const CELL: f64 = 30.0;
 const ROW: f64 = 22.0;
 const LEFT: f64 = 24.0;
 const TOP: f64 = 20.0;
+/// Column names longer than this stand upright.
+const LEVEL: usize = 4;
+/// Height of a character that stands upright.
+const UPRIGHT: f64 = 6.6;
 const GAP: f64 = 6.0;
 
 /// Above this share of the scale a number is written in the colour of the page.
@@ -53,8 +57,11 @@ pub(super) fn side(value: f64) -> &'static str {
 impl HeatMap<'_> {
     /// The grid. Its width follows from its columns, so that grids side by side have equal cells.
     pub(crate) fn render(&self) -> Markup {
+        let longest = self.columns.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let upright = longest > LEVEL;
+        let top = if upright { UPRIGHT * longest as f64 + 8.0 } else { TOP };
         let width = LEFT + CELL * self.columns.len() as f64 + GAP;
-        let height = TOP + ROW * self.rows as f64;
+        let height = top + ROW * self.rows as f64;
         let x = |column: usize| {
             let apart = if self.apart && column + 1 == self.columns.len() { GAP } else { 0.0 };
             LEFT + CELL * column as f64 + apart
@@ -63,22 +70,27 @@ impl HeatMap<'_> {
             svg.plot.heat viewBox=(format!("0 0 {width:.0} {height:.0}"))
                 style=(format!("max-width:{:.0}px", width * 1.4)) role="img" aria-label=(self.title) {
                 @for (column, name) in self.columns.iter().enumerate() {
-                    text.tick x=(format!("{:.1}", x(column) + CELL / 2.0)) y="13" text-anchor="middle" {
-                        (name)
+                    @let middle = x(column) + CELL / 2.0;
+                    @if upright {
+                        text.tick transform=(format!("translate({:.1} {:.1}) rotate(-90)", middle + 4.0, top - 5.0)) { (name) }
+                    } @else {
+                        text.tick x=(format!("{middle:.1}")) y="13" text-anchor="middle" { (name) }
                     }
                 }
                 @for row in 0..self.rows {
-                    text.tick x=(LEFT - 6.0) y=(format!("{:.1}", TOP + ROW * (row as f64 + 0.5) + 4.0))
+                    text.tick x=(LEFT - 6.0) y=(format!("{:.1}", top + ROW * (row as f64 + 0.5) + 4.0))
                         text-anchor="end" { (row) }
                 }
-                @for cell in self.cells { (self.cell(cell, x(cell.column), TOP + ROW * cell.row as f64)) }
+                @for cell in self.cells { (self.cell(cell, x(cell.column), top + ROW * cell.row as f64)) }
             }
         }
     }
 
     fn cell(&self, cell: &HeatCell, x: f64, y: f64) -> Markup {
         let strength = strength(cell.value, self.full);
-        let text = if strength > STRONG { "number strong" } else { "number" };
+        let number = whole(cell.value);
+        let strong = strength > STRONG;
+        let long = number.chars().count() > 3;
         html! {
             g {
                 title { (cell.title) }
@@ -87,8 +99,8 @@ impl HeatMap<'_> {
                 rect class=(side(cell.value)) x=(format!("{:.1}", x + 0.75))
                     y=(format!("{:.1}", y + 0.75)) width=(CELL - 1.5) height=(ROW - 1.5) rx="2"
                     fill-opacity=(format!("{strength:.3}")) {}
-                text class=(text) x=(format!("{:.1}", x + CELL / 2.0)) y=(format!("{:.1}", y + ROW / 2.0 + 4.0))
-                    text-anchor="middle" { (whole(cell.value)) }
+                text.number.strong[strong].long[long] x=(format!("{:.1}", x + CELL / 2.0)) y=(format!("{:.1}", y + ROW / 2.0 + 4.0))
+                    text-anchor="middle" { (number) }
             }
         }
     }

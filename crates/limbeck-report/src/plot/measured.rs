@@ -87,19 +87,10 @@ impl MeasuredPlot<'_> {
         for place in places.into_iter().filter(|place| place.is_finite() && *place > 0.0) {
             // Labels need room.
             if ticks.last().is_none_or(|last| x.at(place) - x.at(last.0) >= 22.0) {
-                ticks.push((place, plain(place)));
+                ticks.push((place, format::setting(place)));
             }
         }
         ticks
-    }
-}
-
-/// A measured place as the recipe says it: counts without decimals.
-fn plain(place: f64) -> String {
-    if place.fract() == 0.0 && place.abs() < 1e6 {
-        format!("{place:.0}")
-    } else {
-        format::tick(place, 0.01).trim_end_matches('0').to_owned()
     }
 }
 
@@ -137,7 +128,7 @@ fn curve(series: &MeasuredSeries, x: &Scale, y: &Scale) -> Markup {
             // More marks than these would hide the curve.
             @for (place, found) in piece.iter().filter(|_| piece.len() <= 12) {
                 g {
-                    title { (name) " at " (plain(*place)) ": " (format::estimate_text(found, format::Unit::Plain)) }
+                    title { (name) " at " (format::setting(*place)) ": " (format::estimate_text(found, format::Unit::Plain)) }
                     (series.network.mark(x.at(*place), y.at(found.value)))
                 }
             }

@@ -73,8 +73,8 @@ fn links(picture: &AttentionPicture, head: &HeadPicture) -> Markup {
                 @for ((query, key), value) in told {
                     tr {
                         th scope="row" {
-                            (picture.tokens[*query].trim()) span.ci { " " (query) } span.arrow { " → " }
-                            (picture.tokens[*key].trim()) span.ci { " " (key) }
+                            (format::token(&picture.tokens[*query], usize::MAX)) span.ci { " " (query) } span.arrow { " → " }
+                            (format::token(&picture.tokens[*key], usize::MAX)) span.ci { " " (key) }
                         }
                         td.n { (format::number(**value)) }
                     }

@@ -4,7 +4,8 @@ use limbeck_results::{Attribution, Audit, ComponentKind, component_label};
 use limbeck_stats::Estimate;
 use maud::{Markup, html};
 
-use super::{numbers_below, section};
+use super::inside::unsolved;
+use super::{numbers_below, patching, section};
 use crate::format::{self, Unit};
 use crate::network::{Network, legend};
 use crate::plot::{HeatCell, HeatMap, MeasuredPlot, MeasuredSeries, Spacing, extent, heat_key};
@@ -42,7 +43,9 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     if found.is_empty() {
         return html! {};
     }
+    let attributions: Vec<_> = found.iter().map(|one| (one.network, one.attribution)).collect();
     let body = html! {
+        (unsolved(audit))
         (lens(&found))
         h3.follows { "What each component adds by itself" }
         (grids(&found, "Percent of the logit difference", &direct))
@@ -54,6 +57,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
             }
             (grids(&found, "Percent restored", &restored))
         }
+        (patching::positions(&attributions))
     };
     section(
         "attribution",

@@ -1,24 +1,15 @@
 //! How hard each network leans on single components.
 
-use limbeck_results::{Audit, Brittleness, BrittlenessOf};
+use limbeck_results::{Audit, Brittleness, BrittlenessOf, Slope};
 use limbeck_stats::{Estimate, SEVERITY_THRESHOLD};
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
+use super::inside::unsolved;
+use super::table::{Column, table};
 use super::{numbers_below, section};
 use crate::format::{self, Unit};
 use crate::network::{Network, legend};
-use crate::plot::{LinePlot, Series};
-
-/// The differences of severity, each measured on the same resampled prompts.
-fn paired(of: &BrittlenessOf) -> Markup {
-    let line = |other: &str, difference: &Estimate| {
-        html! { p { "Severity, student minus " (other) ", paired over prompts: " (format::estimate(difference, Unit::Plain)) } }
-    };
-    html! {
-        (line("teacher", &of.severity_student_minus_teacher))
-        @if let Some(difference) = &of.severity_student_minus_baseline { (line("baseline", difference)) }
-    }
-}
+use crate::plot::{LinePlot, MeasuredPlot, MeasuredSeries, Series, Spacing};
 
 const MEASURES: [(&str, Unit, fn(&Brittleness) -> &Estimate); 5] = [
     ("Mean damage", Unit::PointsAlready, |b| &b.mean),
@@ -45,6 +36,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
         reference: Some((SEVERITY_THRESHOLD, "counts towards severity above this line")),
     };
     let body = html! {
+        (unsolved(audit))
         div.grid {
             figure {
                 h3 { "Damage curve" }
@@ -58,14 +50,14 @@ pub(crate) fn render(audit: &Audit) -> Markup {
             }
             figure {
                 h3 { "In figures" }
-                div.scroll { (table(&networks)) }
+                div.scroll { (figures(&networks)) }
                 figcaption {
-                    "Damage is 100 minus the score left, clamped to 0 and 100, in percentage points (pp). Severity is the \
-                     mean of the damage beyond 20 points as a share of 80. Gini is 0 when all components matter equally \
-                     and near 1 when one carries all."
+                    "Damage m is 100 minus the score left, clamped to 0 and 100, in percentage points (pp). " (severity(of.alpha))
+                    " Gini is 0 when all components matter equally and near 1 when one carries all."
                 }
-                (paired(of))
             }
+            @if let Some(slope) = &of.slope { (compression(of, slope)) }
+            (between(of))
         }
     };
     section(
@@ -73,6 +65,91 @@ pub(crate) fn render(audit: &Audit) -> Markup {
         "Brittleness",
         "What happens to the score when one component fails. Less damage is sturdier.",
         body,
+    )
+}
+
+/// Mean damage against the parameters saved: the teacher at nothing, the student where it is.
+fn compression(of: &BrittlenessOf, slope: &Slope) -> Markup {
+    let (start, Estimate { value, low, high }) = (of.teacher.mean, slope.beta);
+    let saved = 100.0 * slope.compression;
+    // The band is that of the slope alone: the teacher's own mean is where it starts.
+    let end = |beta: f64| start.value + beta * slope.compression;
+    let from = Estimate { value: start.value, low: start.value, high: start.value };
+    let to = Estimate { value: end(value), low: end(low), high: end(high) };
+    let plot = MeasuredPlot {
+        title: "Mean damage against the parameters saved",
+        x_label: "parameters saved, %",
+        y_label: "mean damage, points",
+        spacing: Spacing::Even,
+        y_least: (0.0, 0.0),
+        y_most: (-1e9, 1e9),
+        reference: None,
+        series: &[
+            MeasuredSeries { network: Network::Student, points: vec![(0.0, from), (saved, to)] },
+            MeasuredSeries { network: Network::Teacher, points: vec![(0.0, from)] },
+        ],
+    };
+    let cost =
+        Estimate { value: to.value - start.value, low: to.low - start.value, high: to.high - start.value };
+    let columns = [Column::text("Measure"), Column::number("Value")];
+    let rows = [
+        [html! { "Slope β" span.ci { ", pp" } }, format::estimate(&slope.beta, Unit::Plain)],
+        [html! { "Parameters saved C" }, format::in_unit(slope.compression, Unit::Percent).render()],
+        [html! { "β C" span.ci { ", pp" } }, format::estimate(&cost, Unit::Plain)],
+        [html! { "Mean damage of the teacher" span.ci { ", pp" } }, format::estimate(&start, Unit::Plain)],
+        [
+            html! { "Mean damage of the student" span.ci { ", pp" } },
+            format::estimate(&of.student.mean, Unit::Plain),
+        ],
+    ];
+    html! {
+        figure {
+            h3 { "What compression costs" }
+            (legend(&[Network::Teacher, Network::Student]))
+            (plot.render())
+            figcaption {
+                "The " (format::in_unit(slope.compression, Unit::Percent)) " of the parameters saved cost "
+                (format::estimate(&cost, Unit::PointsAlready)) " of mean damage: slope β = "
+                (format::estimate(&slope.beta, Unit::PointsAlready)) ". β = (mean damage of the student − that of the teacher) / C, with \
+                 C the share saved; band: its 95% interval, paired over prompts. Above zero, the smaller network leans harder on \
+                 its single components."
+            }
+            (numbers_below("Numbers", table(columns, rows)))
+        }
+    }
+}
+
+/// The differences of severity, each measured on the same resampled prompts.
+fn between(of: &BrittlenessOf) -> Markup {
+    let differences = [
+        ("student minus teacher", Some(&of.severity_student_minus_teacher)),
+        ("student minus baseline", of.severity_student_minus_baseline.as_ref()),
+    ];
+    let rows = differences
+        .into_iter()
+        .filter_map(|(name, found)| Some([name.render(), format::estimate(found?, Unit::Plain)]));
+    html! {
+        figure {
+            h3 { "Between the networks" }
+            (table([Column::text("Networks"), Column::number("Difference in severity")], rows))
+            figcaption { "Paired over prompts. An interval that holds 0: the data cannot tell which leans harder." }
+        }
+    }
+}
+
+/// What severity is, with the exponent that was used.
+fn severity(alpha: f64) -> String {
+    let rest = 100.0 - SEVERITY_THRESHOLD;
+    let meaning = if alpha == 1.0 {
+        format!("the damage beyond {SEVERITY_THRESHOLD} points as a share of {rest}")
+    } else if alpha > 1.0 {
+        "single heavy losses weigh more than many light ones".to_owned()
+    } else {
+        "many light losses weigh more than single heavy ones".to_owned()
+    };
+    format!(
+        "Severity is the mean over components of (max(0, m − {SEVERITY_THRESHOLD}) / {rest})^α, here with α = {}: {meaning}.",
+        format::setting(alpha),
     )
 }
 
@@ -89,49 +166,30 @@ fn curve(network: Network, damages: &[f64]) -> Series {
     }
 }
 
-fn table(networks: &[(Network, &Brittleness)]) -> Markup {
-    html! {
-        table {
-            thead { tr {
-                th scope="col" { "Measure" }
-                @for (network, _) in networks { th.n scope="col" { (network.key()) (network.name()) } }
-            } }
-            tbody {
-                @for (name, unit, part) in MEASURES {
-                    tr {
-                        th scope="row" { (name) @if unit == Unit::PointsAlready { span.ci { ", pp" } } }
-                        @for (_, b) in networks { td.n.stacked { (format::estimate(part(b), Unit::Plain)) } }
-                    }
-                }
-                tr {
-                    th scope="row" { "Components over 20 pp" }
-                    @for (_, b) in networks {
-                        td.n { (b.over_20) span.ci { " of " (b.curve.len()) } }
-                    }
-                }
-            }
-        }
-    }
+fn figures(networks: &[(Network, &Brittleness)]) -> Markup {
+    let columns = std::iter::once(Column::text("Measure")).chain(
+        networks.iter().map(|(network, _)| Column::stacked(html! { (network.key()) (network.name()) })),
+    );
+    let measures = MEASURES.iter().map(|(name, unit, part)| {
+        let name = html! { (name) @if *unit == Unit::PointsAlready { span.ci { ", pp" } } };
+        let cells = networks.iter().map(|(_, b)| format::estimate(part(b), Unit::Plain));
+        std::iter::once(name).chain(cells).collect::<Vec<_>>()
+    });
+    let over = networks.iter().map(|(_, b)| html! { (b.over_20) span.ci { " of " (b.curve.len()) } });
+    let over = std::iter::once(html! { "Components over 20 pp" }).chain(over).collect();
+    table(columns, measures.chain([over]))
 }
 
 fn curves(networks: &[(Network, &Brittleness)]) -> Markup {
     let longest = networks.iter().map(|(_, b)| b.curve.len()).max().unwrap_or(0);
-    html! {
-        table {
-            thead { tr {
-                th.n scope="col" { "Rank" }
-                @for (network, _) in networks { th.n scope="col" { (network.name()) } }
-            } }
-            tbody {
-                @for place in 0..longest {
-                    tr {
-                        td.n { (place + 1) }
-                        @for (_, b) in networks {
-                            td.n { @if let Some(damage) = b.curve.get(place) { (format::number(*damage)) } }
-                        }
-                    }
-                }
-            }
-        }
-    }
+    let columns = std::iter::once(Column::number("Rank"))
+        .chain(networks.iter().map(|(network, _)| Column::number(network.name())));
+    let rows = (0..longest).map(|place| {
+        let cells = networks.iter().map(move |(_, b)| match b.curve.get(place) {
+            Some(damage) => format::number(*damage).render(),
+            None => html! {},
+        });
+        std::iter::once((place + 1).render()).chain(cells)
+    });
+    table(columns, rows)
 }

@@ -4,6 +4,7 @@ use limbeck_results::{Audit, DamageCurve, DamageCurves, KeptDifference};
 use limbeck_stats::Estimate;
 use maud::{Markup, html};
 
+use super::inside::unsolved;
 use super::{numbers_below, section};
 use crate::format::{self, Unit};
 use crate::network::{Network, legend};
@@ -58,6 +59,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     };
     let shown: Vec<Network> = networks.iter().map(|(network, _)| *network).collect();
     let body = html! {
+        (unsolved(audit))
         (legend(&shown))
         div.grid.three { @for kind in &KINDS { (one(kind, &networks)) } }
         figure {

@@ -3,6 +3,7 @@
 use limbeck_results::{Audit, Component, NetworkAudit};
 use maud::{Markup, html};
 
+use super::inside::unsolved;
 use super::{numbers_below, section};
 use crate::format::{self, Unit};
 use crate::network::Network;
@@ -22,6 +23,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     let full = FULL.into_iter().find(|full| *full >= largest).unwrap_or(100.0);
     let wide = networks.iter().any(|(_, network)| network.heads >= BESIDE);
     let body = html! {
+        (unsolved(audit))
         div.key-row {
             span { "Points of the score lost" }
             (heat_key(full, low.max(-full)))

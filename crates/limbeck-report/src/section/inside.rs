@@ -1,7 +1,7 @@
 //! All that an audit found, section after section: part of a run's report and the body of an audit's own page.
 
 use limbeck_results::Audit;
-use maud::Markup;
+use maud::{Markup, html};
 
 use super::{
     alignment, attention, attribution, brittleness, circuits, disturbance, influence, matches, roles,
@@ -10,6 +10,28 @@ use super::{
 
 /// A section's anchor, its name in the list of contents, and itself.
 pub(crate) type Part = (&'static str, &'static str, Markup);
+
+/// What has to be said before drops and damages when a network does not solve the task: they are shares of a score
+/// that is none.
+pub(super) fn unsolved(audit: &Audit) -> Markup {
+    let networks: Vec<_> = influence::networks(audit)
+        .into_iter()
+        .filter(|(_, found)| found.logit_difference.low <= 0.0)
+        .map(|(network, _)| network)
+        .collect();
+    html! {
+        @if !networks.is_empty() {
+            p.unsolved {
+                @for (place, network) in networks.iter().enumerate() {
+                    @if place > 0 { " and " }
+                    (network.key()) (network.name())
+                }
+                @if networks.len() > 1 { " do" } @else { " does" }
+                " not solve the task: drops and damages there are shares of a score that is none, and say little."
+            }
+        }
+    }
+}
 
 /// The sections that there are results for, in the order of the questions: what carries the task, what became of
 /// it, how alike the two are, what breaks.

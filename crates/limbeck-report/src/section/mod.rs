@@ -12,12 +12,14 @@ pub(crate) mod influence;
 pub(crate) mod inside;
 pub(crate) mod matches;
 pub(crate) mod notes;
+pub(crate) mod patching;
 pub(crate) mod provenance;
 pub(crate) mod roles;
 pub(crate) mod scores;
 pub(crate) mod shifts;
 pub(crate) mod similarity;
 pub(crate) mod spare;
+pub(crate) mod table;
 pub(crate) mod training;
 pub(crate) mod verdict;
 

@@ -109,8 +109,32 @@ pub fn attribution(found: &NetworkAudit) -> Attribution {
             clean: around(6.4, 0.3),
             corrupted: around(-0.3, 0.2),
             components: patched.collect(),
-            residual: Vec::new(),
+            residual: vec![residual(found, "done in"), residual(found, "lost in")],
         }),
+    }
+}
+
+/// What tells the prompts apart moves from the numbers to the last position in the middle of the network.
+fn residual(found: &NetworkAudit, group: &str) -> PatchedResidual {
+    let text = "Van done in 1 .\n Hat done in 2 .\n Wheelbarrow done in";
+    let tokens: Vec<String> = text.split(' ').map(|word| format!(" {word}")).collect();
+    let layer = |layer: usize, turned: bool| -> Vec<Estimate> {
+        let moved = layer as f64 / found.layers.max(1) as f64;
+        let value = |place: usize| match place {
+            3 => 0.3 * (1.0 - moved),
+            7 => 0.8 * (1.0 - moved),
+            last if last + 1 == tokens.len() => moved,
+            _ => -0.01,
+        };
+        let value = |place| if turned { 1.0 - value(place) } else { value(place) };
+        (0..tokens.len()).map(|place| around(value(place), 0.03)).collect()
+    };
+    PatchedResidual {
+        group: format!("{group}, {} tokens", tokens.len()),
+        prompts: 8,
+        denoising: (0..found.layers).map(|number| layer(number, false)).collect(),
+        noising: (0..found.layers).map(|number| layer(number, true)).collect(),
+        tokens,
     }
 }
 
