@@ -57,7 +57,7 @@ fn first_screen(page: &AuditPage) -> Markup {
     html! {
         section id="verdict" class="verdict open" {
             (answers::caveats(page.answers))
-            (answers::answers(page.answers, true))
+            (answers::answers(page.answers))
             dl.tiles.wide { (verdict::inside(page.audit)) }
             p.networks {
                 @for (name, origin) in page.networks { span.entry { b { (name) } " " (origin) } " " }

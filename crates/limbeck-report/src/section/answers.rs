@@ -12,16 +12,14 @@ pub(crate) fn caveats(answers: &AuditAnswers) -> Markup {
     }
 }
 
-/// The answers side by side. `breaks` says whether the last one is among them: a run's verdict has said it already.
-pub(crate) fn answers(answers: &AuditAnswers, breaks: bool) -> Markup {
-    let mut said = vec![
+/// The answers side by side.
+pub(crate) fn answers(answers: &AuditAnswers) -> Markup {
+    let said = [
         ("What carries the task", "#influence", &answers.carries),
         ("What became of the teacher’s components", "#matches", &answers.became),
         ("How alike the two are", "#alignment", &answers.alike),
+        ("What breaks first", "#brittleness", &answers.breaks),
     ];
-    if breaks {
-        said.push(("What breaks first", "#brittleness", &answers.breaks));
-    }
     html! {
         div.answers {
             @for (question, anchor, answer) in said {

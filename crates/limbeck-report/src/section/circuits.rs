@@ -1,8 +1,10 @@
 //! The circuits of teacher and student side by side, and how well they do the networks' work.
 
 use limbeck_results::{Audit, Circuit, CircuitComparison, CircuitEdge, CircuitMethod, HeadInput};
-use maud::{Markup, html};
+use limbeck_stats::Estimate;
+use maud::{Markup, Render, html};
 
+use super::table::{Column, table};
 use super::{numbers_below, section};
 use crate::format::{self, Unit};
 use crate::network::Network;
@@ -29,20 +31,22 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     let widest = extent(weights).map_or(0.0, |(low, high)| low.abs().max(high.abs()));
     let body = html! {
         @if networks.iter().any(|(_, circuit)| circuit.edges.is_some()) { (edge_key()) }
-        div.grid {
-            @for (network, circuit) in networks.iter().filter(|(network, _)| *network != Network::Baseline) {
-                (one(*network, circuit, audit, full, widest))
+        @if let [(network, circuit)] = networks.as_slice() {
+            div.grid { (one(*network, circuit, audit, full, widest)) (how_well(&networks)) }
+        } @else {
+            div.grid {
+                @for (network, circuit) in networks.iter().filter(|(network, _)| *network != Network::Baseline) {
+                    (one(*network, circuit, audit, full, widest))
+                }
             }
+            @for (network, circuit) in networks.iter().filter(|(network, _)| *network == Network::Baseline) {
+                details { summary { "The baseline’s circuit" } div.grid { (one(*network, circuit, audit, full, widest)) } }
+            }
+            (how_well(&networks))
         }
-        @for (network, circuit) in networks.iter().filter(|(network, _)| *network == Network::Baseline) {
-            details { summary { "The baseline’s circuit" } div.grid { (one(*network, circuit, audit, full, widest)) } }
-        }
-        figure {
-            h3 { "How well the circuits do" }
-            div.scroll { (scores(&networks)) }
-            figcaption {
-                "Circuit alone: the score with all other components at their means. Without it: the score with the circuit at its \
-                 means. Random: circuits of as many heads and MLPs."
+        @for (network, found) in super::influence::networks(audit) {
+            @if found.circuit.is_none() && found.logit_difference.low <= 0.0 {
+                p.absent { "The " (network.name()) " does not solve the task: it has no circuit." }
             }
         }
         (comparisons(audit))
@@ -55,6 +59,19 @@ pub(crate) fn render(audit: &Audit) -> Markup {
         format::number(first.threshold),
     );
     section("circuits", "Circuits", &lead, body)
+}
+
+fn how_well(networks: &[(Network, &Circuit)]) -> Markup {
+    html! {
+        figure {
+            h3 { "How well the circuits do" }
+            div.scroll { (scores(networks)) }
+            figcaption {
+                "Circuit alone: the score with all other components at their means. Without it: the score with the circuit at its \
+                 means. Random: circuits of as many heads and MLPs."
+            }
+        }
+    }
 }
 
 fn method(method: CircuitMethod) -> &'static str {
@@ -153,7 +170,7 @@ fn one(network: Network, circuit: &Circuit, audit: &Audit, full: f64, widest: f6
             h3 { (network.key()) (network.name()) }
             (plot.render())
             figcaption {
-                (circuit.heads) " heads and " (circuit.mlps) " MLPs, " (format::in_unit(circuit.share, Unit::Percent))
+                (format::counted(circuit.heads, "head")) " and " (format::counted(circuit.mlps, "MLP")) ", " (format::in_unit(circuit.share, Unit::Percent))
                 " of its components. Alone they keep " (format::estimate(&circuit.scores.circuit, Unit::Plain)) "% of the score."
                 @if all.len() > edges.len() { " The " (edges.len()) " heaviest of " (all.len()) " edges are drawn." }
             }
@@ -166,88 +183,80 @@ fn one(network: Network, circuit: &Circuit, audit: &Audit, full: f64, widest: f6
 fn node_table(circuit: &Circuit) -> Markup {
     let mut order: Vec<_> = circuit.nodes.iter().collect();
     order.sort_by(|a, b| b.drop.value.total_cmp(&a.drop.value));
-    html! {
-        table {
-            thead { tr { th scope="col" { "Component" } th.n scope="col" { "Lost without it, pp" } } }
-            tbody {
-                @for node in order {
-                    tr { th scope="row" { (node.label()) } td.n { (format::estimate(&node.drop, Unit::Plain)) } }
-                }
-            }
-        }
-    }
+    let rows =
+        order.into_iter().map(|node| [node.label().render(), format::estimate(&node.drop, Unit::Plain)]);
+    table([Column::text("Component"), Column::number("Lost without it, pp")], rows)
 }
 
 fn edge_table(edges: &[CircuitEdge]) -> Markup {
     let mut order: Vec<&CircuitEdge> = edges.iter().collect();
     order.sort_by(|a, b| b.drop.abs().total_cmp(&a.drop.abs()));
-    html! {
-        table {
-            thead { tr {
-                th scope="col" { "Edge" } th scope="col" { "Input" } th.n scope="col" { "Lost without it, pp" }
-                th scope="col" { "How" }
-            } }
-            tbody {
-                @for edge in order {
-                    tr {
-                        th scope="row" { (edge.from) span.arrow { " → " } (edge.to) }
-                        td {
-                            (match edge.input {
-                                Some(HeadInput::Query) => "query",
-                                Some(HeadInput::Key) => "key",
-                                Some(HeadInput::Value) => "value",
-                                None => "",
-                            })
-                        }
-                        td.n { (format::number(edge.drop)) }
-                        td { (if edge.measured { "measured" } else { "estimated" }) }
-                    }
-                }
-            }
+    let columns = [
+        Column::text("Edge"),
+        Column::text("Input"),
+        Column::number("Lost without it, pp"),
+        Column::text("How"),
+    ];
+    let rows = order.into_iter().map(|edge| {
+        let input = match edge.input {
+            Some(HeadInput::Query) => "query",
+            Some(HeadInput::Key) => "key",
+            Some(HeadInput::Value) => "value",
+            None => "",
+        };
+        [
+            html! { (edge.from) span.arrow { " → " } (edge.to) },
+            input.render(),
+            format::number(edge.drop).render(),
+            (if edge.measured { "measured" } else { "estimated" }).render(),
+        ]
+    });
+    table(columns, rows)
+}
+
+/// A row of the table of scores: its name, and how a circuit's figure is written.
+type Score = (&'static str, fn(&Circuit) -> Markup);
+
+const SCORES: [Score; 8] = [
+    ("Circuit alone (faithfulness), %", |c| plain(Some(&c.scores.circuit))),
+    ("Network without it, %", |c| plain(Some(&c.scores.without))),
+    ("Everything removed, %", |c| plain(Some(&c.scores.nothing))),
+    ("Completeness, %", |c| plain(c.scores.completeness.as_ref())),
+    ("Minimality: mean loss without one, pp", |c| plain(c.scores.minimality.as_ref())),
+    ("Random circuits alone, %", |c| {
+        against_chance(c.random.as_ref().map(|random| (&random.circuit, random.circuit_p)))
+    }),
+    ("Network without a random circuit, %", |c| {
+        against_chance(c.random.as_ref().map(|random| (&random.without, random.without_p)))
+    }),
+    ("Edges kept", |c| {
+        html! {
+            @if let Some(edges) = &c.edges {
+                (edges.edges.len()) span.ci { " of " (edges.tested) " tested, " (edges.possible) " possible" }
+            } @else { (plain(None)) }
         }
+    }),
+];
+
+fn plain(estimate: Option<&Estimate>) -> Markup {
+    html! { @if let Some(estimate) = estimate { (format::estimate(estimate, Unit::Plain)) } @else { span.ci { "–" } } }
+}
+
+fn against_chance(found: Option<(&Estimate, f64)>) -> Markup {
+    html! {
+        (plain(found.map(|(estimate, _)| estimate)))
+        @if let Some((_, p)) = found { " " span.ci { "p = " (format::number(p)) } }
     }
 }
 
 fn scores(networks: &[(Network, &Circuit)]) -> Markup {
-    let line = |name: &str, cell: &dyn Fn(&Circuit) -> Markup| {
-        html! {
-            tr {
-                th scope="row" { (name) }
-                @for (_, circuit) in networks { td.n.stacked { (cell(circuit)) } }
-            }
-        }
-    };
-    let plain = |estimate: Option<&limbeck_stats::Estimate>| {
-        html! { @if let Some(estimate) = estimate { (format::estimate(estimate, Unit::Plain)) } @else { span.ci { "–" } } }
-    };
-    html! {
-        table {
-            thead { tr {
-                th scope="col" { "Measure" }
-                @for (network, _) in networks { th.n scope="col" { (network.key()) (network.name()) } }
-            } }
-            tbody {
-                (line("Circuit alone (faithfulness), %", &|c| plain(Some(&c.scores.circuit))))
-                (line("Network without it, %", &|c| plain(Some(&c.scores.without))))
-                (line("Everything removed, %", &|c| plain(Some(&c.scores.nothing))))
-                (line("Completeness, %", &|c| plain(c.scores.completeness.as_ref())))
-                (line("Minimality: mean loss without one, pp", &|c| plain(c.scores.minimality.as_ref())))
-                (line("Random circuits alone, %", &|c| html! {
-                    (plain(c.random.as_ref().map(|random| &random.circuit)))
-                    @if let Some(random) = &c.random { " " span.ci { "p = " (format::number(random.circuit_p)) } }
-                }))
-                (line("Network without a random circuit, %", &|c| html! {
-                    (plain(c.random.as_ref().map(|random| &random.without)))
-                    @if let Some(random) = &c.random { " " span.ci { "p = " (format::number(random.without_p)) } }
-                }))
-                (line("Edges kept", &|c| html! {
-                    @if let Some(edges) = &c.edges {
-                        (edges.edges.len()) span.ci { " of " (edges.tested) " tested, " (edges.possible) " possible" }
-                    } @else { span.ci { "–" } }
-                }))
-            }
-        }
-    }
+    let columns = std::iter::once(Column::text("Measure")).chain(
+        networks.iter().map(|(network, _)| Column::stacked(html! { (network.key()) (network.name()) })),
+    );
+    let rows = SCORES.iter().map(|(name, cell)| {
+        std::iter::once(name.render()).chain(networks.iter().map(move |(_, circuit)| cell(circuit)))
+    });
+    table(columns, rows)
 }
 
 fn comparisons(audit: &Audit) -> Markup {

@@ -1,8 +1,10 @@
 //! What became of each of the teacher's components: the flow from teacher to student, and the roles.
 
 use limbeck_results::{Audit, Flow, Role, Roles, Standing, TeacherRole};
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
+use super::inside::unsolved;
+use super::table::{Column, table};
 use super::{numbers_below, section};
 use crate::format::{self, Unit};
 use crate::plot::{FlowPlot, Station, Stream};
@@ -18,6 +20,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
         return html! {};
     };
     let body = html! {
+        (unsolved(audit))
         div.abreast {
             figure {
                 h3 { "From teacher to student" }
@@ -210,48 +213,47 @@ fn described(flow: &Flow) -> String {
 }
 
 fn flows(flow: &[Flow]) -> Markup {
-    html! {
-        table {
-            thead { tr {
-                th scope="col" { "Teacher → student" } th scope="col" { "Role" } th.n scope="col" { "Similarity" }
-                th.n scope="col" { "Drop in the teacher, pp" } th.n scope="col" { "Drop in the student, pp" }
-            } }
-            tbody {
-                @for one in flow {
-                    tr {
-                        th scope="row" {
-                            (one.teacher.as_deref().unwrap_or(NONE)) span.arrow { " → " } (one.student.as_deref().unwrap_or(NONE))
-                        }
-                        td { (one.role.map_or("new", Role::name)) }
-                        td.n { (one.similarity.map_or_else(|| NONE.to_owned(), format::number)) }
-                        td.n { (format::number(one.teacher_drop)) }
-                        td.n { (format::number(one.student_drop)) }
-                    }
-                }
-            }
-        }
-    }
+    let columns = [
+        Column::text("Teacher → student"),
+        Column::text("Role"),
+        Column::number("Similarity"),
+        Column::number("Drop in the teacher, pp"),
+        Column::number("Drop in the student, pp"),
+    ];
+    let rows = flow.iter().map(|one| {
+        let (from, to) = (one.teacher.as_deref().unwrap_or(NONE), one.student.as_deref().unwrap_or(NONE));
+        [
+            html! { (from) span.arrow { " → " } (to) },
+            one.role.map_or("new", Role::name).render(),
+            one.similarity.map_or_else(|| NONE.to_owned(), format::number).render(),
+            format::number(one.teacher_drop).render(),
+            format::number(one.student_drop).render(),
+        ]
+    });
+    table(columns, rows)
+}
+
+/// A role's name with its colour.
+fn named(role: Role) -> Markup {
+    html! { span class=(format!("swatch {}", class(Some(role)))) {} (role.name()) }
 }
 
 fn counts(roles: &Roles) -> Markup {
-    html! {
-        table {
-            thead { tr {
-                th scope="col" { "Role" } th.n scope="col" { "Heads" } th.n scope="col" { "MLPs" }
-                th.n scope="col" { "Of the influence" }
-            } }
-            tbody {
-                @for count in &roles.counts {
-                    tr {
-                        th scope="row" { span class=(format!("swatch {}", class(Some(count.role)))) {} (count.role.name()) }
-                        td.n { (count.heads) }
-                        td.n { (count.mlps) }
-                        td.n { (format::in_unit(count.influence, Unit::Percent)) }
-                    }
-                }
-            }
-        }
-    }
+    let columns = [
+        Column::text("Role"),
+        Column::number("Heads"),
+        Column::number("MLPs"),
+        Column::number("Of the influence"),
+    ];
+    let rows = roles.counts.iter().map(|count| {
+        [
+            named(count.role),
+            count.heads.render(),
+            count.mlps.render(),
+            format::in_unit(count.influence, Unit::Percent).render(),
+        ]
+    });
+    table(columns, rows)
 }
 
 fn rule(roles: &Roles) -> String {
@@ -275,25 +277,28 @@ fn overloaded(roles: &Roles) -> Markup {
     let mut heavy: Vec<_> =
         roles.student.iter().filter(|role| role.standing == Standing::OverRelied).collect();
     heavy.sort_by(|a, b| b.drop.total_cmp(&a.drop));
+    let all = heavy.len();
+    heavy.truncate(FIRST);
+    let listed = heavy.len();
+    let columns = [
+        Column::text("Component"),
+        Column::number("Drop, pp"),
+        Column::number("Inherited, pp"),
+        Column::number("Stable"),
+    ];
+    let rows = heavy.into_iter().map(|role| {
+        [
+            role.component.render(),
+            format::number(role.drop).render(),
+            format::number(role.inherited_drop).render(),
+            format::in_unit(role.stability, Unit::Percent).render(),
+        ]
+    });
     html! {
-        @if !heavy.is_empty() {
+        @if all > 0 {
             h3.follows { "▲ Over-relied on in the student" }
-            div.scroll { table {
-                thead { tr {
-                    th scope="col" { "Component" } th.n scope="col" { "Drop, pp" } th.n scope="col" { "Inherited, pp" }
-                    th.n scope="col" { "Stable" }
-                } }
-                tbody {
-                    @for role in heavy.iter().take(FIRST) {
-                        tr {
-                            th scope="row" { (role.component) }
-                            td.n { (format::number(role.drop)) }
-                            td.n { (format::number(role.inherited_drop)) }
-                            td.n { (format::in_unit(role.stability, Unit::Percent)) }
-                        }
-                    }
-                }
-            } }
+            div.scroll { (table(columns, rows)) }
+            @if all > listed { p.ci { "The heaviest " (listed) " of " (all) "." } }
         }
     }
 }
@@ -303,31 +308,29 @@ fn listing(roles: &Roles) -> Markup {
     order.sort_by(|a, b| size(b.drop).total_cmp(&size(a.drop)));
     let (shown, rest) = order.split_at(order.len().min(FIRST));
     html! {
-        div.scroll { (table(shown)) }
-        @if !rest.is_empty() { (numbers_below(&format!("The other {}", rest.len()), table(rest))) }
+        div.scroll { (outcomes(shown)) }
+        @if !rest.is_empty() { (numbers_below(&format!("The other {}", rest.len()), outcomes(rest))) }
     }
 }
 
-fn table(listed: &[&TeacherRole]) -> Markup {
-    html! {
-        table {
-            thead { tr {
-                th scope="col" { "Teacher" } th.n scope="col" { "Drop, pp" } th scope="col" { "Role" }
-                th.n scope="col" { "Stable" } th scope="col" { "In the student" }
-            } }
-            tbody {
-                @for role in listed {
-                    tr {
-                        th scope="row" { (role.component) }
-                        td.n { (format::number(role.drop)) }
-                        td { span class=(format!("swatch {}", class(Some(role.role)))) {} (role.role.name()) }
-                        td.n { (format::in_unit(role.stability, Unit::Percent)) }
-                        td.wrap { (partners(role)) }
-                    }
-                }
-            }
-        }
-    }
+fn outcomes(listed: &[&TeacherRole]) -> Markup {
+    let columns = [
+        Column::name("Teacher"),
+        Column::number("Drop, pp"),
+        Column::name("Role"),
+        Column::number("Stable"),
+        Column::wrapped("In the student"),
+    ];
+    let rows = listed.iter().map(|role| {
+        [
+            role.component.render(),
+            format::number(role.drop).render(),
+            named(role.role),
+            format::in_unit(role.stability, Unit::Percent).render(),
+            partners(role),
+        ]
+    });
+    table(columns, rows)
 }
 
 fn partners(role: &TeacherRole) -> Markup {

@@ -1,8 +1,9 @@
 //! How alike the components are, by every measure.
 
 use limbeck_results::{Audit, ComponentKind, MeasuredSimilarity, Similarity};
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
+use super::table::{Column, table};
 use super::{numbers_below, section};
 use crate::format::{self, Unit};
 use crate::network::Network;
@@ -16,14 +17,14 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     let body = html! {
         figure {
             h3 { (Network::Student.key()) "Student with teacher" }
-            div.scroll { (table(student)) }
+            div.scroll { (measures(student)) }
             figcaption {
                 "Each teacher component with the student component most like it, the other way round, and one to one \
                  (largest total). Chance: mean over all pairs. A measure whose best matches are barely above chance tells little."
             }
         }
         @if let Some(baseline) = &audit.baseline_similarity {
-            (numbers_below("The same between baseline and teacher", table(baseline)))
+            (numbers_below("The same between baseline and teacher", measures(baseline)))
         }
         h3.follows { "Layer by layer" }
         div.key-row { span { "Mean best similarity, %" } (heat_key(100.0, 0.0)) }
@@ -52,27 +53,26 @@ fn kind(kind: ComponentKind) -> &'static str {
     }
 }
 
-fn table(found: &Similarity) -> Markup {
-    html! {
-        table {
-            thead { tr {
-                th scope="col" { "Measure" } th scope="col" { "Of" } th.n scope="col" { "Teacher’s best" }
-                th.n scope="col" { "Student’s best" } th.n scope="col" { "One to one" } th.n scope="col" { "Chance" }
-            } }
-            tbody {
-                @for one in &found.measures {
-                    tr {
-                        th scope="row" { (one.measure.name()) }
-                        td { (kind(one.kind)) }
-                        td.n { (format::estimate(&one.teacher_mean, Unit::Plain)) }
-                        td.n { (format::estimate(&one.student_mean, Unit::Plain)) }
-                        td.n { (format::estimate(&one.one_to_one_mean, Unit::Plain)) }
-                        td.n { (format::number(one.chance)) }
-                    }
-                }
-            }
-        }
-    }
+fn measures(found: &Similarity) -> Markup {
+    let columns = [
+        Column::text("Measure"),
+        Column::text("Of"),
+        Column::number("Teacher’s best"),
+        Column::number("Student’s best"),
+        Column::number("One to one"),
+        Column::number("Chance"),
+    ];
+    let rows = found.measures.iter().map(|one| {
+        [
+            one.measure.name().render(),
+            kind(one.kind).render(),
+            format::estimate(&one.teacher_mean, Unit::Plain),
+            format::estimate(&one.student_mean, Unit::Plain),
+            format::estimate(&one.one_to_one_mean, Unit::Plain),
+            format::number(one.chance).render(),
+        ]
+    });
+    table(columns, rows)
 }
 
 /// Measures whose layers are drawn: each once, similarities between 0 and 1 only.
@@ -117,44 +117,38 @@ fn map(measured: &MeasuredSimilarity) -> Markup {
 }
 
 fn matches(measured: &MeasuredSimilarity) -> Markup {
-    html! {
-        table {
-            thead { tr { th scope="col" { "Teacher → student, one to one" } th.n scope="col" { "Similarity" } } }
-            tbody {
-                @for link in &measured.one_to_one {
-                    tr {
-                        th scope="row" { (link.teacher) span.arrow { " → " } (link.student) }
-                        td.n { (format::number(link.similarity)) }
-                    }
-                }
-            }
-        }
-    }
+    let rows = measured.one_to_one.iter().map(|link| {
+        [
+            html! { (link.teacher) span.arrow { " → " } (link.student) },
+            format::number(link.similarity).render(),
+        ]
+    });
+    table([Column::text("Teacher → student, one to one"), Column::number("Similarity")], rows)
 }
 
 fn variants(found: &Similarity) -> Markup {
     use limbeck_results::AlignmentVariant::{A, B, OneToOne};
-    html! {
-        table {
-            thead { tr {
-                th scope="col" { "Variant" } th.n scope="col" { "A" } th.n scope="col" { "Similarity" }
-                th.n scope="col" { "Influence" } th.n scope="col" { "p by shuffling" }
-            } }
-            tbody {
-                @for one in &found.alignments {
-                    tr {
-                        th scope="row" {
-                            (match one.variant { A => "A: student to teacher", B => "B: teacher to student", OneToOne => "one to one, CKA" })
-                        }
-                        td.n { (format::estimate(&one.alignment.a, Unit::Plain)) }
-                        td.n { (format::estimate(&one.alignment.similarity, Unit::Plain)) }
-                        td.n { (format::estimate(&one.alignment.influence, Unit::Plain)) }
-                        td.n {
-                            @if let Some(test) = &one.alignment.permutation { (format::number(test.p_value)) } @else { span.ci { "–" } }
-                        }
-                    }
-                }
-            }
-        }
-    }
+    let columns = [
+        Column::text("Variant"),
+        Column::number("A"),
+        Column::number("Similarity"),
+        Column::number("Influence"),
+        Column::number("Shuffled: p"),
+    ];
+    let rows = found.alignments.iter().map(|one| {
+        let name = match one.variant {
+            A => "A: student to teacher",
+            B => "B: teacher to student",
+            OneToOne => "one to one, CKA",
+        };
+        let test = one.alignment.permutation.as_ref();
+        [
+            name.render(),
+            format::estimate(&one.alignment.a, Unit::Plain),
+            format::estimate(&one.alignment.similarity, Unit::Plain),
+            format::estimate(&one.alignment.influence, Unit::Plain),
+            html! { @if let Some(test) = test { (format::number(test.p_value)) } @else { span.ci { "–" } } },
+        ]
+    });
+    table(columns, rows)
 }

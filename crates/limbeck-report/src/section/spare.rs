@@ -2,8 +2,10 @@
 
 use limbeck_results::{Audit, Brittleness, ShiftedBrittleness, ShiftedFigures, SpareCapacity};
 use limbeck_stats::Estimate;
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
+use super::inside::unsolved;
+use super::table::{Column, table};
 use super::{numbers_below, section};
 use crate::format::{self, Unit};
 use crate::network::{Network, legend};
@@ -27,11 +29,15 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     }
     let shown: Vec<Network> = networks.iter().map(|(network, _)| *network).collect();
     let row = IntervalRow {
-        label: "Share of direct effects that others make good".to_owned(),
+        label: "Direct effects that others make good".to_owned(),
         marks: networks.iter().map(|(network, spare)| (*network, spare.taken_over)).collect(),
         bands: Vec::new(),
     };
+    let taken_over = networks.iter().map(|(network, spare)| {
+        [html! { (network.key()) (network.name()) }, format::estimate(&spare.taken_over, Unit::Percent)]
+    });
     let body = html! {
+        (unsolved(audit))
         div.grid {
             figure {
                 h3 { "Taken over after single removals" }
@@ -44,9 +50,10 @@ pub(crate) fn render(audit: &Audit) -> Markup {
                 }
             }
             figure {
-                h3 { "Largest direct effects" }
+                h3 { "In figures" }
+                (table([Column::text("Network"), Column::number("Made good by others")], taken_over))
                 @for (network, spare) in &networks {
-                    (numbers_below(network.name(), repairs(spare)))
+                    (numbers_below(&format!("Largest direct effects: {}", network.name()), repairs(spare)))
                 }
             }
         }
@@ -60,24 +67,21 @@ pub(crate) fn render(audit: &Audit) -> Markup {
 }
 
 fn repairs(spare: &SpareCapacity) -> Markup {
-    html! {
-        table {
-            thead { tr {
-                th scope="col" { "Component" } th.n scope="col" { "Direct, pp" } th.n scope="col" { "Total, pp" }
-                th.n scope="col" { "Made good, pp" }
-            } }
-            tbody {
-                @for one in &spare.components {
-                    tr {
-                        th scope="row" { (one.component) }
-                        td.n { (format::estimate(&one.direct, Unit::Plain)) }
-                        td.n { (format::number(one.total)) }
-                        td.n { (format::number(one.direct.value - one.total)) }
-                    }
-                }
-            }
-        }
-    }
+    let columns = [
+        Column::text("Component"),
+        Column::number("Direct, pp"),
+        Column::number("Total, pp"),
+        Column::number("Made good, pp"),
+    ];
+    let rows = spare.components.iter().map(|one| {
+        [
+            one.component.render(),
+            format::estimate(&one.direct, Unit::Plain),
+            format::number(one.total).render(),
+            format::number(one.direct.value - one.total).render(),
+        ]
+    });
+    table(columns, rows)
 }
 
 /// The section on shifted prompts; absent when there were none.
@@ -86,6 +90,15 @@ pub(crate) fn shifted(audit: &Audit) -> Markup {
     if shifts.is_empty() {
         return html! {};
     }
+    let columns = [
+        Column::text("Prompts"),
+        Column::text("Network"),
+        Column::number("Severity"),
+        Column::number("Worst, pp"),
+        Column::text("Component"),
+        Column::number("Right"),
+        Column::number("Logit difference"),
+    ];
     let with_baseline = shifts.iter().any(|shift| shift.baseline.is_some());
     let body = html! {
         dl.conditions {
@@ -94,24 +107,8 @@ pub(crate) fn shifted(audit: &Audit) -> Markup {
                 dd { (shift.description) }
             }
         }
-        div.scroll { table {
-            thead { tr {
-                th scope="col" { "Prompts" } th scope="col" { "Network" } th.n scope="col" { "Severity" }
-                th.n scope="col" { "Worst, pp" } th scope="col" { "Component" } th.n scope="col" { "Right" }
-                th.n scope="col" { "Logit difference" }
-            } }
-            tbody { @for shift in shifts { (lines(shift)) } }
-        } }
-        @for shift in shifts {
-            p {
-                (capital(&format::words(&shift.name))) ": severity of the student minus the teacher’s "
-                (format::estimate(&shift.severity_student_minus_teacher, Unit::Plain))
-                @if let Some(difference) = &shift.severity_student_minus_baseline {
-                    ", minus the baseline’s " (format::estimate(difference, Unit::Plain))
-                }
-                ", over " (shift.prompts) " prompts."
-            }
-        }
+        div.scroll { (table(columns, shifts.iter().flat_map(lines))) }
+        @for shift in shifts { p { (compared(shift)) } }
     };
     let lead = if with_baseline {
         "The same removals on other prompts. A network that is sturdy only on the prompts it is usually asked is not sturdy."
@@ -121,38 +118,64 @@ pub(crate) fn shifted(audit: &Audit) -> Markup {
     section("shifted", "Brittleness on shifted prompts", lead, body)
 }
 
+/// The paired differences of one shift, where there are scores to lose shares of.
+fn compared(shift: &ShiftedBrittleness) -> Markup {
+    let solves = |found: &ShiftedFigures| found.logit_difference.low > 0.0;
+    let line = |whose: &str, difference: &Estimate| {
+        html! { ", minus the " (whose) "’s " (format::estimate(difference, Unit::Plain)) }
+    };
+    let teacher = solves(&shift.teacher).then_some(&shift.severity_student_minus_teacher);
+    let baseline = shift.baseline.as_ref().filter(|found| solves(found));
+    let baseline = baseline.and(shift.severity_student_minus_baseline.as_ref());
+    html! {
+        (capital(&format::words(&shift.name))) ", " (format::counted(shift.prompts, "prompt")) ": "
+        @if !solves(&shift.student) {
+            "the student does not solve them, so its severity is no measure."
+        } @else if teacher.is_none() && baseline.is_none() {
+            "no other network solves them, so there is nothing to compare with."
+        } @else {
+            "severity of the student"
+            @if let Some(difference) = teacher { (line("teacher", difference)) }
+            @if let Some(difference) = baseline { (line("baseline", difference)) }
+            "."
+        }
+    }
+}
+
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-fn lines(shift: &ShiftedBrittleness) -> Markup {
-    let networks: Vec<(Network, &ShiftedFigures)> = [
+/// A row for each network.
+fn lines(shift: &ShiftedBrittleness) -> Vec<[Markup; 7]> {
+    let networks = [
         (Network::Teacher, Some(&shift.teacher)),
         (Network::Student, Some(&shift.student)),
         (Network::Baseline, shift.baseline.as_ref()),
+    ];
+    let found = networks.into_iter().filter_map(|(network, found)| Some((network, found?)));
+    found.enumerate().map(|(place, (network, found))| line(shift, place == 0, network, found)).collect()
+}
+
+fn line(shift: &ShiftedBrittleness, first: bool, network: Network, found: &ShiftedFigures) -> [Markup; 7] {
+    let none = || html! { span.ci { "–" } };
+    let [severity, worst, component] = if found.logit_difference.low > 0.0 {
+        [
+            format::estimate(&found.severity, Unit::Plain),
+            format::estimate(&found.worst, Unit::Plain),
+            found.worst_component.render(),
+        ]
+    } else {
+        [html! { span.ci { "does not solve it" } }, none(), none()]
+    };
+    [
+        html! { @if first { (format::words(&shift.name)) } },
+        html! { (network.key()) (network.name()) },
+        severity,
+        worst,
+        component,
+        format::estimate(&found.accuracy, Unit::Percent),
+        format::estimate(&found.logit_difference, Unit::Plain),
     ]
-    .into_iter()
-    .filter_map(|(network, found)| Some((network, found?)))
-    .collect();
-    let solves = |difference: &Estimate| difference.low > 0.0;
-    html! {
-        @for (place, (network, found)) in networks.iter().enumerate() {
-            tr {
-                th scope="row" { @if place == 0 { (format::words(&shift.name)) } }
-                td { (network.key()) (network.name()) }
-                @if solves(&found.logit_difference) {
-                    td.n { (format::estimate(&found.severity, Unit::Plain)) }
-                    td.n { (format::estimate(&found.worst, Unit::Plain)) }
-                    td { (found.worst_component) }
-                } @else {
-                    td.n { span.ci { "does not solve it" } }
-                    td.n { span.ci { "–" } }
-                    td { span.ci { "–" } }
-                }
-                td.n { (format::estimate(&found.accuracy, Unit::Percent)) }
-                td.n { (format::estimate(&found.logit_difference, Unit::Plain)) }
-            }
-        }
-    }
 }

@@ -15,22 +15,35 @@ pub(crate) fn render(results: &Results) -> Markup {
     html! {
         section id="verdict" class=(format!("verdict {class}")) {
             h2.answer { span.sign aria-hidden="true" { (sign) } (answer) }
-            div.columns {
-                div.said {
-                    p.headline { (after_answer(&verdict.headline, answer)) }
-                    @if !verdict.fragile.is_empty() {
-                        p.fragile { span.eyebrow { "Where it is fragile" } (verdict.fragile) }
+            @if let Some(inside) = &verdict.inside {
+                (said(results, answer))
+                (answers::caveats(inside))
+                (answers::answers(inside))
+                dl.tiles.wide { (tiles(results)) }
+            } @else {
+                div.columns {
+                    div.said {
+                        (said(results, answer))
+                        @if !verdict.fragile.is_empty() {
+                            p.fragile { span.eyebrow { "Where it is fragile" } (verdict.fragile) }
+                        }
                     }
-                    @if !results.notes.is_empty() {
-                        p.pointer { a href="#notes" { (noted(results.notes.len())) } }
-                    }
+                    dl.tiles { (tiles(results)) }
                 }
-                (tiles(results))
             }
-            @if let Some(inside) = &verdict.inside { (answers::answers(inside, false)) }
             @if !verdict.facts.is_empty() {
                 ul.facts { @for fact in &verdict.facts { li { (fact) } } }
             }
+        }
+    }
+}
+
+/// The headline, and that there is more to note.
+fn said(results: &Results, answer: &str) -> Markup {
+    html! {
+        p.headline { (after_answer(&results.verdict.headline, answer)) }
+        @if !results.notes.is_empty() {
+            p.pointer { a href="#notes" { (noted(results.notes.len())) } }
         }
     }
 }
@@ -59,16 +72,14 @@ fn answer(answer: VerdictAnswer) -> (&'static str, &'static str, &'static str) {
 fn tiles(results: &Results) -> Markup {
     let evaluation = &results.evaluation;
     html! {
-        dl.tiles {
-            (loss(evaluation))
-            (tile(
-                "Student’s accuracy",
-                format::estimate(&evaluation.student.accuracy, Unit::Percent),
-                other(Network::Teacher, &evaluation.teacher.accuracy, Unit::Percent),
-            ))
-            (agreement(evaluation))
-            @if let Some(audit) = &results.audit { (inside(audit)) }
-        }
+        (loss(evaluation))
+        (tile(
+            "Student’s accuracy",
+            format::estimate(&evaluation.student.accuracy, Unit::Percent),
+            other(Network::Teacher, &evaluation.teacher.accuracy, Unit::Percent),
+        ))
+        (agreement(evaluation))
+        @if let Some(audit) = &results.audit { (inside(audit)) }
     }
 }
 
