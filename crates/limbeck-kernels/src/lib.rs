@@ -5,6 +5,7 @@
 //! * [`linear`], [`linear_frozen`]: the affine map, by a weight that is trained or made ready once;
 //! * [`attention`], [`layer_norm`], [`rms_norm`], [`activate`], [`gated`], [`rotate`], [`embedding`]: the rest of a
 //!   decoder;
+//! * [`KeyValues`], [`attention_cached`]: keys and values kept while a text is continued;
 //! * [`AdamW`] and [`sum_of_squares`]: the optimizer's passes over slices;
 //! * [`gemm_rate`]: the machine's own rate of products, the ceiling;
 //! * [`DeviceName`]: the processor, chosen by name;
@@ -42,7 +43,10 @@ mod vector;
 pub use activation::{Activation, activate, activate_composed, gated, gated_composed};
 pub use adamw::{AdamW, AdamWSlot};
 pub use allocator::keep_freed_memory;
-pub use attention::{attend, attention, attention_composed, attention_pattern};
+pub use attention::{
+    KeyValues, attend, attention, attention_cached, attention_cached_composed, attention_composed,
+    attention_pattern,
+};
 pub use device::{DeviceError, DeviceName};
 pub use embedding::embedding;
 pub use error::KernelError;

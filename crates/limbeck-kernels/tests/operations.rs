@@ -220,6 +220,64 @@ fn attentions() {
     }
 }
 
+/// Keys and values that come in pieces, with room ahead or without, against all of them at once.
+#[test]
+fn cached_attentions() {
+    // [batch, heads, kv_heads, d], and the positions that come at a time.
+    let cases: [([usize; 4], &[usize]); 4] = [
+        ([1, 9, 3, 64], &[5, 1, 1, 1, 1, 1, 1, 1, 1]),
+        ([3, 4, 2, 5], &[7, 1, 3, 1, 1]),
+        ([2, 2, 2, 1], &[1, 1, 1]),
+        ([1, 6, 1, 33], &[70, 80, 1, 1]),
+    ];
+    for ([batch, heads, kv_heads, d], pieces) in cases {
+        let total: usize = pieces.iter().sum();
+        let q = random(1, [batch, total, heads, d]);
+        let k = random(2, [batch, total, kv_heads, d]);
+        let v = random(3, [batch, total, kv_heads, d]);
+        // One row sees nothing but padding for a while.
+        let pads: Vec<usize> = (0..batch).map(|row| row * pieces[0] / 2).collect();
+        for (room, pads) in [0, 2, total].into_iter().flat_map(|room| [(room, &[][..]), (room, &pads)]) {
+            let mut seen = KeyValues::with_room(room);
+            let mut elsewhere = KeyValues::with_room(room);
+            assert!(seen.is_empty() && seen.tensors().is_none());
+            let mut at = 0;
+            for &new in pieces {
+                let from = at;
+                let piece = |x: &Tensor<4>| x.clone().narrow(1, from, new);
+                seen.extend(piece(&k), piece(&v));
+                with_plain_bodies(|| elsewhere.extend(piece(&k), piece(&v)));
+                at += new;
+                assert_eq!(seen.len(), at);
+                let upto = |x: &Tensor<4>| x.clone().narrow(1, 0, at);
+                let (all_k, all_v) = seen.tensors().unwrap();
+                assert_eq!(values(&all_k), values(&upto(&k)));
+                assert_eq!(values(&all_v), values(&upto(&v)));
+                let q = piece(&q);
+                let expected = values(&attention_composed(q.clone(), upto(&k), upto(&v), pads));
+                for found in [
+                    attention_cached(q.clone(), &seen, pads),
+                    attention_cached_composed(q.clone(), &seen, pads),
+                    with_plain_bodies(|| attention_cached(q.clone(), &elsewhere, pads)),
+                ] {
+                    assert!(distance(&values(&found), &expected) < 3e-6, "{at} of {total}, room {room}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "shaped like those seen before")]
+fn a_cache_keeps_its_shape() {
+    let mut seen = KeyValues::default();
+    seen.extend(random(1, [2, 1, 2, 4]), random(2, [2, 1, 2, 4]));
+    if device() != Device::flex() {
+        panic!("elsewhere concatenation refuses keys that are not shaped like those seen before");
+    }
+    seen.extend(random(1, [1, 1, 2, 4]), random(2, [1, 1, 2, 4]));
+}
+
 /// Large scores: the normaliser keeps them finite.
 #[test]
 fn attention_to_large_scores() {

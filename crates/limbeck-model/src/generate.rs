@@ -74,7 +74,10 @@ pub fn generate(
             rng
         })
         .collect();
-    let mut cache = KeyValueCache::new(decoder.config().n_layers);
+    // The last new token is not read. Past the last position only rows shorter than the longest go on: the cache grows.
+    let room =
+        longest.saturating_add(config.max_tokens).saturating_sub(1).min(decoder.config().max_positions);
+    let mut cache = KeyValueCache::new(decoder.config().n_layers, room);
     let mut out = vec![Vec::new(); rows];
     let mut open = vec![true; rows];
     let pads: Vec<usize> = prompts.iter().map(|prompt| longest - prompt.len()).collect();

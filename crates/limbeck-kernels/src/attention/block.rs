@@ -16,9 +16,11 @@ pub(super) struct Head<'a> {
     pub(super) sequence: usize,
     pub(super) kv_head: usize,
     pub(super) pad: usize,
+    /// The queries of all heads and sequences.
     pub(super) q: &'a [f32],
-    pub(super) k: &'a [f32],
-    pub(super) v: &'a [f32],
+    /// The keys and values of this head, `[keys, d]`.
+    pub(super) k: View<'a>,
+    pub(super) v: View<'a>,
 }
 
 /// A block of queries of one head, and the keys that its last query sees.
@@ -52,10 +54,6 @@ impl Head<'_> {
     fn queries<'a>(&self, values: &'a [f32], block: &Block) -> View<'a> {
         self.shape.queries(values, self.sequence, block.head, block.first, block.rows)
     }
-
-    fn keys<'a>(&self, values: &'a [f32], block: &Block) -> View<'a> {
-        self.shape.key_rows(values, self.sequence, self.kv_head, block.keys)
-    }
 }
 
 /// Writes `z [group, seq, d]` and the rows' log-sum-exps `[group, seq]`.
@@ -64,7 +62,7 @@ pub(super) fn forward(head: &Head<'_>, z: &mut [f32], normalisers: &mut [f32]) {
     let mut scores = vec![0.0; BLOCK.min(head.shape.seq) * head.shape.keys];
     for block in head.blocks() {
         let scores = &mut scores[..block.rows * block.keys];
-        let keys = head.keys(head.k, &block);
+        let keys = head.k.row_range(0, block.keys);
         multiply_alone(scores, block.keys, head.queries(head.q, &block), keys.transposed(), false);
         for (row, scores) in scores.chunks_exact_mut(block.keys).enumerate() {
             let visible = head.shape.visible(block.first + row, head.pad);
@@ -75,7 +73,7 @@ pub(super) fn forward(head: &Head<'_>, z: &mut [f32], normalisers: &mut [f32]) {
         }
         let pattern = View::rows(scores, block.rows, block.keys, block.keys);
         let z = &mut z[block.at * d..(block.at + block.rows) * d];
-        multiply_alone(z, d, pattern, head.keys(head.v, &block), false);
+        multiply_alone(z, d, pattern, head.v.row_range(0, block.keys), false);
     }
 }
 
@@ -97,7 +95,7 @@ pub(super) fn backward(
         let pattern = &mut pattern[..rows * keys];
         let change = &mut change[..rows * keys];
         let (q, dz) = (head.queries(head.q, &block), head.queries(upstream, &block));
-        let (k, v) = (head.keys(head.k, &block), head.keys(head.v, &block));
+        let (k, v) = (head.k.row_range(0, block.keys), head.v.row_range(0, block.keys));
         multiply_alone(pattern, keys, q, k.transposed(), false);
         multiply_alone(change, keys, dz, v.transposed(), false);
         let z = head.queries(z, &block);
@@ -128,9 +126,9 @@ pub(super) fn backward(
 }
 
 /// Products of queries and keys become probabilities; returns the log-sum-exp.
-struct Softmax<'a> {
-    scores: &'a mut [f32],
-    scale: f32,
+pub(super) struct Softmax<'a> {
+    pub(super) scores: &'a mut [f32],
+    pub(super) scale: f32,
 }
 
 impl Kernel for Softmax<'_> {

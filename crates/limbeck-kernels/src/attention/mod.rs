@@ -1,8 +1,12 @@
 //! Causal attention with grouped heads, block by block of queries, forward and backward.
 
 mod block;
+mod cached;
 mod operation;
+mod row;
 mod shape;
+
+pub use cached::{KeyValues, attention_cached, attention_cached_composed};
 
 use std::sync::Arc;
 
@@ -28,7 +32,7 @@ use shape::Shape;
 /// If the shapes do not fit.
 pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, left_pads: &[usize]) -> Tensor<4> {
     let shape = Shape::new(q.dims(), k.dims(), v.dims());
-    assert!(left_pads.is_empty() || left_pads.len() == shape.batch, "attention: one padding per sequence");
+    shape.check_pads(left_pads);
     let operation = Attention { shape, left_pads: Arc::from(left_pads) };
     run(operation, [q.clone().into(), k.clone().into(), v.clone().into()])
         .unwrap_or_else(|| attention_composed(q, k, v, left_pads))

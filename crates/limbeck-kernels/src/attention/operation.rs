@@ -5,10 +5,17 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::block::{Head, backward, forward};
+use super::cached::Buffers;
+use super::row::Row;
 use super::shape::Shape;
 use crate::buffer::{build, piece_rows};
 use crate::flex::{floats, from_floats};
 use crate::operation::{Operation, Values};
+use crate::product::View;
+use crate::vector::dispatch;
+
+/// Multiplications of scores below which waking another thread costs more than it saves.
+const SMALL: usize = 256 * 1024;
 
 /// `q`, `k`, `v`.
 #[derive(Debug)]
@@ -88,10 +95,41 @@ impl Attention {
             kv_head: task % self.shape.kv_heads,
             pad: self.left_pads.get(sequence).copied().unwrap_or(0),
             q: floats(q),
-            k: floats(k),
-            v: floats(v),
+            k: self.shape.key_rows(floats(k), sequence, task % self.shape.kv_heads),
+            v: self.shape.key_rows(floats(v), sequence, task % self.shape.kv_heads),
         }
     }
+}
+
+/// The result of attention to keys and values in buffers.
+pub(super) fn attend_to(shape: Shape, q: &Values, seen: &Buffers, left_pads: &[usize]) -> Values {
+    let Shape { batch, seq, heads, kv_heads, keys, d } = shape;
+    let queries = floats(q);
+    let mut z = vec![0.0; queries.len()];
+    let attend = |(task, z): (usize, &mut [f32])| {
+        let (sequence, kv_head) = (task / kv_heads, task % kv_heads);
+        let pad = left_pads.get(sequence).copied().unwrap_or(0);
+        let [k, v] = [&seen.keys, &seen.values].map(|buffer| seen.head(buffer, sequence, kv_head));
+        if seq == 1 {
+            let visible = shape.visible(0, pad);
+            let [k, v] = [k, v].map(|rows| &rows[visible.start * d..visible.end * d]);
+            let mut scores = vec![0.0; shape.group() * visible.len()];
+            let q = &queries[task * z.len()..(task + 1) * z.len()];
+            dispatch(Row { q, k, v, d, scores: &mut scores, z });
+        } else {
+            let [k, v] = [k, v].map(|rows| View::rows(rows, keys, d, d));
+            let head = Head { shape, sequence, kv_head, pad, q: queries, k, v };
+            forward(&head, z, &mut vec![0.0; shape.group() * seq]);
+        }
+    };
+    let width = (shape.group() * seq * d).max(1);
+    if batch * heads * seq * keys * d < SMALL {
+        z.chunks_mut(width).enumerate().for_each(attend);
+    } else {
+        z.par_chunks_mut(width).enumerate().for_each(attend);
+    }
+    let z = if seq == 1 { z } else { tokens_first(&z, batch, heads, seq, d) };
+    from_floats(z, q.layout().shape().clone())
 }
 
 /// `[batch, heads, rows, d] -> [batch, rows, heads, d]`.

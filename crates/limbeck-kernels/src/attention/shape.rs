@@ -26,6 +26,11 @@ impl Shape {
         Self { batch, seq, keys, heads, kv_heads, d }
     }
 
+    pub(super) fn check_pads(&self, left_pads: &[usize]) {
+        let fit = left_pads.is_empty() || left_pads.len() == self.batch;
+        assert!(fit, "attention: one padding per sequence");
+    }
+
     /// Query heads per key head.
     pub(super) fn group(&self) -> usize {
         self.heads / self.kv_heads
@@ -44,16 +49,10 @@ impl Shape {
         View::rows(&values[start..], rows, self.d, self.heads * self.d)
     }
 
-    /// The first `rows` rows of one key head, in `[batch, keys, kv_heads, d]`.
-    pub(super) fn key_rows<'a>(
-        &self,
-        values: &'a [f32],
-        sequence: usize,
-        head: usize,
-        rows: usize,
-    ) -> View<'a> {
+    /// The rows of one key head, in `[batch, keys, kv_heads, d]`.
+    pub(super) fn key_rows<'a>(&self, values: &'a [f32], sequence: usize, head: usize) -> View<'a> {
         let start = (sequence * self.keys * self.kv_heads + head) * self.d;
-        View::rows(&values[start..], rows, self.d, self.kv_heads * self.d)
+        View::rows(&values[start..], self.keys, self.d, self.kv_heads * self.d)
     }
 
     /// The keys that a query sees.

@@ -44,7 +44,7 @@ impl<'a> View<'a> {
     }
 
     /// Some of the rows.
-    pub(super) fn row_range(self, start: usize, rows: usize) -> Self {
+    pub(crate) fn row_range(self, start: usize, rows: usize) -> Self {
         assert!(start + rows <= self.rows, "a range of rows lies inside its matrix");
         let from = (start * self.row_stride).min(self.data.len());
         Self { data: &self.data[from..], rows, ..self }

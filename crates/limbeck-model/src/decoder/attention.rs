@@ -1,10 +1,9 @@
 //! Causal self-attention with grouped heads.
 
 use burn::tensor::Tensor;
-use limbeck_kernels::{attend, attention, attention_pattern};
+use limbeck_kernels::{KeyValues, attend, attention, attention_cached, attention_pattern};
 
 use super::block::AttentionWeights;
-use super::layout::KeyValues;
 use super::rotary::Rotation;
 use crate::config::DecoderConfig;
 use crate::site::{Site, SiteKind};
@@ -62,18 +61,29 @@ impl AttentionWeights {
             k = rotation.apply(k);
         }
 
-        let (k, v) = match context.cache {
-            Some(cache) => cache.extend(k, v),
-            None => (k, v),
-        };
         // The pattern exists only where someone looks at it.
-        let z = match tap.wants(Site::block(context.block, SiteKind::Pattern)) {
-            true => {
+        let looked_at = tap.wants(Site::block(context.block, SiteKind::Pattern));
+        let z = match (context.cache, looked_at) {
+            (Some(seen), false) => {
+                seen.extend(k, v);
+                attention_cached(q, seen, context.left_pads)
+            }
+            (None, false) => attention(q, k, v, context.left_pads),
+            (seen, true) => {
+                let (k, v) = match seen {
+                    Some(seen) => extended(seen, k, v),
+                    None => (k, v),
+                };
                 let pattern = attention_pattern(q, k, context.left_pads);
                 attend(touch(tap, SiteKind::Pattern, pattern), v)
             }
-            false => attention(q, k, v, context.left_pads),
         };
         touch(tap, SiteKind::Z, z)
     }
+}
+
+/// Adds keys and values to those seen; returns all.
+fn extended(seen: &mut KeyValues, k: Tensor<4>, v: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+    seen.extend(k.clone(), v.clone());
+    seen.tensors().unwrap_or((k, v))
 }

@@ -1,34 +1,17 @@
 //! Where the tokens of a forward pass stand: positions, padding, cached keys and values.
 
-use burn::tensor::Tensor;
+use limbeck_kernels::KeyValues;
 
-/// Keys and values of the tokens already seen, one pair per block.
+/// Keys and values of the tokens already seen, one store per block.
 #[derive(Debug, Default)]
 pub(crate) struct KeyValueCache {
     pub(crate) layers: Vec<KeyValues>,
 }
 
-/// One block's keys and values, each `[batch, seen, kv_heads, d_head]`.
-#[derive(Debug, Default)]
-pub(crate) struct KeyValues {
-    seen: Option<(Tensor<4>, Tensor<4>)>,
-}
-
 impl KeyValueCache {
-    pub(crate) fn new(n_layers: usize) -> Self {
-        Self { layers: std::iter::repeat_with(KeyValues::default).take(n_layers).collect() }
-    }
-}
-
-impl KeyValues {
-    /// Adds the keys and values of new tokens; returns all.
-    pub(crate) fn extend(&mut self, k: Tensor<4>, v: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
-        let all = match self.seen.take() {
-            Some((seen_k, seen_v)) => (Tensor::cat(vec![seen_k, k], 1), Tensor::cat(vec![seen_v, v], 1)),
-            None => (k, v),
-        };
-        self.seen = Some(all.clone());
-        all
+    /// An empty one, with room for `tokens` of each sequence.
+    pub(crate) fn new(n_layers: usize, tokens: usize) -> Self {
+        Self { layers: vec![KeyValues::with_room(tokens); n_layers] }
     }
 }
 
