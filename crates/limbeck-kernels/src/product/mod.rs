@@ -45,7 +45,7 @@ pub(crate) fn multiply(
     }
     #[cfg(target_arch = "x86_64")]
     if precision.native() == Precision::Bf16 {
-        bf16::multiply(&mut out, &bf16::Packed::left(a), &bf16::Packed::right(b), accumulate);
+        bf16::multiply(&mut out, a, &bf16::Packed::right(b), accumulate);
         return;
     }
     let _ = precision;
@@ -79,7 +79,7 @@ impl Ready {
     /// As [`multiply`].
     pub(crate) fn multiply(&self, mut out: Target<'_>, a: View<'_>, accumulate: bool) {
         #[cfg(target_arch = "x86_64")]
-        bf16::multiply(&mut out, &bf16::Packed::left(a), &self.packed, accumulate);
+        bf16::multiply(&mut out, a, &self.packed, accumulate);
         #[cfg(not(target_arch = "x86_64"))]
         let _ = (&mut out, a, accumulate);
     }
@@ -140,7 +140,9 @@ mod tests {
             (49, 300, 131),
             (34, 2500, 51),
         ];
-        for (m, k, n) in sizes {
+        // Few rows by a kernel of their own: one piece, and several.
+        let few = (1..=9).flat_map(|m| [(m, 33, 17), (m, 5, 1), (m, 131, 1003)]);
+        for (m, k, n) in sizes.into_iter().chain(few) {
             let a: Vec<f32> = (0..m * k).map(|i| (i % 11) as f32 - 5.0).collect();
             let b: Vec<f32> = (0..k * n).map(|i| (i % 7) as f32 - 3.0).collect();
             let expected: Vec<f32> = (0..m * n)

@@ -1,4 +1,6 @@
 //! Matrices inside slices: what is read, and where a product goes.
+#![allow(unsafe_code, reason = "a product is added to values in memory that may be unwritten")]
+#![deny(unsafe_op_in_unsafe_fn)]
 
 use std::mem::MaybeUninit;
 
@@ -89,6 +91,50 @@ impl<'a> Target<'a> {
         for row in self.data.chunks_mut(self.row_stride).take(self.rows) {
             row[..self.columns].fill(MaybeUninit::new(value));
         }
+    }
+}
+
+impl Target<'_> {
+    /// Its columns in pieces of `width`, the last as many as are left: each may be written by another thread.
+    pub(super) fn columns_by(&mut self, width: usize) -> impl Iterator<Item = Columns<'_>> {
+        let (columns, written) = (self.columns, self.written);
+        let rows = self.data.chunks_mut(self.row_stride.max(1)).take(self.rows);
+        let mut rows: Vec<_> = rows.map(|row| row[..columns].chunks_mut(width.max(1))).collect();
+        (0..columns).step_by(width.max(1)).map(move |first| {
+            let rows = rows.iter_mut().filter_map(Iterator::next).collect();
+            Columns { rows, first, written }
+        })
+    }
+}
+
+/// Neighbouring columns of a target, in every row.
+pub(super) struct Columns<'a> {
+    rows: Vec<&'a mut [MaybeUninit<f32>]>,
+    first: usize,
+    written: bool,
+}
+
+impl Columns<'_> {
+    /// Index of the first.
+    #[inline(always)]
+    pub(super) fn first(&self) -> usize {
+        self.first
+    }
+
+    /// How many there are.
+    #[inline(always)]
+    pub(super) fn width(&self) -> usize {
+        self.rows.first().map_or(0, |row| row.len())
+    }
+
+    /// Writes a result, or adds it to what is there; `column` counts from the first of these.
+    #[inline(always)]
+    pub(super) fn put(&mut self, row: usize, column: usize, value: f32, accumulate: bool) {
+        let slot = &mut self.rows[row][column];
+        assert!(self.written || !accumulate, "a product is added to written values only");
+        // SAFETY: read only where the target holds values, as asserted.
+        let before = if accumulate { unsafe { slot.assume_init() } } else { 0.0 };
+        slot.write(before + value);
     }
 }
 

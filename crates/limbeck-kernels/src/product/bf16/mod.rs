@@ -8,13 +8,14 @@
 
 mod amx;
 mod dot;
+mod stream;
 mod tile;
 
 use rayon::prelude::*;
 
 pub(crate) use tile::Packed;
 
-use super::Target;
+use super::{Target, View};
 
 /// Lines of a tile.
 const LINES: usize = 16;
@@ -45,11 +46,15 @@ fn kernel() -> Option<Kernel> {
     if amx::available() { Some(Kernel::Amx) } else { Some(Kernel::Dot) }
 }
 
-/// `out = a b` or `out += a b` by all threads. Each element is summed in the order of the inner dimension, so
+/// `out = a b` or `out += a b` by all threads. Each element is summed in an order given by the inner dimension, so
 /// its bits do not depend on threads.
-pub(super) fn multiply(out: &mut Target<'_>, a: &Packed, b: &Packed, accumulate: bool) {
+pub(super) fn multiply(out: &mut Target<'_>, a: View<'_>, b: &Packed, accumulate: bool) {
+    if stream::suits(a) {
+        stream::multiply(out, a, b, accumulate);
+        return;
+    }
     let kernel = if amx::available() { Kernel::Amx } else { Kernel::Dot };
-    multiply_by(kernel, out, a, b, accumulate);
+    multiply_by(kernel, out, &Packed::left(a), b, accumulate);
 }
 
 fn multiply_by(kernel: Kernel, out: &mut Target<'_>, a: &Packed, b: &Packed, accumulate: bool) {
@@ -138,7 +143,6 @@ impl Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::product::View;
 
     fn rounded(value: f32) -> f32 {
         let bits = value.to_bits();
@@ -191,6 +195,48 @@ mod tests {
                         );
                     }
                     assert!((0..m - 1).all(|row| out[row * stride + n..(row + 1) * stride] == [9.0; 3]));
+                }
+            }
+        }
+    }
+
+    /// One to eight rows, odd sizes, one piece and several: against the tiles, and the bits of each row alone.
+    #[test]
+    fn few_rows() {
+        if !available() {
+            return;
+        }
+        for (k, n) in [(1, 1), (7, 5), (33, 65), (700, 50), (95, 2001)] {
+            let a: Vec<f32> = (0..8 * k).map(|i| ((i * 37 % 101) as f32 - 50.0) / 7.0).collect();
+            let b: Vec<f32> = (0..k * n).map(|i| ((i * 53 % 89) as f32 - 44.0) / 9.0).collect();
+            let packed = Packed::right(View::rows(&b, n, k, k).transposed());
+            let stride = n + 3;
+            let mut alone = vec![0.0; 8 * stride];
+            for (row, alone) in alone.chunks_exact_mut(stride).enumerate() {
+                let left = View::rows(&a[row * k..], 1, k, k);
+                multiply(&mut Target::of(alone, 1, n, stride), left, &packed, false);
+            }
+            for m in 1..=8 {
+                let left = View::rows(&a, m, k, k);
+                assert!(stream::suits(left));
+                let mut out = vec![9.0; m * stride];
+                let mut expected = out.clone();
+                multiply(&mut Target::of(&mut out, m, n, stride), left, &packed, false);
+                let left_tiles = Packed::left(left);
+                let target = &mut Target::of(&mut expected, m, n, stride);
+                multiply_by(Kernel::Dot, target, &left_tiles, &packed, false);
+                for at in 0..m * n {
+                    let (row, column) = (at / n, at % n);
+                    let (found, tiles) = (out[row * stride + column], expected[row * stride + column]);
+                    assert!((found - tiles).abs() < 1e-6 * 40.0 * k as f32, "{m}x{k}x{n}: {found}, {tiles}");
+                    assert_eq!(found, alone[row * stride + column], "{m}x{k}x{n} at {at}");
+                }
+                assert!((0..m).all(|row| out[row * stride + n..(row + 1) * stride] == [9.0; 3]));
+                // Added to what is there.
+                multiply(&mut Target::of(&mut out, m, n, stride), left, &packed, true);
+                for at in 0..m * n {
+                    let (found, once) = (out[at / n * stride + at % n], alone[at / n * stride + at % n]);
+                    assert_eq!(found, 2.0 * once);
                 }
             }
         }

@@ -1,10 +1,12 @@
-//! 32-bit products: on AVX-512 by a kernel of our own, elsewhere by the `gemm` crate.
+//! 32-bit products: of few rows with rows, and on AVX-512 of all others, by kernels of our own, elsewhere by the `gemm`
+//! crate.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod layout;
 mod portable;
+mod stream;
 #[cfg(target_arch = "x86_64")]
 mod tile;
 #[cfg(target_arch = "x86_64")]
@@ -14,6 +16,10 @@ use super::{Target, View};
 
 /// `out = a b` or `out += a b`, by all threads.
 pub(super) fn multiply(out: &mut Target<'_>, a: View<'_>, b: View<'_>, accumulate: bool) {
+    if stream::suits(a, b) {
+        stream::multiply(out, a, b, accumulate);
+        return;
+    }
     #[cfg(target_arch = "x86_64")]
     if avx512::suits(a) {
         avx512::multiply(out, a, b, accumulate, true);
