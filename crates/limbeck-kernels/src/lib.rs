@@ -10,7 +10,8 @@
 //! * [`gemm_rate`]: the machine's own rate of products, the ceiling;
 //! * [`DeviceName`]: the processor, chosen by name;
 //! * [`Momentum`] and [`limit_row_norms`]: the optimizer and the weight constraint of classifiers;
-//! * [`with_values`] and [`map_values`]: between tensors and slices.
+//! * [`with_values`] and [`map_values`]: between tensors and slices;
+//! * [`on_pool`], [`with_plain_bodies`]: where, and by which bodies, work is done.
 //!
 //! Operations find their fused body at run time by the tensor's backend (flex, plain or under
 //! autodiff); the vector instructions are found at run time too. The same operands give the same
@@ -32,6 +33,7 @@ mod norm;
 mod operation;
 mod optimizer;
 mod plain;
+mod pool;
 mod precision;
 mod product;
 mod rate;
@@ -58,7 +60,8 @@ pub use head::{
 pub use linear::{FrozenWeight, linear, linear_composed, linear_frozen};
 pub use momentum::{Momentum, MomentumSlot, limit_row_norms};
 pub use norm::{layer_norm, layer_norm_composed, rms_norm, rms_norm_composed};
-pub use plain::with_plain_bodies;
+pub use plain::{Bodies, with_plain_bodies};
+pub use pool::on_pool;
 pub use precision::Precision;
 pub use rate::gemm_rate;
 pub use reduction::sum_of_squares;

@@ -1,6 +1,7 @@
 //! Text generation with cached keys and values, for batches of unequal prompts.
 
 use burn::tensor::{Int, Tensor, TensorData};
+use limbeck_kernels::on_pool;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -96,7 +97,7 @@ pub fn generate(
     for step in 0..config.max_tokens {
         let data = TensorData::new(std::mem::take(&mut ids), [rows, layout.length]);
         let tokens: Tensor<2, Int> = Tensor::from_data(data, &decoder.device());
-        let logits = next_logits(decoder, tokens, &layout, &mut cache);
+        let logits = on_pool(|| next_logits(decoder, tokens, &layout, &mut cache));
         let vocab = decoder.config().vocab_size;
         for (row, scores) in logits.chunks_exact(vocab).enumerate() {
             let token = choose(scores, config, &mut rngs[row]);

@@ -5,7 +5,7 @@ use std::time::Instant;
 use limbeck_data::examples::BatchOrder;
 use limbeck_data::labelled::LabelledSet;
 use limbeck_data::progress::Progress;
-use limbeck_kernels::{HeadLosses, Precision};
+use limbeck_kernels::{HeadLosses, Precision, on_pool};
 use limbeck_model::{ClassLogits, Mlp, predict};
 use limbeck_teach::ClassifierTeacher;
 use serde::{Deserialize, Serialize};
@@ -90,7 +90,7 @@ pub fn train_classifier(
     let steps = steps_per_epoch * config.epochs;
     progress.start(job.label, steps, "steps");
     // On a thread of the pool, so that handing it work wakes the others only.
-    let result = rayon::scope(|_| Run::new(&job).go(&job, &order, steps_per_epoch, steps, progress));
+    let result = on_pool(|| Run::new(&job).go(&job, &order, steps_per_epoch, steps, progress));
     progress.finish();
     let (network, curve, epoch) = result?;
     Ok(TrainedClassifier {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use burn::tensor::Device;
 use limbeck_data::examples::{BatchOrder, TokenExample};
 use limbeck_data::progress::Progress;
-use limbeck_kernels::{AdamW, Precision};
+use limbeck_kernels::{AdamW, Bodies, Precision, on_pool};
 use limbeck_results::TermPoint;
 use limbeck_teach::Teacher;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -66,7 +66,7 @@ pub fn train(job: TrainingJob, progress: &dyn Progress) -> Result<TrainingOutcom
         done,
     };
     // On a thread of the pool, so that handing it work wakes the others only.
-    let finished = rayon::scope(|_| run.finish(network, progress));
+    let finished = on_pool(|| run.finish(network, progress));
     progress.finish();
     let (network, done) = finished?;
     Ok(TrainingOutcome {
@@ -205,6 +205,7 @@ impl Run {
         items: &[I],
         work: impl Fn(&I) -> Result<O, DistillError> + Sync,
     ) -> Result<Vec<O>, DistillError> {
+        let bodies = Bodies::current();
         let mut done = Vec::with_capacity(items.len());
         for group in items.chunks(self.pools.len()) {
             if let [only] = group {
@@ -215,7 +216,7 @@ impl Run {
                 let threads: Vec<_> = group
                     .iter()
                     .zip(&self.pools)
-                    .map(|(item, pool)| scope.spawn(|| pool.install(|| work(item))))
+                    .map(|(item, pool)| scope.spawn(|| pool.install(|| bodies.during(|| work(item)))))
                     .collect();
                 threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
             });

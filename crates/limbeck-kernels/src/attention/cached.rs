@@ -24,7 +24,7 @@ pub struct KeyValues {
 enum Seen {
     Buffers(Buffers),
     /// Each `[batch, seen, kv_heads, d]`.
-    Tensors(Tensor<4>, Tensor<4>),
+    Tensors(Box<[Tensor<4>; 2]>),
 }
 
 /// Keys and values, each `[batch, kv_heads, capacity, d]`, the first `seen` positions of them written.
@@ -51,7 +51,7 @@ impl KeyValues {
         match &self.seen {
             None => 0,
             Some(Seen::Buffers(buffers)) => buffers.seen,
-            Some(Seen::Tensors(k, _)) => k.dims()[1],
+            Some(Seen::Tensors(tensors)) => tensors[0].dims()[1],
         }
     }
 
@@ -85,7 +85,7 @@ impl KeyValues {
             Some((seen_k, seen_v)) => (Tensor::cat(vec![seen_k, k], 1), Tensor::cat(vec![seen_v, v], 1)),
             None => (k, v),
         };
-        self.seen = Some(Seen::Tensors(k, v));
+        self.seen = Some(Seen::Tensors(Box::new([k, v])));
     }
 
     /// All keys and values, each `[batch, seen, kv_heads, d]`, copied where they lie in buffers; `None` before the
@@ -93,7 +93,10 @@ impl KeyValues {
     pub fn tensors(&self) -> Option<(Tensor<4>, Tensor<4>)> {
         match self.seen.as_ref()? {
             Seen::Buffers(buffers) => Some((buffers.tensor(&buffers.keys), buffers.tensor(&buffers.values))),
-            Seen::Tensors(k, v) => Some((k.clone(), v.clone())),
+            Seen::Tensors(tensors) => {
+                let [k, v] = tensors.as_ref().clone();
+                Some((k, v))
+            }
         }
     }
 }
