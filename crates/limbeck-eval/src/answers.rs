@@ -61,15 +61,16 @@ fn carries(audit: &Audit) -> String {
         }
         let heavy = network.components.iter().filter(|component| component.drop.value > 20.0).count();
         sentences.push(format!(
-            "The {whose}'s score rests most on {}; {heavy} of its {} components carry more than 20 points.",
+            "The {whose}'s score rests most on {}; {heavy} of its {} components {} more than 20 points.",
             listed(&heaviest),
-            network.components.len()
+            network.components.len(),
+            carry(heavy)
         ));
         if let Some(circuit) = &network.circuit {
             sentences.push(format!(
-                "Its circuit of {} heads and {} MLPs keeps {}% of the score ({} to {}) by itself.",
-                circuit.heads,
-                circuit.mlps,
+                "Its circuit of {} and {} keeps {}% of the score ({} to {}) by itself.",
+                counted(circuit.heads, "head"),
+                counted(circuit.mlps, "MLP"),
                 figure(circuit.scores.circuit.value),
                 figure(circuit.scores.circuit.low),
                 figure(circuit.scores.circuit.high)
@@ -177,13 +178,14 @@ pub(crate) fn fragile(audit: &Audit) -> String {
     };
     let brittleness = &audit.brittleness;
     let mut sentence = format!(
-        "The student leans hardest on {}: without it {} points of its score are lost ({} to {}); {} of {} components carry more than 20 points.",
+        "The student leans hardest on {}: without it {} points of its score are lost ({} to {}); {} of {} components {} more than 20 points.",
         name(worst),
         figure(worst.drop.value),
         figure(worst.drop.low),
         figure(worst.drop.high),
         brittleness.student.over_20,
-        audit.student.components.len()
+        audit.student.components.len(),
+        carry(brittleness.student.over_20)
     );
     let against_teacher = Some(&brittleness.severity_student_minus_teacher);
     let against_baseline = brittleness.severity_student_minus_baseline.as_ref();
@@ -236,6 +238,15 @@ fn by_drop(network: &NetworkAudit) -> Vec<&Component> {
     let mut order: Vec<&Component> = network.components.iter().collect();
     order.sort_by(|a, b| key(b).total_cmp(&key(a)));
     order
+}
+
+fn carry(components: usize) -> &'static str {
+    if components == 1 { "carries" } else { "carry" }
+}
+
+/// `1 head`, `5 heads`.
+fn counted(count: usize, name: &str) -> String {
+    format!("{count} {name}{}", if count == 1 { "" } else { "s" })
 }
 
 /// "a, b and c".

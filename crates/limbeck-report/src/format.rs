@@ -28,6 +28,12 @@ impl Unit {
         }
     }
 
+    /// The number that is shown. Shares below a thousandth of a percent are rounding, and nothing.
+    fn shown(self, value: f64) -> f64 {
+        let shown = value * self.factor();
+        if self == Self::Percent && shown.abs() < 1e-3 { 0.0 } else { shown }
+    }
+
     fn suffix(self) -> &'static str {
         match self {
             Self::Plain => "",
@@ -44,7 +50,7 @@ pub(crate) fn number(value: f64) -> String {
 
 /// Three significant digits with the unit's sign.
 pub(crate) fn in_unit(value: f64, unit: Unit) -> String {
-    let shown = value * unit.factor();
+    let shown = unit.shown(value);
     if shown.is_finite() { format!("{}{}", number(shown), unit.suffix()) } else { ABSENT.to_owned() }
 }
 
@@ -90,7 +96,7 @@ struct Parts {
 }
 
 fn parts(estimate: &Estimate, unit: Unit) -> Parts {
-    let shown = [estimate.value, estimate.low, estimate.high].map(|v| v * unit.factor());
+    let shown = [estimate.value, estimate.low, estimate.high].map(|v| unit.shown(v));
     let largest = shown.iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()));
     // Where the value is small beside its interval, the interval decides.
     let deciding = if shown[0].abs() * 10.0 >= largest { shown[0] } else { largest };
@@ -268,6 +274,8 @@ mod tests {
         assert_eq!(estimate_text(&found, Unit::Plain), "0.000 [−0.123, 0.130]");
         let share = Estimate { value: 0.9934, low: 0.98, high: 1.0 };
         assert_eq!(estimate_text(&share, Unit::Percent), "99.3% [98.0, 100.0]");
+        let rounding = Estimate { value: 7.88e-9, low: 0.0, high: 2.5e-8 };
+        assert_eq!(estimate_text(&rounding, Unit::Percent), "0% [0, 0]");
         let broken = Estimate { value: f64::NAN, low: f64::NEG_INFINITY, high: 1.0 };
         assert_eq!(estimate_text(&broken, Unit::Percent), "— [—, 100]");
     }

@@ -2,20 +2,22 @@
 
 use terminal_size::{Width, terminal_size_of};
 
-/// Lines longer than this are hard to read, however wide the terminal; where there is none, lines are so long.
+/// Sentences in longer lines are hard to read, however wide the terminal.
 const MOST: usize = 100;
 /// Narrower terminals break lines themselves.
 const LEAST: usize = 60;
+/// Columns where stdout is no terminal.
+const USUAL: usize = 120;
 
-/// Columns of text on stdout.
+/// Columns of stdout.
 pub(crate) fn columns() -> usize {
-    terminal_size_of(std::io::stdout())
-        .map_or(MOST, |(Width(width), _)| usize::from(width).clamp(LEAST, MOST))
+    terminal_size_of(std::io::stdout()).map_or(USUAL, |(Width(width), _)| usize::from(width).max(LEAST))
 }
 
-/// `text` in lines of at most `columns`, the first led by `lead`, the others set in as far; nothing for no words.
+/// `text` in lines of at most `columns`, and of a hundred, the first led by `lead`, the others set in as far; nothing for
+/// no words.
 pub(crate) fn wrapped(text: &str, lead: &str, columns: usize) -> String {
-    let indent = lead.chars().count();
+    let (indent, columns) = (lead.chars().count(), columns.min(MOST));
     let mut lines = String::new();
     let mut line = String::new();
     let mut before = lead.to_owned();
@@ -45,5 +47,6 @@ mod tests {
         assert!(lines.starts_with("- word") && lines.lines().skip(1).all(|line| line.starts_with("  word")));
         assert_eq!(lines.split_whitespace().count(), 61);
         assert_eq!(wrapped(" ", "- ", 80), "");
+        assert!(wrapped(&text, "", 500).lines().all(|line| line.len() <= MOST));
     }
 }

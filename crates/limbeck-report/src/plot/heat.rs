@@ -9,7 +9,7 @@ const ROW: f64 = 22.0;
 const LEFT: f64 = 24.0;
 const TOP: f64 = 20.0;
 /// Column names longer than this stand upright.
-const LEVEL: usize = 4;
+const LEVEL: usize = 3;
 /// Height of a character that stands upright.
 const UPRIGHT: f64 = 6.6;
 const GAP: f64 = 6.0;

@@ -21,7 +21,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
         return html! {};
     };
     let body = html! {
-        p.prompt { @for token in &first.tokens { (token) } }
+        p.prompt { (prompt(&first.tokens)) }
         @for (network, found, picture) in &networks {
             h3 { (network.key()) (network.name()) }
             div.grid.three { @for head in &picture.heads { (one(*network, found, picture, head)) } }
@@ -35,6 +35,12 @@ pub(crate) fn render(audit: &Audit) -> Markup {
          position that answers.",
         body,
     )
+}
+
+/// The text of a prompt: tokens of whole words do not hold the spaces between them.
+fn prompt(tokens: &[String]) -> String {
+    let spaced = tokens.iter().any(|token| token.contains(char::is_whitespace));
+    tokens.join(if spaced { "" } else { " " })
 }
 
 fn one(network: Network, found: &NetworkAudit, picture: &AttentionPicture, head: &HeadPicture) -> Markup {

@@ -7,7 +7,7 @@ use crate::lines::wrapped;
 /// Columns of a measure's name.
 const NAME: usize = 26;
 /// Columns of a network with its intervals beside the estimates.
-const BESIDE: usize = 24;
+const BESIDE: usize = 26;
 /// Columns of a network with its intervals below the estimates.
 const BELOW: usize = 18;
 
@@ -118,6 +118,9 @@ mod tests {
         let found = Estimate { value: 0.5, low: 0.25, high: 0.75 };
         let cells = [Some(estimate(&found, 100.0, 1)), None, Some(estimate(&found, 1.0, 2))];
         let wide = lines("right, %", &cells, true);
+        let long = Estimate { value: 0.0081, low: 0.0071, high: 0.0092 };
+        let long = lines("severity", &[Some(estimate(&long, 1.0, 4)), Some(estimate(&long, 1.0, 4))], true);
+        assert!(long.contains("0.0081 (0.0071 to 0.0092) 0.0081"), "a gap between columns: {long}");
         assert!(wide.contains("50.0 (25.0 to 75.0)") && wide.lines().count() == 1, "{wide}");
         let narrow = lines("right, %", &cells, false);
         assert_eq!(narrow.lines().count(), 2);
