@@ -142,13 +142,14 @@ fn draw(screen: &MultiProgress, label: &str, total: u64, unit: &str) -> Progress
     } else {
         "{prefix} {wide_bar} {human_pos}/{human_len} {msg} {per_sec} ETA {eta}"
     };
-    let bar = if total == 0 { ProgressBar::new_spinner() } else { ProgressBar::new(total) };
+    // Added before anything is set: a bar of its own draws itself each time, and the screen does not clear that.
+    let bar = screen.add(if total == 0 { ProgressBar::new_spinner() } else { ProgressBar::new(total) });
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar.set_prefix(label.to_owned());
     bar.set_message(unit.to_owned());
-    screen.add(bar)
+    bar
 }
 
 #[cfg(test)]
