@@ -153,10 +153,17 @@ pub(crate) fn sum(values: &[f32]) -> f32 {
 /// Dot product of two blocks of one length, in a fixed order.
 #[inline(always)]
 pub(crate) fn dot<const FMA: bool>(a: &[f32], b: &[f32]) -> f32 {
+    dot_while::<FMA>(a, b, |_| ())
+}
+
+/// [`dot`], with something done at every 32 values of the second block, such as fetching what comes after them.
+#[inline(always)]
+pub(crate) fn dot_while<const FMA: bool>(a: &[f32], b: &[f32], meanwhile: impl Fn(&[f32])) -> f32 {
     let mut partial = [0.0_f32; PARTIALS];
     let mut left = a.chunks_exact(PARTIALS);
     let mut right = b.chunks_exact(PARTIALS);
     for (x, y) in (&mut left).zip(&mut right) {
+        meanwhile(y);
         for lane in 0..PARTIALS {
             partial[lane] = multiply_add::<FMA>(x[lane], y[lane], partial[lane]);
         }

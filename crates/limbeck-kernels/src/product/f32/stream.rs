@@ -3,18 +3,23 @@
 //! A row of `W` comes from memory, is multiplied with every row of `x` while it lies in the first-level cache, and is
 //! not needed again; neither operand is laid out. Every result is one dot product, whose bits depend on the inner
 //! dimension only.
+#![allow(unsafe_code, reason = "an instruction that fetches ahead")]
+#![deny(unsafe_op_in_unsafe_fn)]
 
 use rayon::prelude::*;
 
 use super::super::view::Columns;
 use super::super::{Target, View};
-use crate::vector::{Kernel, dispatch, dot};
+use crate::vector::{Kernel, dispatch, dot, dot_while};
 
 /// Rows of the left operand up to which the right one is waited for, not the arithmetic.
 const MOST: usize = 8;
 
 /// Values of the right operand in a piece of work.
 const PIECE: usize = 32 * 1024;
+
+/// Bytes ahead of which the right operand is fetched: the processor's own fetching ahead begins anew at every page.
+const AHEAD: usize = 2048;
 
 /// Whether `a b` is a product of few rows with rows.
 pub(super) fn suits(a: View<'_>, b: View<'_>) -> bool {
@@ -51,9 +56,27 @@ impl Kernel for Dots<'_> {
         let Self { a, weight, mut results, accumulate } = self;
         for column in 0..results.width() {
             let values = weight.row(results.first() + column);
-            for row in 0..a.rows {
+            results.put(0, column, dot_while::<FMA>(a.row(0), values, fetch_ahead), accumulate);
+            for row in 1..a.rows {
                 results.put(row, column, dot::<FMA>(a.row(row), values), accumulate);
             }
         }
     }
+}
+
+/// Asks for the values [`AHEAD`] of these 32, two lines of cache.
+#[inline(always)]
+fn fetch_ahead(values: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let ahead = values.as_ptr().cast::<i8>().wrapping_add(AHEAD);
+        // SAFETY: every x86-64 processor has SSE; what is fetched is not read, and may lie anywhere.
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(ahead);
+            _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(64));
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
 }
