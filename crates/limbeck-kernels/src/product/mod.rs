@@ -10,6 +10,14 @@ pub(crate) use view::{Target, View};
 use crate::Precision;
 use crate::buffer::build;
 
+/// Rows of a left operand up to which the right one is waited for, not the arithmetic.
+const FEW: usize = 8;
+
+/// Bytes ahead of which the right operand of few rows is fetched: the processor's own fetching ahead begins anew at every
+/// page.
+#[cfg(target_arch = "x86_64")]
+const AHEAD: usize = 2048;
+
 /// Whether bfloat16 products have a kernel on this processor.
 pub(crate) fn has_bf16() -> bool {
     #[cfg(target_arch = "x86_64")]

@@ -4,6 +4,8 @@
 
 use std::mem::MaybeUninit;
 
+use rayon::prelude::*;
+
 use crate::buffer::as_uninit;
 
 /// A matrix inside a slice: element `(i, j)` is at `i * row_stride + j * column_stride`. One stride is 1.
@@ -95,8 +97,18 @@ impl<'a> Target<'a> {
 }
 
 impl Target<'_> {
+    /// Does `work` on its columns in pieces of `width`, on all threads where there are several pieces.
+    pub(super) fn by_columns(&mut self, width: usize, work: impl Fn(Columns<'_>) + Send + Sync) {
+        let pieces: Vec<Columns<'_>> = self.columns_by(width).collect();
+        if pieces.len() > 1 {
+            pieces.into_par_iter().for_each(work);
+        } else {
+            pieces.into_iter().for_each(work);
+        }
+    }
+
     /// Its columns in pieces of `width`, the last as many as are left: each may be written by another thread.
-    pub(super) fn columns_by(&mut self, width: usize) -> impl Iterator<Item = Columns<'_>> {
+    fn columns_by(&mut self, width: usize) -> impl Iterator<Item = Columns<'_>> {
         let (columns, written) = (self.columns, self.written);
         let rows = self.data.chunks_mut(self.row_stride.max(1)).take(self.rows);
         let mut rows: Vec<_> = rows.map(|row| row[..columns].chunks_mut(width.max(1))).collect();

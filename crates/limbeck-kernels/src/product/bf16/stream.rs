@@ -8,28 +8,20 @@
 
 use std::arch::x86_64::*;
 
-use rayon::prelude::*;
-
 use super::tile::{Packed, Tile, available};
 use super::{LINES, STEPS};
 use crate::product::view::Columns;
-use crate::product::{Target, View};
-
-/// Rows of the left operand up to which the tiles are waited for, not the arithmetic.
-const MOST: usize = 8;
+use crate::product::{AHEAD, FEW, Target, View};
 
 /// Tiles in a piece of work.
 const PIECE: usize = 64;
-
-/// Bytes ahead of which tiles are fetched: the processor's own fetching ahead begins anew at every page.
-const AHEAD: usize = 2048;
 
 /// Partial sums of each result, so that one product need not wait for the one before.
 const PARTIALS: usize = 2;
 
 /// Whether the left operand is few rows, each of them contiguous.
 pub(super) fn suits(a: View<'_>) -> bool {
-    a.rows <= MOST && a.column_stride == 1
+    a.rows <= FEW && a.column_stride == 1
 }
 
 /// `out = a b` or `out += a b`, by all threads. Each result is summed in an order that depends on the inner dimension
@@ -44,13 +36,7 @@ pub(super) fn multiply(out: &mut Target<'_>, a: View<'_>, b: &Packed, accumulate
         unsafe { round(a.row(row), rounded) };
     }
     let groups = (PIECE / b.steps.max(1)).max(1);
-    let run = |results: Columns<'_>| strip(results, a.rows, &rounded, b, accumulate);
-    if b.lines <= groups * LINES {
-        out.columns_by(groups * LINES).for_each(run);
-    } else {
-        let pieces: Vec<Columns<'_>> = out.columns_by(groups * LINES).collect();
-        pieces.into_par_iter().for_each(run);
-    }
+    out.by_columns(groups * LINES, |results| strip(results, a.rows, &rounded, b, accumulate));
 }
 
 /// A row in bfloat16, a pair of neighbours in each number, the earlier one in its lower half. What is missing to whole

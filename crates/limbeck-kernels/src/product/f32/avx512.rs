@@ -13,7 +13,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::super::{Target, View};
-use super::layout::{block_floats, lay_left_out, lay_right_out, panel_floats, with_room};
+use super::layout::{laid_out_floats, lay_left_out, lay_right_out, with_room};
+use super::portable::TALL;
 use super::tile::{COLUMNS, LANES, ROWS, Tile};
 use super::turn::turn;
 
@@ -35,12 +36,8 @@ const COPY: usize = 32;
 /// Multiplications below which waking another thread costs more than it saves.
 const SMALL: usize = 512 * 1024;
 
-/// Results of columns with rows from which `gemm` is the faster: the gradient of a head over a vocabulary, whose results are
-/// many and whose sums are short.
-const TALL: usize = 8192;
-
 /// Whether there is something to multiply with, this processor has the instructions, and the product is none of those that
-/// `gemm` is faster at.
+/// `gemm` is faster at: the gradient of a head over a vocabulary, whose results are many and whose sums are short.
 pub(super) fn suits(a: View<'_>) -> bool {
     let tall = a.column_stride != 1 && a.rows >= TALL;
     a.columns > 0 && !tall && is_x86_feature_detected!("avx512f")
@@ -120,9 +117,9 @@ unsafe fn compute(
 ) {
     let inner = if a.columns > LONGEST { PART } else { a.columns };
     let width = (ROOM / inner / COLUMNS * COLUMNS).max(COLUMNS).min(columns.len());
-    let (right_floats, in_place) = (panel_floats(inner, width), a.column_stride == 1);
+    let (right_floats, in_place) = (laid_out_floats(inner, width), a.column_stride == 1);
     let near = (NEAR / inner / LANES * LANES).clamp(LANES, 4 * LANES);
-    let left_floats = if in_place { 0 } else { block_floats(inner, near) };
+    let left_floats = if in_place { 0 } else { laid_out_floats(inner, near) };
     with_room(right_floats + left_floats, |panels| {
         let blocks = (!in_place).then(|| panels.wrapping_add(right_floats));
         for first in columns.clone().step_by(width) {

@@ -4,13 +4,13 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 use std::arch::x86_64::{
-    _mm256_storeu_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps512_ps256, _mm512_mask_storeu_ps,
-    _mm512_maskz_loadu_ps, _mm512_shuffle_f64x2,
+    _mm256_storeu_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps512_ps256, _mm512_maskz_loadu_ps,
+    _mm512_shuffle_f64x2, _mm512_storeu_ps,
 };
 use std::cell::RefCell;
 
 use super::super::View;
-use super::tile::{COLUMNS, LANES, ROWS};
+use super::tile::{COLUMNS, LANES, ROWS, first};
 use super::turn::turn;
 
 /// One line of cache.
@@ -34,15 +34,15 @@ pub(super) fn with_room<R>(floats: usize, work: impl FnOnce(*mut f32) -> R) -> R
     })
 }
 
-/// Floats of the panels of `inner` x `columns` values: the last panel is rounded up to vectors.
-pub(super) fn panel_floats(inner: usize, columns: usize) -> usize {
-    inner * columns.next_multiple_of(LANES)
+/// Floats of an operand laid out: panels of `lines` columns or blocks of `lines` rows, the last rounded up to vectors.
+pub(super) fn laid_out_floats(inner: usize, lines: usize) -> usize {
+    inner * lines.next_multiple_of(LANES)
 }
 
 /// Lays a right operand out in panels. What pads a panel is left as it is, or 0: it reaches results that are not stored.
 ///
 /// # Safety
-/// The processor has AVX-512F; `to` may be written for [`panel_floats`] floats.
+/// The processor has AVX-512F; `to` may be written for [`laid_out_floats`] floats.
 #[target_feature(enable = "avx512f")]
 pub(super) unsafe fn lay_right_out(b: View<'_>, to: *mut f32) {
     for panel in (0..b.columns).step_by(COLUMNS) {
@@ -91,21 +91,16 @@ unsafe fn lay_rows(b: View<'_>, to: *mut f32) {
             // SAFETY: lanes inside the row; the panel is padded to whole vectors.
             unsafe {
                 let line = _mm512_maskz_loadu_ps(lanes, b.data.as_ptr().add(k * b.row_stride + start));
-                _mm512_mask_storeu_ps(to.add(k * width + start), u16::MAX, line);
+                _mm512_storeu_ps(to.add(k * width + start), line);
             }
         }
     }
 }
 
-/// Floats of a left operand laid out.
-pub(super) fn block_floats(inner: usize, rows: usize) -> usize {
-    inner * rows.next_multiple_of(LANES)
-}
-
 /// Lays a left operand out whose columns are contiguous in memory: blocks of 8 rows, padded with 0 to a pair of blocks.
 ///
 /// # Safety
-/// The processor has AVX-512F; `to` may be written for [`block_floats`] floats.
+/// The processor has AVX-512F; `to` may be written for [`laid_out_floats`] floats.
 #[target_feature(enable = "avx512f")]
 pub(super) unsafe fn lay_left_out(a: View<'_>, to: *mut f32) {
     assert_eq!(a.row_stride, 1, "a left operand is laid out from contiguous columns");
@@ -123,9 +118,4 @@ pub(super) unsafe fn lay_left_out(a: View<'_>, to: *mut f32) {
             }
         }
     }
-}
-
-/// A mask of the first `count` lanes, at most all.
-fn first(count: usize) -> u16 {
-    if count >= LANES { u16::MAX } else { (1 << count) - 1 }
 }

@@ -18,7 +18,7 @@ const PART: usize = 2048;
 
 /// Rows of results from which a product is cut into pieces of [`PIECE`]: gemm would lay out the whole left operand
 /// anew, which for the gradient of a head over a vocabulary is as large as the logits.
-const TALL: usize = 8192;
+pub(super) const TALL: usize = 8192;
 
 /// Rows of a piece.
 const PIECE: usize = 1024;

@@ -6,24 +6,16 @@
 #![allow(unsafe_code, reason = "an instruction that fetches ahead")]
 #![deny(unsafe_op_in_unsafe_fn)]
 
-use rayon::prelude::*;
-
 use super::super::view::Columns;
-use super::super::{Target, View};
+use super::super::{FEW, Target, View};
 use crate::vector::{Kernel, dispatch, dot, dot_while};
-
-/// Rows of the left operand up to which the right one is waited for, not the arithmetic.
-const MOST: usize = 8;
 
 /// Values of the right operand in a piece of work.
 const PIECE: usize = 32 * 1024;
 
-/// Bytes ahead of which the right operand is fetched: the processor's own fetching ahead begins anew at every page.
-const AHEAD: usize = 2048;
-
 /// Whether `a b` is a product of few rows with rows.
 pub(super) fn suits(a: View<'_>, b: View<'_>) -> bool {
-    a.rows <= MOST && a.columns > 0 && a.column_stride == 1 && b.row_stride == 1
+    a.rows <= FEW && a.columns > 0 && a.column_stride == 1 && b.row_stride == 1
 }
 
 /// `out = a b` or `out += a b` for operands that [`suits`] allows, by all threads.
@@ -31,13 +23,7 @@ pub(super) fn multiply(out: &mut Target<'_>, a: View<'_>, b: View<'_>, accumulat
     assert!(suits(a, b), "few rows are multiplied with rows");
     let weight = b.transposed();
     let width = (PIECE / weight.columns).max(1);
-    let run = |results: Columns<'_>| dispatch(Dots { a, weight, results, accumulate });
-    if weight.rows <= width {
-        out.columns_by(weight.rows).for_each(run);
-    } else {
-        let pieces: Vec<Columns<'_>> = out.columns_by(width).collect();
-        pieces.into_par_iter().for_each(run);
-    }
+    out.by_columns(width, |results| dispatch(Dots { a, weight, results, accumulate }));
 }
 
 /// Some rows of the right operand, which lie as rows in memory, with all of the left one.
@@ -64,12 +50,14 @@ impl Kernel for Dots<'_> {
     }
 }
 
-/// Asks for the values [`AHEAD`] of these 32, two lines of cache.
+/// Asks for what lies `AHEAD` bytes after these 32 values, two lines of cache.
 #[inline(always)]
 fn fetch_ahead(values: &[f32]) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+
+        use crate::product::AHEAD;
         let ahead = values.as_ptr().cast::<i8>().wrapping_add(AHEAD);
         // SAFETY: every x86-64 processor has SSE; what is fetched is not read, and may lie anywhere.
         unsafe {

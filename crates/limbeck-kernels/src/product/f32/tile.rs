@@ -22,6 +22,11 @@ pub(super) const VECTORS: usize = 3;
 /// Columns of a tile.
 pub(super) const COLUMNS: usize = LANES * VECTORS;
 
+/// A mask of the first `count` lanes, at most all.
+pub(super) fn first(count: usize) -> u16 {
+    if count >= LANES { u16::MAX } else { (1 << count) - 1 }
+}
+
 /// How many inner indices ahead the panel, which streams from the second-level cache, is fetched into the first.
 const SOON: usize = 12;
 
@@ -107,8 +112,7 @@ unsafe fn run<const R: usize, const V: usize, const LAID_OUT: bool>(tile: Tile) 
         ahead = ahead.wrapping_add(pace);
         b = b.wrapping_add(V * LANES);
     }
-    let last = tile.columns - (V - 1) * LANES;
-    let mask = if last == LANES { u16::MAX } else { (1 << last) - 1 };
+    let mask = first(tile.columns - (V - 1) * LANES);
     for (i, sums) in sums.iter().enumerate() {
         for (v, &sum) in sums.iter().enumerate() {
             let mask = if v + 1 == V { mask } else { u16::MAX };

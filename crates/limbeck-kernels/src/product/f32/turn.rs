@@ -11,7 +11,7 @@ use std::arch::x86_64::{
     _mm512_unpacklo_ps,
 };
 
-const SIDE: usize = 16;
+use super::tile::{LANES as SIDE, first};
 
 /// `to[j * to_stride + i] = from[i * from_stride + j]` for `i < rows`, `j < columns`, both at most 16; added to what is
 /// there when `accumulate`.
@@ -26,8 +26,7 @@ pub(super) unsafe fn turn(
     columns: usize,
     accumulate: bool,
 ) {
-    let mask = |count: usize| if count >= SIDE { u16::MAX } else { (1 << count) - 1 };
-    let (across, down) = (mask(columns), mask(rows));
+    let (across, down) = (first(columns), first(rows));
     let mut block = [_mm512_setzero_ps(); SIDE];
     for (i, line) in block.iter_mut().enumerate().take(rows) {
         // SAFETY: row i, masked to its columns.
