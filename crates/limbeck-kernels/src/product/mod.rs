@@ -1,6 +1,8 @@
 //! Matrix products over slices: 32-bit at the rate of the `gemm` crate, bfloat16 on AMX tiles.
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod bf16;
 mod f32;
 mod view;

@@ -1,89 +1,26 @@
 //! Tiles multiplied by AMX.
-//!
-//! The intrinsics are closed on stable Rust; the instructions are written as inline assembly. Linux lends the
-//! tile registers only to processes that ask for them.
 #![allow(unsafe_code, reason = "AMX has no stable intrinsics")]
 #![deny(unsafe_op_in_unsafe_fn)]
 
 use std::arch::asm;
-use std::sync::OnceLock;
 
+use super::super::amx::with_tiles;
 use super::tile::{Packed, Tile};
 use super::{Block, DEPTH, Field, LINES, Strip};
 
-/// The layout of the eight tile registers: 16 rows of 64 bytes each.
-#[repr(C, align(64))]
-struct Configuration {
-    palette: u8,
-    start_row: u8,
-    reserved: [u8; 14],
-    row_bytes: [u16; 16],
-    rows: [u8; 16],
-}
-
-static CONFIGURATION: Configuration = Configuration {
-    palette: 1,
-    start_row: 0,
-    reserved: [0; 14],
-    row_bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
-    rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
-};
-
-/// Whether the processor has bfloat16 tiles and the kernel lends them to this process.
-pub(super) fn available() -> bool {
-    static LENT: OnceLock<bool> = OnceLock::new();
-    *LENT.get_or_init(|| detected() && permitted())
-}
-
-/// AMX-BF16 and AMX-TILE, bits 22 and 24 of EDX of leaf 7.
-fn detected() -> bool {
-    let leaf = std::arch::x86_64::__cpuid_count(7, 0);
-    leaf.edx & (1 << 22) != 0 && leaf.edx & (1 << 24) != 0
-}
-
-#[cfg(target_os = "linux")]
-fn permitted() -> bool {
-    const ARCH_PRCTL: i64 = 158;
-    const REQUEST_PERMISSION: i64 = 0x1023;
-    const TILE_DATA: i64 = 18;
-    let answer: i64;
-    // SAFETY: arch_prctl with these arguments only changes what this process may use; the clobbers are those
-    // of a system call.
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") ARCH_PRCTL => answer,
-            in("rdi") REQUEST_PERMISSION,
-            in("rsi") TILE_DATA,
-            out("rcx") _,
-            out("r11") _,
-            options(nostack),
-        );
-    }
-    answer == 0
-}
-
-#[cfg(not(target_os = "linux"))]
-fn permitted() -> bool {
-    false
-}
-
 /// One strip of a product.
 pub(super) fn multiply(field: &Field, a: &Packed, b: &Packed, strip: &Strip, accumulate: bool) {
-    assert!(available(), "AMX is only used where it was lent");
-    // SAFETY: the configuration is 64 valid bytes; tile registers exist, as asserted.
-    unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION, options(nostack, readonly)) };
-    for step in (0..a.steps).step_by(DEPTH) {
-        let steps = DEPTH.min(a.steps - step);
-        for row in strip.rows.clone() {
-            let block = Block::at(field, row, strip.column);
-            let a = block.a.map(|group| &a.group(group, step)[..steps]);
-            let b = block.b.map(|group| &b.group(group, step)[..steps]);
-            multiply_block(field, block, a, b, accumulate || step > 0);
+    with_tiles(|| {
+        for step in (0..a.steps).step_by(DEPTH) {
+            let steps = DEPTH.min(a.steps - step);
+            for row in strip.rows.clone() {
+                let block = Block::at(field, row, strip.column);
+                let a = block.a.map(|group| &a.group(group, step)[..steps]);
+                let b = block.b.map(|group| &b.group(group, step)[..steps]);
+                multiply_block(field, block, a, b, accumulate || step > 0);
+            }
         }
-    }
-    // SAFETY: as above; the registers are given back, so that switching threads need not save them.
-    unsafe { asm!("tilerelease", options(nostack, nomem)) };
+    });
 }
 
 /// One block of 32 x 32 results; at the edge of the target through a patch beside it.

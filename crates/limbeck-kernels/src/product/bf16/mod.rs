@@ -43,7 +43,7 @@ fn kernel() -> Option<Kernel> {
     if !tile::available() {
         return None;
     }
-    if amx::available() { Some(Kernel::Amx) } else { Some(Kernel::Dot) }
+    if super::amx::available() { Some(Kernel::Amx) } else { Some(Kernel::Dot) }
 }
 
 /// `out = a b` or `out += a b` by all threads. Each element is summed in an order given by the inner dimension, so
@@ -53,7 +53,7 @@ pub(super) fn multiply(out: &mut Target<'_>, a: View<'_>, b: &Packed, accumulate
         stream::multiply(out, a, b, accumulate);
         return;
     }
-    let kernel = if amx::available() { Kernel::Amx } else { Kernel::Dot };
+    let kernel = if super::amx::available() { Kernel::Amx } else { Kernel::Dot };
     multiply_by(kernel, out, &Packed::left(a), b, accumulate);
 }
 
@@ -155,7 +155,8 @@ mod tests {
         if !available() {
             return;
         }
-        let kernels = if amx::available() { vec![Kernel::Amx, Kernel::Dot] } else { vec![Kernel::Dot] };
+        let kernels =
+            if crate::product::amx::available() { vec![Kernel::Amx, Kernel::Dot] } else { vec![Kernel::Dot] };
         for (m, k, n) in [
             (1, 1, 1),
             (1, 7, 5),

@@ -10,9 +10,8 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::super::{Target, View};
+use super::division::{Division, Results};
 use super::layout::{laid_out_floats, lay_left_out, lay_right_out, with_room};
 use super::portable::TALL;
 use super::tile::{COLUMNS, LANES, ROWS, Tile};
@@ -33,9 +32,6 @@ const NEAR: usize = 16 * 1024;
 /// Multiplications in the time that one value is laid out in.
 const COPY: usize = 32;
 
-/// Multiplications below which waking another thread costs more than it saves.
-const SMALL: usize = 512 * 1024;
-
 /// Whether there is something to multiply with, this processor has the instructions, and the product is none of those that
 /// `gemm` is faster at: the gradient of a head over a vocabulary, whose results are many and whose sums are short.
 pub(super) fn suits(a: View<'_>) -> bool {
@@ -49,58 +45,14 @@ pub(super) fn multiply(out: &mut Target<'_>, a: View<'_>, b: View<'_>, accumulat
     // What is copied: the left operand and all results on their way through the transposed product, else the right one.
     let rows_with_rows = a.column_stride == 1 && b.row_stride == 1;
     let turned = rows_with_rows && a.rows * (a.columns + b.columns) < b.rows * b.columns;
-    let c = Results { start: out.data.as_mut_ptr().cast(), stride: out.row_stride, turned };
+    let c = Results::of(out);
     let (a, b) = if turned { (b.transposed(), a.transposed()) } else { (a, b) };
-    let work = a.rows * a.columns * b.columns;
-    let threads = if parallel && work > SMALL { rayon::current_num_threads() } else { 1 };
-    let [down, across] = division(threads, a, b);
-    let part = |part: usize| {
-        let rows = share(part / across, down, a.rows, LANES);
-        let columns = share(part % across, across, b.columns, COLUMNS);
+    let division = Division::new(a, b, [LANES, COLUMNS], parallel, |[rows, columns]| columns * (rows + COPY));
+    division.each(|rows, columns| {
         // SAFETY: the parts are disjoint in `out`, which is borrowed mutably; rows and columns lie inside the views.
-        unsafe { compute(c, a, b, rows, columns, accumulate) }
-    };
-    match across * down {
-        1 => part(0),
-        parts => (0..parts).into_par_iter().for_each(part),
-    }
+        unsafe { compute(c, turned, a, b, rows, columns, accumulate) }
+    });
 }
-
-/// Into how many parts rows and columns are divided, one for each thread: so that the largest part has the least to
-/// multiply and to lay out.
-fn division(threads: usize, a: View<'_>, b: View<'_>) -> [usize; 2] {
-    let cost = |&[down, across]: &[usize; 2]| {
-        let rows = a.rows.div_ceil(LANES).div_ceil(down) * LANES;
-        let columns = b.columns.div_ceil(COLUMNS).div_ceil(across) * COLUMNS;
-        columns * (rows + COPY)
-    };
-    (1..=threads)
-        .map(|across| [threads / across, across])
-        .filter(|[down, across]| *down <= a.rows.div_ceil(LANES) && *across <= b.columns.div_ceil(COLUMNS))
-        .min_by_key(cost)
-        .unwrap_or([1, 1])
-}
-
-/// The `part`-th of `parts` shares of `length`, in whole units.
-fn share(part: usize, parts: usize, length: usize, unit: usize) -> Range<usize> {
-    let units = length.div_ceil(unit);
-    let at = |part: usize| (part * units / parts * unit).min(length);
-    at(part)..at(part + 1)
-}
-
-/// Where results go.
-#[derive(Clone, Copy)]
-struct Results {
-    start: *mut f32,
-    stride: usize,
-    /// Whether the result of row `i` and column `j` goes to row `j` and column `i`.
-    turned: bool,
-}
-
-// SAFETY: only a place; who writes where is settled in `multiply`.
-unsafe impl Send for Results {}
-// SAFETY: the same.
-unsafe impl Sync for Results {}
 
 /// Computes the results of some rows and columns.
 ///
@@ -109,6 +61,7 @@ unsafe impl Sync for Results {}
 /// else meanwhile; rows and columns lie inside the operands.
 unsafe fn compute(
     c: Results,
+    turned: bool,
     a: View<'_>,
     b: View<'_>,
     rows: Range<usize>,
@@ -128,7 +81,7 @@ unsafe fn compute(
                 let depth = inner.min(a.columns - k);
                 let right = b.row_range(k, depth).column_range(first, count);
                 let accumulate = accumulate || k > 0;
-                let block = Block { c, panels, blocks, near, depth, first, count, accumulate };
+                let block = Block { c, turned, panels, blocks, near, depth, first, count, accumulate };
                 // SAFETY: the room was asked for above; the rest as this function's caller promises.
                 unsafe {
                     lay_right_out(right, panels);
@@ -142,6 +95,8 @@ unsafe fn compute(
 /// Panels of the right operand, and which results they give.
 struct Block {
     c: Results,
+    /// Whether the result of row `i` and column `j` goes to row `j` and column `i`.
+    turned: bool,
     panels: *const f32,
     /// Room for rows of the left operand, where they are laid out.
     blocks: Option<*mut f32>,
@@ -167,7 +122,7 @@ impl Block {
                 if let Some(blocks) = self.blocks {
                     lay_left_out(group, blocks);
                 }
-                if self.c.turned {
+                if self.turned {
                     self.turned(group, start);
                 } else {
                     self.straight(group, start);

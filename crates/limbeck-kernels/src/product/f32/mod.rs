@@ -4,8 +4,12 @@
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
+mod division;
+#[cfg(target_arch = "x86_64")]
 mod layout;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod split;
 mod stream;
 #[cfg(target_arch = "x86_64")]
 mod tile;
@@ -21,6 +25,11 @@ pub(super) fn multiply(out: &mut Target<'_>, a: View<'_>, b: View<'_>, accumulat
         return;
     }
     #[cfg(target_arch = "x86_64")]
+    if split::suits(a, b) {
+        split::multiply(out, a, b, accumulate, true);
+        return;
+    }
+    #[cfg(target_arch = "x86_64")]
     if avx512::suits(a) {
         avx512::multiply(out, a, b, accumulate, true);
         return;
@@ -31,6 +40,11 @@ pub(super) fn multiply(out: &mut Target<'_>, a: View<'_>, b: View<'_>, accumulat
 /// The same by the calling thread alone.
 pub(super) fn multiply_alone(out: &mut Target<'_>, a: View<'_>, b: View<'_>, accumulate: bool) {
     if out.rows == 0 || out.columns == 0 {
+        return;
+    }
+    #[cfg(target_arch = "x86_64")]
+    if split::suits(a, b) {
+        split::multiply(out, a, b, accumulate, false);
         return;
     }
     #[cfg(target_arch = "x86_64")]

@@ -1,0 +1,269 @@
+//! 32-bit products on AMX tiles: every operand is the exact sum of three bfloat16 values.
+//!
+//! With `x = x0 + x1 + x2` and `y = y0 + y1 + y2`, of the nine products of parts the six largest are summed, in 32 bits; what
+//! is left out is below 2^-24 of `|x y|` (Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 Artificial Intelligence
+//! Datatype For Higher-Precision Computations", the product of three parts with six terms). Errors are those of other
+//! 32-bit products (`tests::as_exact_as_others`), at three times their rate. Values below 2^-110 lose digits, as
+//! tiles take denormal parts for 0; infinite values, and those above 3.38e38, give NaN.
+//!
+//! Each thread computes a part of the results. It lays out a panel of one operand in the second-level cache, then 32
+//! lines at a time of the other one, which pass by that panel. Every result is summed in the order of the inner dimension,
+//! whatever the number of threads.
+#![allow(unsafe_code, reason = "tiles are written through pointers, by several threads into disjoint parts")]
+#![deny(unsafe_op_in_unsafe_fn)]
+
+mod block;
+mod parts;
+
+use std::ops::Range;
+
+use super::super::amx::{self, with_tiles};
+use super::super::{Target, View};
+use super::division::{Division, Results};
+use super::layout::with_room;
+use block::{Block, SIDE};
+use parts::{LINES, Laying, Operand, STEPS, laid_out_bytes};
+
+/// Inner dimension up to which a product is not cut along it.
+const LONGEST: usize = 768;
+
+/// Inner dimension of a part of a longer one.
+const PART: usize = 512;
+
+/// Bytes of the panel that stays in the second-level cache.
+const ROOM: usize = 1280 * 1024;
+
+/// Multiplications of a thread in the time that one value is laid out in.
+const COPY: usize = 40;
+
+/// Rows times columns of results for each of the rows and columns, from which laying out pays.
+const LEAST: usize = 32;
+
+/// Inner dimension from which a tile is not mostly padding.
+const SHORTEST: usize = 24;
+
+/// Whether this processor has what it takes, and the product is large enough.
+pub(super) fn suits(a: View<'_>, b: View<'_>) -> bool {
+    let large = a.columns >= SHORTEST && a.rows * b.columns >= LEAST * (a.rows + b.columns);
+    large && available()
+}
+
+fn available() -> bool {
+    amx::available() && parts::available()
+}
+
+/// `out = a b` or `out += a b` where there is something to multiply; by all threads when `parallel`.
+pub(super) fn multiply(out: &mut Target<'_>, a: View<'_>, b: View<'_>, accumulate: bool, parallel: bool) {
+    assert!(available() && a.columns > 0, "there are tiles, and something to multiply");
+    let c = Results::of(out);
+    let cost = |[rows, columns]: [usize; 2]| {
+        let (kept, streamed) = (rows.min(columns), rows.max(columns));
+        let panels = kept.div_ceil(panel_lines(inner_part(a.columns), kept));
+        rows * columns + COPY * (kept + panels * streamed)
+    };
+    Division::new(a, b, [SIDE; 2], parallel, cost).each(|rows, columns| {
+        // SAFETY: the parts are disjoint in `out`, which is borrowed mutably; rows and columns lie inside the views.
+        with_tiles(|| unsafe { compute(c, Operand::left(a), Operand::right(b), rows, columns, accumulate) });
+    });
+}
+
+/// Inner dimension that is laid out at a time.
+fn inner_part(inner: usize) -> usize {
+    if inner > LONGEST { PART } else { inner }
+}
+
+/// Lines of a panel.
+fn panel_lines(inner: usize, lines: usize) -> usize {
+    let most = (ROOM / laid_out_bytes(inner, SIDE)).max(1);
+    let panels = lines.div_ceil(SIDE).div_ceil(most).max(1);
+    lines.div_ceil(SIDE).div_ceil(panels) * SIDE
+}
+
+/// Computes the results of some rows and columns.
+///
+/// # Safety
+/// Tiles are configured; `c` may be written at these rows and columns (read too, when `accumulate`), by nobody else
+/// meanwhile; rows and columns lie inside the operands.
+unsafe fn compute(
+    c: Results,
+    a: Operand<'_>,
+    b: Operand<'_>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    accumulate: bool,
+) {
+    let by_rows = rows.len() > columns.len();
+    let (kept, streamed) = if by_rows { ((b, columns), (a, rows)) } else { ((a, rows), (b, columns)) };
+    let inner = inner_part(a.depth());
+    let width = panel_lines(inner, kept.1.len());
+    let [panel, group] = [width, SIDE].map(|lines| laid_out_bytes(inner, lines));
+    let mut patch = [0.0; LINES * STEPS];
+    with_room((panel + 2 * group) / size_of::<f32>(), |room| {
+        let panel_at: *mut u8 = room.cast();
+        for k in (0..a.depth()).step_by(inner) {
+            let depth = inner.min(a.depth() - k);
+            for first in kept.1.clone().step_by(width) {
+                let lines = width.min(kept.1.end - first);
+                let mut groups = [0, 1].map(|index| panel_at.wrapping_add(panel + index * group));
+                let part = |line: usize| streamed.0.part(line, SIDE.min(streamed.1.end - line), k, depth);
+                // SAFETY: the room was asked for above.
+                unsafe {
+                    Laying::new(kept.0.part(first, lines, k, depth), panel_at, &mut patch).finish();
+                    Laying::new(part(streamed.1.start), groups[0], &mut patch).finish();
+                }
+                for passing in streamed.1.clone().step_by(SIDE) {
+                    let count = SIDE.min(streamed.1.end - passing);
+                    // SAFETY: the same.
+                    let mut next = unsafe { Laying::new(part(passing + count), groups[1], &mut patch) };
+                    let steps = depth.div_ceil(STEPS);
+                    let pace = next.left().div_ceil(lines.div_ceil(SIDE) * steps);
+                    for at in (0..lines).step_by(SIDE) {
+                        let here = SIDE.min(lines - at);
+                        let tiles = [groups[0], panel_at.wrapping_add(laid_out_bytes(depth, at))];
+                        let ([row, column], [height, width], [a, b]) = if by_rows {
+                            ([passing, first + at], [count, here], tiles)
+                        } else {
+                            ([first + at, passing], [here, count], [tiles[1], tiles[0]])
+                        };
+                        let c = Results { start: c.start.wrapping_add(row * c.stride + column), ..c };
+                        let block = Block { a, b, steps, c, height, width, accumulate: accumulate || k > 0 };
+                        // SAFETY: both operands' lines are laid out there, padded to 32; the results are the caller's.
+                        unsafe { block.compute(&mut next, pace) };
+                    }
+                    next.finish();
+                    groups.swap(0, 1);
+                }
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::avx512;
+    use super::*;
+
+    /// Numbers between -1 and 1 with all 24 bits in use, of magnitudes that differ by up to 2^`spread`.
+    fn noise(length: usize, seed: u64, spread: u32) -> Vec<f32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as u32
+        };
+        (0..length)
+            .map(|_| {
+                let value = next() as f32 / 2.0_f32.powi(30) - 1.0;
+                value * 0.5_f32.powi((next() % (spread + 1)).cast_signed())
+            })
+            .collect()
+    }
+
+    fn turned(values: &[f32], rows: usize) -> Vec<f32> {
+        let columns = values.len() / rows;
+        (0..values.len()).map(|at| values[at % rows * columns + at / rows]).collect()
+    }
+
+    /// Every layout, sizes that leave tiles unfilled, one panel and several, one thread and all; also added to what is
+    /// there, and nothing beside the results is touched.
+    #[test]
+    fn products_of_odd_sizes() {
+        if !available() {
+            return;
+        }
+        for (m, k, n) in [
+            (1, 1, 1),
+            (7, 33, 3),
+            (32, 32, 32),
+            (33, 17, 65),
+            (70, 800, 41),
+            (300, 1300, 17),
+            (500, 700, 460),
+        ] {
+            let (a, b) = (noise(m * k, 1, 4), noise(k * n, 2, 4));
+            let (a_turned, b_turned) = (turned(&a, m), turned(&b, k));
+            let lefts = [View::rows(&a, m, k, k), View::rows(&a_turned, k, m, m).transposed()];
+            let rights = [View::rows(&b, k, n, n), View::rows(&b_turned, n, k, k).transposed()];
+            let term = |at: usize, q: usize| f64::from(a[at / n * k + q]) * f64::from(b[q * n + at % n]);
+            // Every seventh result, of many.
+            let checked = (0..m * n).filter(|at| m * n < 10_000 || at % 7 == 0);
+            let expected: Vec<(usize, f64, f64)> = checked
+                .map(|at| (at, (0..k).map(|q| term(at, q)).sum(), (0..k).map(|q| term(at, q).abs()).sum()))
+                .collect();
+            let stride = n + 3;
+            let mut bits: Vec<Vec<u32>> = Vec::new();
+            for (left, right) in lefts.into_iter().flat_map(|left| rights.map(|right| (left, right))) {
+                for parallel in [false, true] {
+                    let mut out = vec![9.0; m * stride];
+                    let mut target = Target::of(&mut out, m, n, stride);
+                    multiply(&mut target, left, right, false, parallel);
+                    bits.push(out.iter().map(|value| value.to_bits()).collect());
+                    multiply(&mut Target::of(&mut out, m, n, stride), left, right, true, parallel);
+                    for &(at, sum, scale) in &expected {
+                        let found = f64::from(out[at / n * stride + at % n]) / 2.0;
+                        assert!(
+                            (found - sum).abs() <= 3e-7 * scale,
+                            "{m}x{k}x{n} at {at}: {found} for {sum}"
+                        );
+                    }
+                    assert!((0..m).all(|row| out[row * stride + n..(row + 1) * stride] == [9.0; 3]));
+                }
+            }
+            assert!(bits.iter().all(|other| *other == bits[0]), "{m}x{k}x{n}: the same bits every way");
+        }
+    }
+
+    /// Errors against sums in 64 bits are no larger than those of the products that multiply 32-bit numbers themselves.
+    #[test]
+    fn as_exact_as_others() {
+        let (m, n) = (64, 96);
+        for (k, spread) in [(32, 0), (300, 0), (600, 12), (2000, 0), (5000, 6)] {
+            let (a, b) = (noise(m * k, 3, spread), noise(k * n, 4, spread));
+            let (left, right) = (View::rows(&a, m, k, k), View::rows(&b, k, n, n));
+            if !available() || !avx512::suits(left) {
+                return;
+            }
+            let error = |by: &dyn Fn(&mut Target<'_>)| -> (f64, f64) {
+                let mut out = vec![0.0; m * n];
+                by(&mut Target::of(&mut out, m, n, n));
+                let errors = (0..m * n).map(|at| {
+                    let term = |q: usize| f64::from(a[at / n * k + q]) * f64::from(b[q * n + at % n]);
+                    let (sum, scale) = (0..k)
+                        .map(term)
+                        .fold((0.0, 0.0), |(sum, scale), term| (sum + term, scale + term.abs()));
+                    (f64::from(out[at]) - sum).abs() / scale
+                });
+                let (squares, largest) = errors.fold((0.0, 0.0_f64), |(squares, most), error| {
+                    (squares + error * error, most.max(error))
+                });
+                ((squares / (m * n) as f64).sqrt(), largest)
+            };
+            let split = error(&|out| multiply(out, left, right, false, false));
+            let other = error(&|out| avx512::multiply(out, left, right, false, false));
+            println!("{k} {spread}: {split:?} {other:?}");
+            assert!(split.0 <= other.0 && split.1 <= 1.5 * other.1, "inner {k}: {split:?} against {other:?}");
+        }
+    }
+
+    /// Numbers that have no three parts: nothing finite comes of them, and nothing of the others changes.
+    #[test]
+    fn what_is_not_finite() {
+        if !available() {
+            return;
+        }
+        for hostile in [f32::INFINITY, f32::NAN, f32::from_bits(0x7fff_ffff), f32::MAX] {
+            let mut a = vec![1.0; 40 * 40];
+            a[3 * 40 + 5] = hostile;
+            let b = vec![0.5; 40 * 40];
+            let mut out = vec![0.0; 40 * 40];
+            let [a, b] = [&a, &b].map(|values| View::rows(values, 40, 40, 40));
+            multiply(&mut Target::of(&mut out, 40, 40, 40), a, b, false, false);
+            for (row, values) in out.chunks_exact(40).enumerate() {
+                assert!(values.iter().all(|&value| if row == 3 {
+                    !value.is_finite()
+                } else {
+                    value == 20.0
+                }));
+            }
+        }
+    }
+}
