@@ -14,7 +14,7 @@ pub(super) const CHUNK: usize = 128;
 
 /// Tokens of the chunks that `tokens` are divided into: as many as keep the logits of a chunk below half of the head's
 /// own size, so that the head is read, and its gradient added to, fewer times. Those logits are all that exists at a
-/// time, with the teacher's of half a chunk: 26 + 13 MB for a vocabulary of 50,257 and a width of 384.
+/// time, with the teacher's of half a chunk or of [`CHUNK`] tokens: 26 + 26 MB for a vocabulary of 50,257 and a width of 384.
 fn chunk(tokens: usize, width: usize) -> usize {
     let most = ((width / 2).saturating_sub(1) / CHUNK * CHUNK).clamp(CHUNK, 4 * CHUNK);
     let chunks = tokens.div_ceil(most).max(1);
@@ -121,10 +121,10 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
     let stride = used.next_multiple_of(ALIGNMENT);
     let taught = teacher_side.product(used, precision);
     let chunk = chunk(tokens, width);
-    let half = chunk / 2;
+    let part = (chunk / 2).max(CHUNK).min(chunk);
     let mut student = FLOATS.take(chunk.min(tokens) * stride, 0.0);
     let mut teacher = match &taught {
-        Some(_) => FLOATS.take(half.min(tokens) * stride, 0.0),
+        Some(_) => FLOATS.take(part.min(tokens) * stride, 0.0),
         None => Vec::new(),
     };
     let mut hidden_gradient = problem.wants_hidden.then(|| vec![0.0_f32; tokens * width]);
@@ -142,8 +142,8 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
         let rows = chunk.min(tokens - start);
         let hidden = problem.hidden.row_range(start, rows);
         forward.multiply(Target::of(&mut student, rows, used, stride), hidden, false);
-        for (part, student) in student[..rows * stride].chunks_mut(half * stride).enumerate() {
-            let start = start + part * half;
+        for (index, student) in student[..rows * stride].chunks_mut(part * stride).enumerate() {
+            let start = start + index * part;
             if let Some(taught) = &taught {
                 taught.multiply(start, student.len() / stride, used, stride, &mut teacher);
             }

@@ -7,6 +7,7 @@ use std::arch::x86_64::{_mm512_add_ps, _mm512_load_ps, _mm512_mask_storeu_ps, _m
 
 use super::super::division::Results;
 use super::super::tile::first;
+use super::super::turn::turn;
 use super::parts::{LINES, Laying, PARTS, TILE};
 
 /// Rows and columns of a block.
@@ -22,6 +23,8 @@ pub(super) struct Block {
     /// Rows and columns of results, at most 32.
     pub(super) height: usize,
     pub(super) width: usize,
+    /// Whether the result of row `i` and column `j` goes to row `j` and column `i`.
+    pub(super) turned: bool,
     /// Whether the product is added to what is there.
     pub(super) accumulate: bool,
 }
@@ -38,7 +41,7 @@ impl Block {
     /// rows and columns, and read there when `accumulate`.
     pub(super) unsafe fn compute(&self, next: &mut Laying<'_>, pace: usize) {
         let Results { start, stride } = self.c;
-        for row in 0..self.height {
+        for row in 0..if self.turned { self.width } else { self.height } {
             // SAFETY: only an instruction that fetches; it reads nothing.
             unsafe {
                 fetch_for_writing(start.wrapping_add(row * stride));
@@ -56,7 +59,7 @@ impl Block {
             unsafe { multiply_step([a, a.wrapping_add(group)], [b, b.wrapping_add(group)]) };
             next.advance(pace);
         }
-        if self.height == SIDE && self.width == SIDE && !self.accumulate {
+        if self.height == SIDE && self.width == SIDE && !self.accumulate && !self.turned {
             // SAFETY: 32 rows of 32 results are the caller's.
             return unsafe { store(start, stride) };
         }
@@ -64,7 +67,24 @@ impl Block {
         // SAFETY: the patch has 32 rows of 32; the results' rows, cut to the block's width, are the caller's.
         unsafe {
             store(patch.0.as_mut_ptr(), SIDE);
-            self.put(&patch);
+            if self.turned { self.put_turned(&patch) } else { self.put(&patch) }
+        }
+    }
+
+    /// Writes the block from the patch, or adds it, rows as columns.
+    ///
+    /// # Safety
+    /// AVX-512F; `c` as in [`Self::compute`].
+    #[target_feature(enable = "avx512f")]
+    unsafe fn put_turned(&self, patch: &Patch) {
+        for row in (0..self.height).step_by(LINES) {
+            for column in (0..self.width).step_by(LINES) {
+                let from = patch.0.as_ptr().wrapping_add(row * SIDE + column);
+                let to = self.c.start.wrapping_add(column * self.c.stride + row);
+                let [rows, columns] = [self.height - row, self.width - column].map(|size| size.min(LINES));
+                // SAFETY: up to 16 by 16 results of the patch, and their places.
+                unsafe { turn((from, SIDE), (to, self.c.stride), rows, columns, self.accumulate) };
+            }
         }
     }
 
@@ -173,5 +193,5 @@ unsafe fn store(to: *mut f32, stride: usize) {
 #[inline(always)]
 unsafe fn fetch_for_writing(at: *mut f32) {
     // SAFETY: a hint; it reads and writes nothing.
-    unsafe { asm!("prefetchw [{at}]", at = in(reg) at, options(nostack, nomem)) };
+    unsafe { asm!("prefetchw [{at}]", at = in(reg) at, options(nostack, readonly)) };
 }

@@ -71,9 +71,12 @@ impl<'a> Operand<'a> {
 pub(super) struct Laying<'a> {
     operand: Operand<'a>,
     to: *mut u8,
-    /// Quarters of tiles that are laid out, and how many there will be.
-    done: usize,
-    all: usize,
+    /// Quarters of tiles that are not laid out yet.
+    left: usize,
+    /// The next one: first line and step of its tiles, and which quarter.
+    line: usize,
+    step: usize,
+    quarter: usize,
     /// Where the values of the tiles at hand lie, and how far apart their lines or pairs of steps are.
     from: *const f32,
     stride: usize,
@@ -96,12 +99,14 @@ impl<'a> Laying<'a> {
     /// Until it is dropped, `to` may be written for [`laid_out_bytes`] bytes; it lies at a multiple of 64.
     pub(super) unsafe fn new(operand: Operand<'a>, to: *mut u8, patch: &'a mut Patch) -> Self {
         assert!(available(), "tiles are only made where the instructions were detected");
-        let all = laid_out_bytes(operand.view.columns, operand.view.rows) / (PARTS * TILE) * QUARTERS;
+        let left = laid_out_bytes(operand.view.columns, operand.view.rows) / (PARTS * TILE) * QUARTERS;
         Self {
             operand,
             to,
-            done: 0,
-            all,
+            left,
+            line: 0,
+            step: 0,
+            quarter: 0,
             from: std::ptr::null(),
             stride: 0,
             ahead: (std::ptr::null(), 0),
@@ -111,13 +116,13 @@ impl<'a> Laying<'a> {
 
     /// Pieces that are not laid out yet.
     pub(super) fn left(&self) -> usize {
-        self.all - self.done
+        self.left
     }
 
     /// Lays out so many pieces more, or what is left.
     #[inline(always)]
     pub(super) fn advance(&mut self, pieces: usize) {
-        for _ in 0..pieces.min(self.left()) {
+        for _ in 0..pieces.min(self.left) {
             // SAFETY: the instructions were detected by `new`, there are pieces left, and `to` is as its caller promised.
             unsafe { self.piece() };
         }
@@ -125,7 +130,7 @@ impl<'a> Laying<'a> {
 
     /// Lays out what is left.
     pub(super) fn finish(&mut self) {
-        self.advance(self.left());
+        self.advance(self.left);
     }
 
     /// Lays out one piece, and has the lines a block further on fetched.
@@ -134,24 +139,38 @@ impl<'a> Laying<'a> {
     /// AVX-512F and BW; pieces are left.
     #[target_feature(enable = "avx512f,avx512bw")]
     unsafe fn piece(&mut self) {
-        let (at, quarter) = (self.done / QUARTERS, self.done % QUARTERS);
-        self.done += 1;
-        // A pair of groups of lines advances together: what lies side by side in memory is read at about the same time.
-        let steps = self.operand.view.columns.div_ceil(STEPS);
-        let group = at / (2 * steps) * 2 + at % 2;
-        let step = at / 2 % steps;
+        let Self { line, step, quarter, .. } = *self;
         if quarter == 0 {
             // SAFETY: as this function's.
-            unsafe { self.find(group * LINES, step * STEPS) };
+            unsafe { self.find(line, step) };
         }
         self.fetch(quarter);
+        self.pass();
         // SAFETY: three tiles of `to`, which has room for all; `find` has set where a quarter of the values is read.
         unsafe {
-            let to = self.to.add((group * steps + step) * PARTS * TILE);
+            let steps = self.operand.view.columns.div_ceil(STEPS);
+            let to = self.to.add((line / LINES * steps + step / STEPS) * PARTS * TILE);
             if self.operand.paired {
                 pairs(self.from, self.stride, quarter, to);
             } else {
                 lines(self.from, self.stride, quarter, to);
+            }
+        }
+    }
+
+    /// Goes on to the next piece: the rest of a tile, then the same steps of the pair's other lines, which may lie beside
+    /// them in memory, then the next steps.
+    fn pass(&mut self) {
+        self.left -= 1;
+        self.quarter = (self.quarter + 1) % QUARTERS;
+        if self.quarter == 0 {
+            self.line ^= LINES;
+            if self.line & LINES == 0 {
+                self.step += STEPS;
+                if self.step >= self.operand.view.columns {
+                    self.step = 0;
+                    self.line += 2 * LINES;
+                }
             }
         }
     }
