@@ -8,7 +8,7 @@ mod reference;
 use std::f64::consts::LN_2;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use common::device;
+use common::{device, slack};
 use limbeck_kernels::{HeadTerm, HeadTermKind, KernelError, SparseLogits, TeacherLogits, logit_losses};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
@@ -90,7 +90,7 @@ proptest! {
         let most = first.iter().copied().fold(f32::MIN, f32::max);
         first.iter_mut().filter(|logit| **logit == most).for_each(|logit| *logit += 1.0);
         for kind in divergences(share, temperature).into_iter().chain([HeadTermKind::LogitMatching]) {
-            prop_assert_eq!(value(&student, &student, kind), 0.0);
+            prop_assert!(value(&student, &student, kind).abs() <= 1e-8 * (slack() - 1.0), "{:?}", kind);
             prop_assert!(value(&student, &other, kind) > 1e-6, "{:?}", kind);
             // A softmax does not see what is added to every logit.
             let mut shifted = other.clone();
@@ -111,7 +111,7 @@ proptest! {
                 let (_, gradient) = measure(&student, &teacher, kind);
                 let sum: f64 = gradient.iter().map(|g| f64::from(*g)).sum();
                 let size: f64 = gradient.iter().map(|g| f64::from(g.abs())).sum();
-                prop_assert!(sum.abs() < 1e-5 * size + 1e-7, "{:?}: {} of {}", kind, sum, size);
+                prop_assert!(sum.abs() < slack() * (1e-5 * size + 1e-7), "{:?}: {} of {}", kind, sum, size);
             }
         }
     }
@@ -285,7 +285,7 @@ fn values_and_gradients_are_those_of_torch() {
         let losses = logit_losses(logits.clone(), &targets, Some(&teacher.dense()), &terms, None).unwrap();
         let expected = number("value");
         assert!(
-            (losses.values[0] - expected).abs() < 1e-6 * (1.0 + expected),
+            (losses.values[0] - expected).abs() < slack() * 1e-6 * (1.0 + expected),
             "{kind:?}: {:?}",
             losses.values
         );
@@ -293,7 +293,10 @@ fn values_and_gradients_are_those_of_torch() {
         let gradient = floats(&case["gradient"]);
         let largest = gradient.iter().fold(0.0_f64, |largest, g| largest.max(g.abs()));
         for (found, expected) in found.iter().zip(&gradient) {
-            assert!((f64::from(*found) - expected).abs() < 2e-6 * largest, "{kind:?}: {found} {expected}");
+            assert!(
+                (f64::from(*found) - expected).abs() < slack() * 2e-6 * largest,
+                "{kind:?}: {found} {expected}"
+            );
         }
     }
 }

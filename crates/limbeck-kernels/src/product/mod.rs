@@ -4,7 +4,17 @@
 mod amx;
 #[cfg(target_arch = "x86_64")]
 mod bf16;
+#[cfg(target_arch = "x86_64")]
+mod division;
 mod f32;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
+#[cfg(target_arch = "x86_64")]
+mod room;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
+#[cfg(target_arch = "x86_64")]
+mod turn;
 mod view;
 
 pub(crate) use view::{Target, View};
@@ -55,7 +65,7 @@ pub(crate) fn multiply(
     }
     #[cfg(target_arch = "x86_64")]
     if precision.native() == Precision::Bf16 {
-        bf16::multiply(&mut out, a, &bf16::Packed::right(b), accumulate);
+        bf16::multiply(&mut out, a, b, accumulate);
         return;
     }
     let _ = precision;
@@ -72,13 +82,13 @@ pub(crate) fn product(a: View<'_>, b: View<'_>, precision: Precision) -> Vec<f32
 /// [`has_bf16`].
 pub(crate) struct Ready {
     #[cfg(target_arch = "x86_64")]
-    packed: bf16::Packed,
+    packed: tiles::Packed,
 }
 
 impl Ready {
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn new(view: View<'_>) -> Self {
-        Self { packed: bf16::Packed::right(view) }
+        Self { packed: tiles::Packed::right(view) }
     }
 
     #[cfg(not(target_arch = "x86_64"))]
@@ -89,7 +99,7 @@ impl Ready {
     /// As [`multiply`].
     pub(crate) fn multiply(&self, mut out: Target<'_>, a: View<'_>, accumulate: bool) {
         #[cfg(target_arch = "x86_64")]
-        bf16::multiply(&mut out, a, &self.packed, accumulate);
+        bf16::multiply_packed(&mut out, a, &self.packed, accumulate);
         #[cfg(not(target_arch = "x86_64"))]
         let _ = (&mut out, a, accumulate);
     }

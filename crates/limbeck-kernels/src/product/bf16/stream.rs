@@ -8,8 +8,7 @@
 
 use std::arch::x86_64::*;
 
-use super::tile::{Packed, Tile, available};
-use super::{LINES, STEPS};
+use super::super::tiles::{LINES, Packed, STEPS, Tile, can_round};
 use crate::product::view::Columns;
 use crate::product::{AHEAD, FEW, Target, View};
 
@@ -27,7 +26,7 @@ pub(super) fn suits(a: View<'_>) -> bool {
 /// `out = a b` or `out += a b`, by all threads. Each result is summed in an order that depends on the inner dimension
 /// only.
 pub(super) fn multiply(out: &mut Target<'_>, a: View<'_>, b: &Packed, accumulate: bool) {
-    assert!(available(), "the dot product is only used where it was detected");
+    assert!(can_round(), "the dot product is only used where it was detected");
     assert!(suits(a) && a.columns == b.depth, "few rows as long as the right operand is deep");
     let pairs = b.steps * LINES;
     let mut rounded = vec![0_u32; a.rows * pairs];

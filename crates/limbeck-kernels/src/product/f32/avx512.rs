@@ -10,12 +10,14 @@
 
 use std::ops::Range;
 
+use super::super::division::{Division, Results};
+use super::super::lanes::LANES;
+use super::super::room::with_room;
+use super::super::turn::turn;
 use super::super::{Target, View};
-use super::division::{Division, Results};
-use super::layout::{laid_out_floats, lay_left_out, lay_right_out, with_room};
+use super::layout::{laid_out_floats, lay_left_out, lay_right_out};
 use super::portable::TALL;
-use super::tile::{COLUMNS, LANES, ROWS, Tile};
-use super::turn::turn;
+use super::tile::{COLUMNS, ROWS, Tile};
 
 /// Inner dimension up to which a product is not cut along it.
 const LONGEST: usize = 2048;
@@ -34,20 +36,29 @@ const COPY: usize = 32;
 
 /// Whether there is something to multiply with, this processor has the instructions, and the product is none of those that
 /// `gemm` is faster at: the gradient of a head over a vocabulary, whose results are many and whose sums are short.
-pub(super) fn suits(a: View<'_>) -> bool {
+pub(in super::super) fn suits(a: View<'_>) -> bool {
     let tall = a.column_stride != 1 && a.rows >= TALL;
     a.columns > 0 && !tall && is_x86_feature_detected!("avx512f")
 }
 
 /// `out = a b` or `out += a b` where this [`suits`]; by all threads when `parallel`.
-pub(super) fn multiply(out: &mut Target<'_>, a: View<'_>, b: View<'_>, accumulate: bool, parallel: bool) {
+pub(in super::super) fn multiply(
+    out: &mut Target<'_>,
+    a: View<'_>,
+    b: View<'_>,
+    accumulate: bool,
+    parallel: bool,
+) {
     assert!(suits(a), "there is AVX-512, and something to multiply with");
     // What is copied: the left operand and all results on their way through the transposed product, else the right one.
     let rows_with_rows = a.column_stride == 1 && b.row_stride == 1;
     let turned = rows_with_rows && a.rows * (a.columns + b.columns) < b.rows * b.columns;
     let c = Results::of(out);
     let (a, b) = if turned { (b.transposed(), a.transposed()) } else { (a, b) };
-    let division = Division::new(a, b, [LANES, COLUMNS], parallel, |[rows, columns]| columns * (rows + COPY));
+    let division =
+        Division::new([a.rows, a.columns, b.columns], [LANES, COLUMNS], parallel, |[rows, columns]| {
+            columns * (rows + COPY)
+        });
     division.each(|rows, columns| {
         // SAFETY: the parts are disjoint in `out`, which is borrowed mutably; rows and columns lie inside the views.
         unsafe { compute(c, turned, a, b, rows, columns, accumulate) }

@@ -7,32 +7,11 @@ use std::arch::x86_64::{
     _mm256_storeu_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps512_ps256, _mm512_maskz_loadu_ps,
     _mm512_shuffle_f64x2, _mm512_storeu_ps,
 };
-use std::cell::RefCell;
 
 use super::super::View;
-use super::tile::{COLUMNS, LANES, ROWS, first};
-use super::turn::turn;
-
-/// One line of cache.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Line(#[expect(dead_code, reason = "reached by pointer")] [f32; LANES]);
-
-thread_local! {
-    /// Room for panels, kept from product to product.
-    static ROOM: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Hands over room for `floats`, aligned to lines of cache, with contents of any kind.
-pub(super) fn with_room<R>(floats: usize, work: impl FnOnce(*mut f32) -> R) -> R {
-    ROOM.with_borrow_mut(|room| {
-        let lines = floats.div_ceil(LANES);
-        if room.len() < lines {
-            room.resize(lines, Line([0.0; LANES]));
-        }
-        work(room.as_mut_ptr().cast())
-    })
-}
+use super::super::lanes::{LANES, first};
+use super::super::turn::turn;
+use super::tile::{COLUMNS, ROWS};
 
 /// Floats of an operand laid out: panels of `lines` columns or blocks of `lines` rows, the last rounded up to vectors.
 pub(super) fn laid_out_floats(inner: usize, lines: usize) -> usize {

@@ -2,20 +2,15 @@
 //! crate.
 
 #[cfg(target_arch = "x86_64")]
-mod avx512;
-#[cfg(target_arch = "x86_64")]
-mod division;
+pub(super) mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod layout;
 mod portable;
-#[cfg(target_arch = "x86_64")]
-mod split;
 mod stream;
 #[cfg(target_arch = "x86_64")]
 mod tile;
 #[cfg(target_arch = "x86_64")]
-mod turn;
-
+use super::tiles::{self, EXACT};
 use super::{Target, View};
 
 /// `out = a b` or `out += a b`, by all threads.
@@ -25,8 +20,8 @@ pub(super) fn multiply(out: &mut Target<'_>, a: View<'_>, b: View<'_>, accumulat
         return;
     }
     #[cfg(target_arch = "x86_64")]
-    if split::suits(a, b) {
-        split::multiply(out, a, b, accumulate, true);
+    if tiles::suits(a, b) {
+        tiles::multiply::<EXACT>(out, a, b, accumulate, true);
         return;
     }
     #[cfg(target_arch = "x86_64")]
@@ -43,8 +38,8 @@ pub(super) fn multiply_alone(out: &mut Target<'_>, a: View<'_>, b: View<'_>, acc
         return;
     }
     #[cfg(target_arch = "x86_64")]
-    if split::suits(a, b) {
-        split::multiply(out, a, b, accumulate, false);
+    if tiles::suits(a, b) {
+        tiles::multiply::<EXACT>(out, a, b, accumulate, false);
         return;
     }
     #[cfg(target_arch = "x86_64")]

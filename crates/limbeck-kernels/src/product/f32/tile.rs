@@ -10,22 +10,16 @@ use std::arch::x86_64::{
     _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
 };
 
+use super::super::lanes::{LANES, first};
+
 /// Rows of a tile.
 pub(super) const ROWS: usize = 8;
-
-/// Columns of a vector.
-pub(super) const LANES: usize = 16;
 
 /// Vectors side by side in a tile: 24 of the 32 registers hold results.
 pub(super) const VECTORS: usize = 3;
 
 /// Columns of a tile.
 pub(super) const COLUMNS: usize = LANES * VECTORS;
-
-/// A mask of the first `count` lanes, at most all.
-pub(super) fn first(count: usize) -> u16 {
-    if count >= LANES { u16::MAX } else { (1 << count) - 1 }
-}
 
 /// How many inner indices ahead the panel, which streams from the second-level cache, is fetched into the first.
 const SOON: usize = 12;

@@ -11,7 +11,7 @@ use std::arch::x86_64::{
     _mm512_unpacklo_ps,
 };
 
-use super::tile::{LANES as SIDE, first};
+use super::lanes::{LANES as SIDE, first};
 
 /// `to[j * to_stride + i] = from[i * from_stride + j]` for `i < rows`, `j < columns`, both at most 16; added to what is
 /// there when `accumulate`.

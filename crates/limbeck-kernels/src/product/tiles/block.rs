@@ -6,17 +6,27 @@ use std::arch::asm;
 use std::arch::x86_64::{_mm512_add_ps, _mm512_load_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps};
 
 use super::super::division::Results;
-use super::super::tile::first;
+use super::super::lanes::first;
 use super::super::turn::turn;
-use super::parts::{LINES, Laying, PARTS, TILE};
+use super::EXACT;
+use super::operand::{LINES, TILE};
 
 /// Rows and columns of a block.
 pub(super) const SIDE: usize = 2 * LINES;
 
-/// Two groups of 16 lines of each operand, laid out, and where their product goes.
+/// Two groups of 16 lines, laid out.
+#[derive(Clone, Copy)]
+pub(super) struct Lines {
+    /// The first group's tiles.
+    pub(super) start: *const u8,
+    /// Bytes from there to the second group's.
+    pub(super) second: usize,
+}
+
+/// What is multiplied, and where the product goes.
 pub(super) struct Block {
-    pub(super) a: *const u8,
-    pub(super) b: *const u8,
+    pub(super) a: Lines,
+    pub(super) b: Lines,
     /// Tiles along the inner dimension.
     pub(super) steps: usize,
     pub(super) c: Results,
@@ -34,12 +44,12 @@ pub(super) struct Block {
 struct Patch([f32; SIDE * SIDE]);
 
 impl Block {
-    /// Computes the block, and meanwhile lays out what comes next, `pace` pieces at every step.
+    /// Computes the block of operands in `P` parts, and does something `between` its steps.
     ///
     /// # Safety
-    /// Tiles are configured. `a` and `b` hold two groups of `steps` times three tiles; `c` may be written at the block's
+    /// Tiles are configured. `a` and `b` hold groups of `steps` times `P` tiles; `c` may be written at the block's
     /// rows and columns, and read there when `accumulate`.
-    pub(super) unsafe fn compute(&self, next: &mut Laying<'_>, pace: usize) {
+    pub(super) unsafe fn compute<const P: usize>(&self, mut between: impl FnMut()) {
         let Results { start, stride } = self.c;
         for row in 0..if self.turned { self.width } else { self.height } {
             // SAFETY: only an instruction that fetches; it reads nothing.
@@ -52,12 +62,14 @@ impl Block {
         unsafe {
             asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nostack, nomem));
         }
-        let group = self.steps * PARTS * TILE;
         for step in 0..self.steps {
-            let [a, b] = [self.a, self.b].map(|tiles| tiles.wrapping_add(step * PARTS * TILE));
-            // SAFETY: three tiles of each group at this step.
-            unsafe { multiply_step([a, a.wrapping_add(group)], [b, b.wrapping_add(group)]) };
-            next.advance(pace);
+            let [a, b] = [self.a, self.b].map(|Lines { start, second }| {
+                let first = start.wrapping_add(step * P * TILE);
+                [first, first.wrapping_add(second)]
+            });
+            // SAFETY: the tiles of each group at this step.
+            unsafe { if P == EXACT { multiply_parts(a, b) } else { multiply_tiles(a, b) } };
+            between();
         }
         if self.height == SIDE && self.width == SIDE && !self.accumulate && !self.turned {
             // SAFETY: 32 rows of 32 results are the caller's.
@@ -113,13 +125,36 @@ impl Block {
     }
 }
 
+/// The products of one tile of each group.
+///
+/// # Safety
+/// Tiles are configured; every pointer has a tile behind it.
+#[inline(always)]
+unsafe fn multiply_tiles(a: [*const u8; 2], b: [*const u8; 2]) {
+    // SAFETY: reads a tile from each pointer.
+    unsafe {
+        asm!(
+            "tileloadd tmm4, [{a0} + {row}*1]",
+            "tileloadd tmm6, [{b0} + {row}*1]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tileloadd tmm7, [{b1} + {row}*1]",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tileloadd tmm5, [{a1} + {row}*1]",
+            "tdpbf16ps tmm2, tmm5, tmm6",
+            "tdpbf16ps tmm3, tmm5, tmm7",
+            a0 = in(reg) a[0], a1 = in(reg) a[1], b0 = in(reg) b[0], b1 = in(reg) b[1], row = in(reg) 64_usize,
+            options(nostack, readonly),
+        );
+    }
+}
+
 /// The six largest products of parts at one step: parts 2 0, 1 0, 1 1, 0 1, 0 2 and 0 0 of left and right, so that only
 /// one side changes from each to the next.
 ///
 /// # Safety
 /// Tiles are configured; every pointer has three tiles behind it.
 #[inline(always)]
-unsafe fn multiply_step(a: [*const u8; 2], b: [*const u8; 2]) {
+unsafe fn multiply_parts(a: [*const u8; 2], b: [*const u8; 2]) {
     // SAFETY: reads three tiles from each pointer.
     unsafe {
         asm!(

@@ -1,28 +1,39 @@
-//! 32-bit products on AMX tiles: every operand is the exact sum of three bfloat16 values.
+//! Products on AMX tiles: of operands rounded to bfloat16, and of 32-bit ones split into three bfloat16 values each.
 //!
-//! With `x = x0 + x1 + x2` and `y = y0 + y1 + y2`, of the nine products of parts the six largest are summed, in 32 bits; what
-//! is left out is below 2^-24 of `|x y|` (Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 Artificial Intelligence
-//! Datatype For Higher-Precision Computations", the product of three parts with six terms). Errors are those of other
-//! 32-bit products (`tests::as_exact_as_others`), at three times their rate. Values below 2^-110 lose digits, as
-//! tiles take denormal parts for 0; infinite values, and those above 3.38e38, give NaN.
+//! A 32-bit number is exactly the sum of three parts, `x = x0 + x1 + x2`. Of the nine products of two numbers' parts the six
+//! largest are summed, in 32 bits; what is left out is below 2^-24 of `|x y|` (Henry, Tang and Heinecke 2019, "Leveraging the
+//! bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations"). Errors are smaller than those of
+//! 32-bit multiply-adds (`tests::more_exact_than_multiply_adds`). Numbers below 2^-110 lose digits, as tiles take denormal
+//! parts for 0; infinite ones, and those above 3.38e38, give NaN.
 //!
-//! Each thread computes a part of the results. It lays out a panel of one operand in the second-level cache, then 32
-//! lines at a time of the other one, which pass by that panel. Every result is summed in the order of the inner dimension,
-//! whatever the number of threads.
+//! Each thread computes a part of the results. It lays out a panel of one operand in the second-level cache; the other one
+//! passes by that panel 32 lines at a time, and is laid out between the products of the lines before. Every result is
+//! summed in the order of the inner dimension, whatever the number of threads.
 #![allow(unsafe_code, reason = "tiles are written through pointers, by several threads into disjoint parts")]
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod block;
-mod parts;
+mod operand;
+mod packed;
 
+use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 use std::ops::Range;
 
-use super::super::amx::{self, with_tiles};
-use super::super::{Target, View};
+use super::amx::{self, with_tiles};
 use super::division::{Division, Results};
-use super::layout::with_room;
-use block::{Block, SIDE};
-use parts::{LINES, Laying, Operand, STEPS, laid_out_bytes};
+use super::room::with_room;
+use super::{Target, View};
+use block::{Block, Lines, SIDE};
+pub(super) use operand::{LINES, STEPS, can_round};
+use operand::{Laying, Operand, PATCH, TILE, laid_out_bytes};
+pub(crate) use packed::Packed;
+pub(super) use packed::Tile;
+
+/// Parts of an operand that is rounded.
+pub(super) const ROUNDED: usize = 1;
+
+/// Parts of an operand that is split.
+pub(super) const EXACT: usize = 3;
 
 /// Inner dimension up to which a product is not cut along it.
 const LONGEST: usize = 768;
@@ -42,30 +53,52 @@ const LEAST: usize = 32;
 /// Inner dimension from which a tile is not mostly padding.
 const SHORTEST: usize = 24;
 
-/// Whether this processor has what it takes, and the product is large enough.
+/// Whether a product is large enough that 32-bit operands are better split than multiplied as they are, where there are
+/// tiles.
 pub(super) fn suits(a: View<'_>, b: View<'_>) -> bool {
     let large = a.columns >= SHORTEST && a.rows * b.columns >= LEAST * (a.rows + b.columns);
     large && available()
 }
 
-fn available() -> bool {
-    amx::available() && parts::available()
+/// Whether there are tiles, and instructions to lay operands out in them.
+pub(super) fn available() -> bool {
+    amx::available() && can_round()
 }
 
-/// `out = a b` or `out += a b` where there is something to multiply; by all threads when `parallel`.
-pub(super) fn multiply(out: &mut Target<'_>, a: View<'_>, b: View<'_>, accumulate: bool, parallel: bool) {
+/// `out = a b` or `out += a b` of operands in `P` parts, where there is something to multiply; by all threads when
+/// `parallel`.
+pub(super) fn multiply<const P: usize>(
+    out: &mut Target<'_>,
+    a: View<'_>,
+    b: View<'_>,
+    accumulate: bool,
+    parallel: bool,
+) {
     assert!(available() && a.columns > 0, "there are tiles, and something to multiply");
     let turned = turns(b.transposed(), a.transposed()) + a.rows * b.columns < turns(a, b);
     let (a, b) = if turned { (b.transposed(), a.transposed()) } else { (a, b) };
     let c = Results::of(out);
     let cost = |[rows, columns]: [usize; 2]| {
         let (kept, streamed) = (rows.min(columns), rows.max(columns));
-        let panels = kept.div_ceil(panel_lines(inner_part(a.columns), kept));
-        rows * columns + COPY * (kept + panels * streamed)
+        let panels = kept.div_ceil(panel_lines::<P>(inner_part(a.columns), kept));
+        rows * columns * P / EXACT + COPY * (kept + panels * streamed)
     };
-    Division::new(a, b, [SIDE; 2], parallel, cost).each(|rows, columns| {
+    let sizes = [a.rows, a.columns, b.columns];
+    Division::new(sizes, [SIDE; 2], parallel, cost).each(|rows, columns| {
         // SAFETY: the parts are disjoint in `out`, which is borrowed mutably; rows and columns lie inside the views.
-        with_tiles(|| unsafe { compute(c, turned, [a, b], [rows, columns], accumulate) });
+        with_tiles(|| unsafe { compute::<P>(c, turned, [a, b], [rows, columns], accumulate) });
+    });
+}
+
+/// The same of a right operand that is rounded and laid out, by all threads.
+pub(super) fn multiply_packed(out: &mut Target<'_>, a: View<'_>, b: &Packed, accumulate: bool) {
+    assert!(available() && a.columns > 0, "there are tiles, and something to multiply");
+    let c = Results::of(out);
+    let sizes = [a.rows, a.columns, b.lines];
+    let cost = |[rows, columns]: [usize; 2]| rows * columns / EXACT + COPY * rows;
+    Division::new(sizes, [SIDE; 2], true, cost).each(|rows, columns| {
+        // SAFETY: as in `multiply`.
+        with_tiles(|| unsafe { compute_packed(c, a, b, [rows, columns], accumulate) });
     });
 }
 
@@ -82,8 +115,8 @@ fn inner_part(inner: usize) -> usize {
 }
 
 /// Lines of a panel.
-fn panel_lines(inner: usize, lines: usize) -> usize {
-    let most = (ROOM / laid_out_bytes(inner, SIDE)).max(1);
+fn panel_lines<const P: usize>(inner: usize, lines: usize) -> usize {
+    let most = (ROOM / laid_out_bytes::<P>(inner, SIDE)).max(1);
     let panels = lines.div_ceil(SIDE).div_ceil(most).max(1);
     lines.div_ceil(SIDE).div_ceil(panels) * SIDE
 }
@@ -91,9 +124,9 @@ fn panel_lines(inner: usize, lines: usize) -> usize {
 /// Computes the results of some rows and columns.
 ///
 /// # Safety
-/// Tiles are configured; `c` may be written at these rows and columns, or columns and rows when `turned` (read too, when `accumulate`), by nobody else
-/// meanwhile; rows and columns lie inside the operands.
-unsafe fn compute(
+/// Tiles are configured; `c` may be written at these rows and columns, or columns and rows when `turned` (read too, when
+/// `accumulate`), by nobody else meanwhile; rows and columns lie inside the operands.
+unsafe fn compute<const P: usize>(
     c: Results,
     turned: bool,
     [a, b]: [View<'_>; 2],
@@ -104,42 +137,43 @@ unsafe fn compute(
     let by_rows = rows.len() > columns.len();
     let (kept, streamed) = if by_rows { ((b, columns), (a, rows)) } else { ((a, rows), (b, columns)) };
     let inner = inner_part(a.depth());
-    let width = panel_lines(inner, kept.1.len());
-    let [panel, group] = [width, SIDE].map(|lines| laid_out_bytes(inner, lines));
-    let mut patch = [0.0; LINES * STEPS];
+    let width = panel_lines::<P>(inner, kept.1.len());
+    let [panel, group] = [width, SIDE].map(|lines| laid_out_bytes::<P>(inner, lines));
+    let mut patch = PATCH;
     with_room((panel + 2 * group) / size_of::<f32>(), |room| {
         let panel_at: *mut u8 = room.cast();
         for k in (0..a.depth()).step_by(inner) {
             let depth = inner.min(a.depth() - k);
+            let steps = depth.div_ceil(STEPS);
+            let pair = |start: *mut u8| Lines { start, second: steps * P * TILE };
             for first in kept.1.clone().step_by(width) {
                 let lines = width.min(kept.1.end - first);
                 let mut groups = [0, 1].map(|index| panel_at.wrapping_add(panel + index * group));
                 let part = |line: usize| streamed.0.part(line, SIDE.min(streamed.1.end - line), k, depth);
                 // SAFETY: the room was asked for above.
                 unsafe {
-                    Laying::new(kept.0.part(first, lines, k, depth), panel_at, &mut patch).finish();
-                    Laying::new(part(streamed.1.start), groups[0], &mut patch).finish();
+                    Laying::<P>::new(kept.0.part(first, lines, k, depth), panel_at, &mut patch).finish();
+                    Laying::<P>::new(part(streamed.1.start), groups[0], &mut patch).finish();
                 }
                 for passing in streamed.1.clone().step_by(SIDE) {
                     let count = SIDE.min(streamed.1.end - passing);
                     // SAFETY: the same.
-                    let mut next = unsafe { Laying::new(part(passing + count), groups[1], &mut patch) };
-                    let steps = depth.div_ceil(STEPS);
+                    let mut next = unsafe { Laying::<P>::new(part(passing + count), groups[1], &mut patch) };
                     let pace = next.left().div_ceil(lines.div_ceil(SIDE) * steps);
                     for at in (0..lines).step_by(SIDE) {
                         let here = SIDE.min(lines - at);
-                        let tiles = [groups[0], panel_at.wrapping_add(laid_out_bytes(depth, at))];
+                        let panel = panel_at.wrapping_add(laid_out_bytes::<P>(depth, at));
+                        let tiles = [pair(groups[0]), pair(panel)];
                         let ([row, column], [height, width], [a, b]) = if by_rows {
                             ([passing, first + at], [count, here], tiles)
                         } else {
                             ([first + at, passing], [here, count], [tiles[1], tiles[0]])
                         };
-                        let (down, along) = if turned { (column, row) } else { (row, column) };
-                        let c = Results { start: c.start.wrapping_add(down * c.stride + along), ..c };
+                        let c = if turned { c.at(column, row) } else { c.at(row, column) };
                         let accumulate = accumulate || k > 0;
                         let block = Block { a, b, steps, c, height, width, turned, accumulate };
                         // SAFETY: both operands' lines are laid out there, padded to 32; the results are the caller's.
-                        unsafe { block.compute(&mut next, pace) };
+                        unsafe { block.compute::<P>(|| next.advance(pace)) };
                     }
                     next.finish();
                     groups.swap(0, 1);
@@ -149,9 +183,91 @@ unsafe fn compute(
     });
 }
 
+/// Computes the results of some rows and columns with a right operand that is laid out: panels of rows stay in the
+/// second-level cache, and the columns' tiles, fetched ahead, pass by them.
+///
+/// # Safety
+/// As [`compute`]'s; the columns start at a multiple of 32.
+unsafe fn compute_packed(
+    c: Results,
+    a: View<'_>,
+    b: &Packed,
+    [rows, columns]: [Range<usize>; 2],
+    accumulate: bool,
+) {
+    let a = Operand::left(a);
+    let inner = inner_part(a.depth());
+    let width = panel_lines::<ROUNDED>(inner, rows.len());
+    let mut patch = PATCH;
+    with_room(laid_out_bytes::<ROUNDED>(inner, width) / size_of::<f32>(), |room| {
+        let panel_at: *mut u8 = room.cast();
+        for k in (0..a.depth()).step_by(inner) {
+            let depth = inner.min(a.depth() - k);
+            let steps = depth.div_ceil(STEPS);
+            for first in rows.clone().step_by(width) {
+                let lines = width.min(rows.end - first);
+                // SAFETY: the room was asked for above.
+                unsafe {
+                    Laying::<ROUNDED>::new(a.part(first, lines, k, depth), panel_at, &mut patch).finish();
+                }
+                for column in columns.clone().step_by(SIDE) {
+                    let tiles = b.group(column / LINES, k / STEPS).as_ptr().cast::<u8>();
+                    let b = Lines { start: tiles, second: b.steps * TILE };
+                    let mut ahead = Ahead::new(b, steps, lines.div_ceil(SIDE));
+                    for at in (0..lines).step_by(SIDE) {
+                        let start = panel_at.wrapping_add(laid_out_bytes::<ROUNDED>(depth, at));
+                        let a = Lines { start, second: steps * TILE };
+                        let block = Block {
+                            a,
+                            b,
+                            steps,
+                            c: c.at(first + at, column),
+                            height: SIDE.min(lines - at),
+                            width: SIDE.min(columns.end - column),
+                            turned: false,
+                            accumulate: accumulate || k > 0,
+                        };
+                        // SAFETY: as in `compute`.
+                        unsafe { block.compute::<ROUNDED>(|| ahead.fetch()) };
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// The tiles of the next 32 lines of a packed operand, fetched between the products of these.
+struct Ahead {
+    at: [*const u8; 2],
+    pace: usize,
+}
+
+/// Bytes of a line of cache.
+const LINE: usize = 64;
+
+impl Ahead {
+    /// What follows `lines`, as many steps of it, within so many blocks of as many steps.
+    fn new(lines: Lines, steps: usize, blocks: usize) -> Self {
+        let next = lines.start.wrapping_add(2 * lines.second);
+        let pace = (steps * TILE / LINE).div_ceil(steps * blocks);
+        Self { at: [next, next.wrapping_add(lines.second)], pace }
+    }
+
+    #[inline(always)]
+    fn fetch(&mut self) {
+        for at in &mut self.at {
+            for _ in 0..self.pace {
+                // SAFETY: every x86-64 processor has SSE; what is fetched is not read, and may lie anywhere.
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) };
+                *at = at.wrapping_add(LINE);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::avx512;
+    use super::super::f32::avx512;
     use super::*;
 
     /// Numbers between -1 and 1 with all 24 bits in use, of magnitudes that differ by up to 2^`spread`.
@@ -206,9 +322,9 @@ mod tests {
                 for parallel in [false, true] {
                     let mut out = vec![9.0; m * stride];
                     let mut target = Target::of(&mut out, m, n, stride);
-                    multiply(&mut target, left, right, false, parallel);
+                    multiply::<EXACT>(&mut target, left, right, false, parallel);
                     bits.push(out.iter().map(|value| value.to_bits()).collect());
-                    multiply(&mut Target::of(&mut out, m, n, stride), left, right, true, parallel);
+                    multiply::<EXACT>(&mut Target::of(&mut out, m, n, stride), left, right, true, parallel);
                     for &(at, sum, scale) in &expected {
                         let found = f64::from(out[at / n * stride + at % n]) / 2.0;
                         assert!(
@@ -225,7 +341,7 @@ mod tests {
 
     /// Errors against sums in 64 bits are no larger than those of the products that multiply 32-bit numbers themselves.
     #[test]
-    fn as_exact_as_others() {
+    fn more_exact_than_multiply_adds() {
         let (m, n) = (64, 96);
         for (k, spread) in [(32, 0), (300, 0), (600, 12), (2000, 0), (5000, 6)] {
             let (a, b) = (noise(m * k, 3, spread), noise(k * n, 4, spread));
@@ -248,7 +364,7 @@ mod tests {
                 });
                 ((squares / (m * n) as f64).sqrt(), largest)
             };
-            let split = error(&|out| multiply(out, left, right, false, false));
+            let split = error(&|out| multiply::<EXACT>(out, left, right, false, false));
             let other = error(&|out| avx512::multiply(out, left, right, false, false));
             assert!(split.0 <= other.0 && split.1 <= 1.5 * other.1, "inner {k}: {split:?} against {other:?}");
         }
@@ -266,7 +382,7 @@ mod tests {
             let b = vec![0.5; 40 * 40];
             let mut out = vec![0.0; 40 * 40];
             let [a, b] = [&a, &b].map(|values| View::rows(values, 40, 40, 40));
-            multiply(&mut Target::of(&mut out, 40, 40, 40), a, b, false, false);
+            multiply::<EXACT>(&mut Target::of(&mut out, 40, 40, 40), a, b, false, false);
             for (row, values) in out.chunks_exact(40).enumerate() {
                 assert!(values.iter().all(|&value| if row == 3 {
                     !value.is_finite()

@@ -1,41 +1,42 @@
-//! Operands split into three parts and laid out in tiles.
+//! Operands rounded or split, and laid out in tiles.
 //!
 //! A tile holds 16 lines (rows of the left operand, columns of the right one) by 32 steps of the inner dimension, as 16 x 16
 //! pairs of neighbouring steps, 1 KiB. The left operand's tiles have a line per row, the right operand's a pair of steps
 //! per row, as AMX wants them. The tiles of 16 lines lie together, in the order of the inner dimension, for every 32 steps
-//! the three parts one after the other, the largest first.
+//! the parts of the same values one after the other, the largest first.
 #![allow(unsafe_code, reason = "vector instructions that were detected, loads inside checked views")]
 #![deny(unsafe_op_in_unsafe_fn)]
 
 use std::arch::x86_64::{
-    __m512, __m512i, _MM_HINT_T1, _mm_prefetch, _mm512_add_epi32, _mm512_and_si512, _mm512_castps_si512,
-    _mm512_castsi512_ps, _mm512_loadu_ps, _mm512_mask_blend_epi16, _mm512_permutex2var_epi16,
-    _mm512_set1_epi32, _mm512_srli_epi32, _mm512_store_si512, _mm512_sub_ps,
+    __m512, __m512bh, __m512i, _MM_HINT_T1, _mm_prefetch, _mm512_add_epi32, _mm512_and_si512,
+    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cvtne2ps_pbh, _mm512_loadu_ps, _mm512_mask_blend_epi16,
+    _mm512_permutex2var_epi16, _mm512_permutexvar_epi16, _mm512_set1_epi32, _mm512_srli_epi32,
+    _mm512_store_si512, _mm512_sub_ps,
 };
 
-use super::super::super::View;
+use super::super::View;
 use super::super::turn::turn;
+use super::EXACT;
 
 /// Lines of a tile.
-pub(super) const LINES: usize = 16;
+pub(in super::super) const LINES: usize = 16;
 
 /// Steps of the inner dimension that one tile covers.
-pub(super) const STEPS: usize = 32;
+pub(in super::super) const STEPS: usize = 32;
 
 /// Bytes of a tile.
 pub(super) const TILE: usize = 1024;
 
-/// Parts of a value.
-pub(super) const PARTS: usize = 3;
-
-/// Whether this processor can split and lay out.
-pub(super) fn available() -> bool {
-    is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")
+/// Whether this processor can round, split and lay out.
+pub(in super::super) fn can_round() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512bf16")
 }
 
 /// Bytes of `lines` lines, rounded up to pairs of tiles, laid out.
-pub(super) fn laid_out_bytes(depth: usize, lines: usize) -> usize {
-    lines.next_multiple_of(2 * LINES) / LINES * depth.div_ceil(STEPS) * PARTS * TILE
+pub(super) fn laid_out_bytes<const P: usize>(depth: usize, lines: usize) -> usize {
+    lines.next_multiple_of(2 * LINES) / LINES * depth.div_ceil(STEPS) * P * TILE
 }
 
 /// The left operand's rows or the right one's columns.
@@ -68,7 +69,7 @@ impl<'a> Operand<'a> {
 
 /// An operand on its way to its tiles, a few rows of them at a time, so that this can be done between products: tiles are
 /// multiplied while vectors are split.
-pub(super) struct Laying<'a> {
+pub(super) struct Laying<'a, const P: usize> {
     operand: Operand<'a>,
     to: *mut u8,
     /// Quarters of tiles that are not laid out yet.
@@ -89,17 +90,20 @@ pub(super) struct Laying<'a> {
 /// The values of 16 lines and 32 steps.
 type Patch = [f32; LINES * STEPS];
 
-/// Pieces in which the three tiles of 16 lines and 32 steps are made.
+/// Room for a [`Laying`].
+pub(super) const PATCH: Patch = [0.0; LINES * STEPS];
+
+/// Pieces in which the tiles of 16 lines and 32 steps are made.
 const QUARTERS: usize = 4;
 
-impl<'a> Laying<'a> {
+impl<'a, const P: usize> Laying<'a, P> {
     /// All lines of an operand; what is missing to pairs of full tiles becomes 0.
     ///
     /// # Safety
     /// Until it is dropped, `to` may be written for [`laid_out_bytes`] bytes; it lies at a multiple of 64.
     pub(super) unsafe fn new(operand: Operand<'a>, to: *mut u8, patch: &'a mut Patch) -> Self {
-        assert!(available(), "tiles are only made where the instructions were detected");
-        let left = laid_out_bytes(operand.view.columns, operand.view.rows) / (PARTS * TILE) * QUARTERS;
+        assert!(can_round(), "tiles are only made where the instructions were detected");
+        let left = laid_out_bytes::<P>(operand.view.columns, operand.view.rows) / (P * TILE) * QUARTERS;
         Self {
             operand,
             to,
@@ -137,7 +141,7 @@ impl<'a> Laying<'a> {
     ///
     /// # Safety
     /// AVX-512F and BW; pieces are left.
-    #[target_feature(enable = "avx512f,avx512bw")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     unsafe fn piece(&mut self) {
         let Self { line, step, quarter, .. } = *self;
         if quarter == 0 {
@@ -146,14 +150,14 @@ impl<'a> Laying<'a> {
         }
         self.fetch(quarter);
         self.pass();
-        // SAFETY: three tiles of `to`, which has room for all; `find` has set where a quarter of the values is read.
+        // SAFETY: tiles of `to`, which has room for all; `find` has set where a quarter of the values is read.
         unsafe {
             let steps = self.operand.view.columns.div_ceil(STEPS);
-            let to = self.to.add((line / LINES * steps + step / STEPS) * PARTS * TILE);
+            let to = self.to.add((line / LINES * steps + step / STEPS) * P * TILE);
             if self.operand.paired {
-                pairs(self.from, self.stride, quarter, to);
+                pairs::<P>(self.from, self.stride, quarter, to);
             } else {
-                lines(self.from, self.stride, quarter, to);
+                lines::<P>(self.from, self.stride, quarter, to);
             }
         }
     }
@@ -244,17 +248,22 @@ impl<'a> Laying<'a> {
 /// A quarter of the tiles of a line per row, from sixteen lines of 32 contiguous values, `stride` apart.
 ///
 /// # Safety
-/// The values may be read; `to` may be written for three tiles and is aligned to 64 bytes.
-#[target_feature(enable = "avx512f,avx512bw")]
+/// The values may be read; `to` may be written for `P` tiles and is aligned to 64 bytes.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
-unsafe fn lines(from: *const f32, stride: usize, quarter: usize, to: *mut u8) {
+unsafe fn lines<const P: usize>(from: *const f32, stride: usize, quarter: usize, to: *mut u8) {
     let upper = upper_halves();
     for line in 4 * quarter..4 * quarter + 4 {
         // SAFETY: 32 values of the line, and its row in every tile.
         unsafe {
             let from = from.add(line * stride);
-            let (low, high) = (split(_mm512_loadu_ps(from)), split(_mm512_loadu_ps(from.add(LINES))));
-            for part in 0..PARTS {
+            let (low, high) = (_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(LINES)));
+            if P == 1 {
+                _mm512_store_si512(to.add(line * 64).cast(), both(low, high));
+                continue;
+            }
+            let (low, high) = (split(low), split(high));
+            for part in 0..P {
                 let row = _mm512_permutex2var_epi16(low[part], upper, high[part]);
                 _mm512_store_si512(to.add(part * TILE + line * 64).cast(), row);
             }
@@ -266,15 +275,22 @@ unsafe fn lines(from: *const f32, stride: usize, quarter: usize, to: *mut u8) {
 ///
 /// # Safety
 /// As [`lines`]'s.
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
-unsafe fn pairs(from: *const f32, stride: usize, quarter: usize, to: *mut u8) {
+unsafe fn pairs<const P: usize>(from: *const f32, stride: usize, quarter: usize, to: *mut u8) {
+    let in_turn = in_turn();
     for pair in 4 * quarter..4 * quarter + 4 {
         // SAFETY: sixteen values of two steps, and their row in every tile.
         unsafe {
             let from = from.add(2 * pair * stride);
-            let (even, odd) = (split(_mm512_loadu_ps(from)), split(_mm512_loadu_ps(from.add(stride))));
-            for part in 0..PARTS {
+            let (even, odd) = (_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(stride)));
+            if P == 1 {
+                let row = _mm512_permutexvar_epi16(in_turn, both(even, odd));
+                _mm512_store_si512(to.add(pair * 64).cast(), row);
+                continue;
+            }
+            let (even, odd) = (split(even), split(odd));
+            for part in 0..P {
                 let even = _mm512_srli_epi32::<16>(even[part]);
                 let row = _mm512_mask_blend_epi16(0xaaaa_aaaa, even, odd[part]);
                 _mm512_store_si512(to.add(part * TILE + pair * 64).cast(), row);
@@ -287,7 +303,7 @@ unsafe fn pairs(from: *const f32, stride: usize, quarter: usize, to: *mut u8) {
 /// bits, what is left rounded, and what is left then, which has 8 bits at most.
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn split(values: __m512) -> [__m512i; PARTS] {
+fn split(values: __m512) -> [__m512i; EXACT] {
     let first = rounded(values);
     let rest = _mm512_sub_ps(values, _mm512_castsi512_ps(first));
     let second = rounded(rest);
@@ -304,11 +320,26 @@ fn rounded(values: __m512) -> __m512i {
     _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(values), half), upper)
 }
 
-/// Which of 64 halves of numbers make a row: the upper ones of two vectors.
-#[target_feature(enable = "avx512f")]
+/// Two vectors rounded to bfloat16, one after the other.
+#[target_feature(enable = "avx512f,avx512bf16")]
 #[inline]
+fn both(low: __m512, high: __m512) -> __m512i {
+    // SAFETY: both types are 64 bytes of plain bits.
+    unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) }
+}
+
+/// Which of 64 halves of numbers make a row: the upper ones of two vectors.
 fn upper_halves() -> __m512i {
-    let indices: [u16; 32] = std::array::from_fn(|i| 2 * i as u16 + 1);
+    vector(|i| 2 * i + 1)
+}
+
+/// The order in which two times sixteen numbers alternate.
+fn in_turn() -> __m512i {
+    vector(|i| i / 2 + i % 2 * 16)
+}
+
+fn vector(index: impl Fn(u16) -> u16) -> __m512i {
+    let indices: [u16; 32] = std::array::from_fn(|i| index(i as u16));
     // SAFETY: 32 numbers of two bytes are 64 bytes.
     unsafe { std::mem::transmute::<[u16; 32], __m512i>(indices) }
 }

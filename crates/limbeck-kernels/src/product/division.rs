@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::super::{Target, View};
+use super::Target;
 
 /// Multiplications below which waking another thread costs more than it saves.
 const SMALL: usize = 512 * 1024;
@@ -27,6 +27,11 @@ impl Results {
     pub(super) fn of(out: &mut Target<'_>) -> Self {
         Self { start: out.data.as_mut_ptr().cast(), stride: out.row_stride }
     }
+
+    /// From this row and column on.
+    pub(super) fn at(self, row: usize, column: usize) -> Self {
+        Self { start: self.start.wrapping_add(row * self.stride + column), ..self }
+    }
 }
 
 /// Rows and columns of results cut into parts, one for each thread.
@@ -37,18 +42,17 @@ pub(super) struct Division {
 }
 
 impl Division {
-    /// Of the results of `a b`, in whole units of rows and columns; in one part when it is small or not `parallel`. Else
+    /// Of results of so many rows, inner indices and columns, in whole units of rows and columns; in one part when it is small or not `parallel`. Else
     /// so that the largest part has the least `cost`, a function of its rows and columns.
     pub(super) fn new(
-        a: View<'_>,
-        b: View<'_>,
+        [rows, inner, columns]: [usize; 3],
         units: [usize; 2],
         parallel: bool,
         cost: impl Fn([usize; 2]) -> usize,
     ) -> Self {
-        let sizes = [a.rows, b.columns];
+        let sizes = [rows, columns];
         let threads =
-            if parallel && a.rows * a.columns * b.columns > SMALL { rayon::current_num_threads() } else { 1 };
+            if parallel && rows * inner * columns > SMALL { rayon::current_num_threads() } else { 1 };
         let counts = [0, 1].map(|side| sizes[side].div_ceil(units[side]));
         let largest = |cuts: [usize; 2]| [0, 1].map(|side| counts[side].div_ceil(cuts[side]) * units[side]);
         let cuts = (1..=threads)
