@@ -26,6 +26,8 @@ pub(super) struct Slot {
     pub(super) forward: Vec<(usize, f64)>,
     pub(super) reverse: Vec<(usize, f64)>,
     pub(super) mixtures: Vec<Mixture>,
+    /// The slot of half the temperature, if it looks at the student alone: its exponentials are these, squared.
+    pub(super) square: Option<usize>,
 }
 
 impl Slot {
@@ -37,6 +39,7 @@ impl Slot {
             forward: Vec::new(),
             reverse: Vec::new(),
             mixtures: Vec::new(),
+            square: None,
         }
     }
 
@@ -71,7 +74,23 @@ impl Plan {
                 HeadTermKind::LogitMatching => plan.matching.push(entry),
             }
         }
+        plan.find_squares();
         plan
+    }
+
+    /// Finds the slots whose exponentials are squares of another's, which is compared and hence takes its own.
+    fn find_squares(&mut self) {
+        for at in 0..self.slots.len() {
+            let half = self.slots[at].temperature / 2.0;
+            let alone = |slot: &Slot| slot.temperature == half && !slot.compares();
+            self.slots[at].square =
+                if self.slots[at].compares() { self.slots.iter().position(alone) } else { None };
+        }
+    }
+
+    /// Whether the exponentials of a slot are another's, squared.
+    pub(super) fn is_square(&self, slot: usize) -> bool {
+        self.slots.iter().any(|other| other.square == Some(slot))
     }
 
     /// The slot of a temperature.

@@ -11,6 +11,8 @@
 //! So the first pass gives every normaliser and every value, and the second the gradient, for a
 //! slot of one temperature with weights `a` (cross-entropy), `w` (forward) and `v` (reverse):
 //! `a (q_j - [j = target]) + T w (q_j - p_j) + T v q_j (log Y - log Z - delta_j - R)`.
+//!
+//! Cross-entropy beside a divergence at T = 2 takes no exponentials of its own: `e^z = (e^{z / 2})^2`.
 
 use super::plan::{Plan, Slot, weight};
 use super::row_matching::Matching;
@@ -51,6 +53,8 @@ pub(super) struct Sums {
     pub(super) teacher: f64,
     teacher_delta: f64,
     student_delta: f64,
+    /// Of the squares of the student's exponentials, where a slot wants them.
+    squares: f64,
 }
 
 /// Coefficients of `e^{z/T}`, `e^{z/T} delta` and `e^{t/T}` in the gradient of a slot, and what its
@@ -98,7 +102,8 @@ impl Kernel for Row<'_> {
         let mut buffers = Buffers { student: [0.0; BLOCK], teacher: [0.0; BLOCK], delta: [0.0; BLOCK] };
         let mut coefficients = Vec::with_capacity(self.plan.slots.len());
         let mut sparse = Vec::new();
-        for slot in &self.plan.slots {
+        let mut normalisers = Vec::with_capacity(self.plan.slots.len());
+        for (index, slot) in self.plan.slots.iter().enumerate() {
             let mut factors = Coefficients::default();
             let normaliser = match self.teacher {
                 TeacherRow::Sparse(row) if slot.compares() => {
@@ -108,7 +113,8 @@ impl Kernel for Row<'_> {
                     normaliser
                 }
                 _ if slot.compares() => {
-                    let sums = measure::<FMA>(self.logits, dense, maxima, slot.inverse, &mut buffers);
+                    let sums = measure::<FMA>(self.logits, dense, maxima, slot, &mut buffers);
+                    normalisers.extend(slot.square.map(|index| (index, sums.squares)));
                     let share = self.share.unwrap_or(0.0);
                     factors = dense_values(slot, sums, share, self.values);
                     if !slot.mixtures.is_empty() {
@@ -127,14 +133,23 @@ impl Kernel for Row<'_> {
                     }
                     sums.student
                 }
-                _ => measure::<FMA>(self.logits, &[], maxima, slot.inverse, &mut buffers).student,
+                // Its sum comes with that of the exponentials that it squares.
+                TeacherRow::Dense(_) if self.plan.is_square(index) => {
+                    coefficients.push(factors);
+                    continue;
+                }
+                _ => measure::<FMA>(self.logits, &[], maxima, slot, &mut buffers).student,
             };
-            for (term, _) in &slot.cross_entropy {
+            coefficients.push(factors);
+            normalisers.push((index, normaliser));
+        }
+        for (index, normaliser) in normalisers {
+            let hard = &self.plan.slots[index].cross_entropy;
+            for (term, _) in hard {
                 self.values[*term] = normaliser.ln() - target_logit.unwrap_or(0.0);
             }
-            let hard = weight(&slot.cross_entropy) * self.share.unwrap_or(0.0);
-            factors.student += (hard / normaliser) as f32;
-            coefficients.push(factors);
+            let share = weight(hard) * self.share.unwrap_or(0.0);
+            coefficients[index].student += (share / normaliser) as f32;
         }
         let matching = (!self.plan.matching.is_empty()).then(|| Matching::new(self.logits, dense, maxima));
         if let Some(matching) = &matching {
@@ -182,9 +197,10 @@ fn measure<const FMA: bool>(
     student: &[f32],
     teacher: &[f32],
     maxima: Maxima,
-    inverse: f32,
+    slot: &Slot,
     buffers: &mut Buffers,
 ) -> Sums {
+    let inverse = slot.inverse;
     let mut sums = Sums::default();
     for start in (0..student.len()).step_by(BLOCK) {
         let z = &student[start..(start + BLOCK).min(student.len())];
@@ -204,6 +220,9 @@ fn measure<const FMA: bool>(
         sums.teacher += f64::from(sum(from_teacher));
         sums.teacher_delta += f64::from(dot::<FMA>(from_teacher, delta));
         sums.student_delta += f64::from(dot::<FMA>(from_student, delta));
+        if slot.square.is_some() {
+            sums.squares += f64::from(dot::<FMA>(from_student, from_student));
+        }
     }
     sums
 }
@@ -254,7 +273,10 @@ impl Gradient<'_> {
             let z = &mut student[start..end];
             let gradient = &mut gradient[..z.len()];
             gradient.fill(0.0);
-            for (slot, factors) in self.plan.slots.iter().zip(self.coefficients) {
+            for (index, (slot, factors)) in self.plan.slots.iter().zip(self.coefficients).enumerate() {
+                if !self.teacher.is_empty() && self.plan.is_square(index) {
+                    continue;
+                }
                 let teacher = if slot.compares() { self.teacher.get(start..end) } else { None };
                 self.add_slot::<FMA>(z, teacher.unwrap_or(&[]), slot, factors, gradient, buffers);
             }
@@ -285,12 +307,16 @@ impl Gradient<'_> {
         buffers: &mut Buffers,
     ) {
         let from_student = &mut buffers.student[..z.len()];
-        if factors.student != 0.0 || factors.student_delta != 0.0 {
+        let square = slot.square.filter(|_| !t.is_empty()).map(|index| self.coefficients[index].student);
+        if factors.student != 0.0 || factors.student_delta != 0.0 || square.is_some() {
             exponentials::<FMA>(z, self.maxima.student, slot.inverse, from_student);
             add_scaled(gradient, from_student, factors.student);
         }
         if t.is_empty() {
             return;
+        }
+        if let Some(square) = square {
+            add_product(gradient, from_student, from_student, square);
         }
         if factors.student_delta != 0.0 {
             let delta = &mut buffers.delta[..z.len()];

@@ -1,4 +1,5 @@
-//! Matrix products over slices: 32-bit at the rate of the `gemm` crate, bfloat16 on AMX tiles.
+//! Matrix products over slices, of 32-bit and of bfloat16 operands: on AMX tiles where there are any, else on AVX-512, else by
+//! the `gemm` crate.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;

@@ -1,5 +1,5 @@
-//! 32-bit products: of few rows with rows, and on AVX-512 of all others, by kernels of our own, elsewhere by the `gemm`
-//! crate.
+//! 32-bit products: of few rows with rows by a kernel that streams them, large ones on AMX tiles (`tiles`), others on AVX-512,
+//! and on other processors by the `gemm` crate.
 
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
