@@ -4,6 +4,7 @@
 
 use std::arch::asm;
 use std::arch::x86_64::{_mm512_add_ps, _mm512_load_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps};
+use std::mem::MaybeUninit;
 
 use super::super::division::Results;
 use super::super::lanes::first;
@@ -41,7 +42,7 @@ pub(super) struct Block {
 
 /// A block beside its results.
 #[repr(align(64))]
-struct Patch([f32; SIDE * SIDE]);
+struct Patch(MaybeUninit<[f32; SIDE * SIDE]>);
 
 impl Block {
     /// Computes the block of operands in `P` parts, and does something `between` its steps.
@@ -75,10 +76,10 @@ impl Block {
             // SAFETY: 32 rows of 32 results are the caller's.
             return unsafe { store(start, stride) };
         }
-        let mut patch = Patch([0.0; SIDE * SIDE]);
+        let mut patch = Patch(MaybeUninit::uninit());
         // SAFETY: the patch has 32 rows of 32; the results' rows, cut to the block's width, are the caller's.
         unsafe {
-            store(patch.0.as_mut_ptr(), SIDE);
+            store(patch.0.as_mut_ptr().cast(), SIDE);
             if self.turned { self.put_turned(&patch) } else { self.put(&patch) }
         }
     }
@@ -91,7 +92,7 @@ impl Block {
     unsafe fn put_turned(&self, patch: &Patch) {
         for row in (0..self.height).step_by(LINES) {
             for column in (0..self.width).step_by(LINES) {
-                let from = patch.0.as_ptr().wrapping_add(row * SIDE + column);
+                let from = patch.0.as_ptr().cast::<f32>().wrapping_add(row * SIDE + column);
                 let to = self.c.start.wrapping_add(column * self.c.stride + row);
                 let [rows, columns] = [self.height - row, self.width - column].map(|size| size.min(LINES));
                 // SAFETY: up to 16 by 16 results of the patch, and their places.
@@ -111,7 +112,7 @@ impl Block {
             for (half, mask) in masks.into_iter().enumerate() {
                 // SAFETY: a vector of the patch; the mask keeps to the block's columns.
                 unsafe {
-                    let value = _mm512_load_ps(patch.0.as_ptr().add(row * SIDE + half * LINES));
+                    let value = _mm512_load_ps(patch.0.as_ptr().cast::<f32>().add(row * SIDE + half * LINES));
                     let to = self.c.start.wrapping_add(row * self.c.stride + half * LINES);
                     let value = if self.accumulate {
                         _mm512_add_ps(_mm512_maskz_loadu_ps(mask, to), value)

@@ -221,12 +221,17 @@ impl<'a, const P: usize> Laying<'a, P> {
                 self.patch.fill(0.0);
                 &mut *self.patch
             };
-            let places = if along_lines { [STEPS, 1] } else { [1, LINES] };
-            for (line, step) in (0..lines).flat_map(|line| (0..steps).map(move |step| (line, step))) {
-                values[line * places[0] + step * places[1]] =
-                    data[start + line * row_stride + step * column_stride];
+            // Stretches of contiguous values, each to the start of its row of the patch.
+            let (stretches, length, stride, across) = if along_lines {
+                (lines, steps, row_stride, STEPS)
+            } else {
+                (steps, lines, column_stride, LINES)
+            };
+            for (index, values) in values.chunks_exact_mut(across).enumerate().take(stretches) {
+                let from = &data[start + index * stride..][..length];
+                values[..length].copy_from_slice(from);
             }
-            (values.as_ptr(), places[0].max(places[1]))
+            (values.as_ptr(), across)
         };
         (self.from, self.stride) = (from, stride);
         if along_lines == paired {
