@@ -222,10 +222,10 @@ impl<'a, const P: usize> Laying<'a, P> {
                 &mut *self.patch
             };
             // Stretches of contiguous values, each to the start of its row of the patch.
-            let (stretches, length, stride, across) = if along_lines {
-                (lines, steps, row_stride, STEPS)
-            } else {
-                (steps, lines, column_stride, LINES)
+            let (stretches, length, stride, across) = match (lines, along_lines) {
+                (0, _) => (0, 0, 0, LINES),
+                (_, true) => (lines, steps, row_stride, STEPS),
+                (_, false) => (steps, lines, column_stride, LINES),
             };
             for (index, values) in values.chunks_exact_mut(across).enumerate().take(stretches) {
                 let from = &data[start + index * stride..][..length];
