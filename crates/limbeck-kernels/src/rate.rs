@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::Precision;
-use crate::product::{Right, Target, View};
+use crate::product::{Target, View, multiply};
 
 /// Rows, inner size and columns of the measured product: large enough that packing and waking threads do not count.
 const SIZE: usize = 1024;
@@ -12,18 +12,16 @@ const SIZE: usize = 1024;
 const REPEATS: usize = 15;
 
 /// GFLOP/s of `[1024, 1024] x [1024, 1024]` on all threads, the fastest of 15 products; a multiply-add counts as two
-/// operations. In bfloat16 the right operand lies ready in tiles, as weights do, and the left one is rounded and laid
-/// out each time, as activations are. Takes a fifth of a second.
+/// operations. Operands are rounded or split and laid out each time, as in a step. Takes a fifth of a second.
 pub fn gemm_rate(precision: Precision) -> f64 {
     let left = vec![0.5_f32; SIZE * SIZE];
     let right = vec![0.25_f32; SIZE * SIZE];
     let mut out = vec![0.0_f32; SIZE * SIZE];
     let [a, b] = [&left, &right].map(|values| View::rows(values, SIZE, SIZE, SIZE));
-    let right = Right::new(b, precision);
     let mut fastest = f64::INFINITY;
     for repeat in 0..=REPEATS {
         let began = Instant::now();
-        right.multiply(Target::of(&mut out, SIZE, SIZE, SIZE), a, false);
+        multiply(Target::of(&mut out, SIZE, SIZE, SIZE), a, b, false, precision);
         std::hint::black_box(&out);
         if repeat > 0 {
             fastest = fastest.min(began.elapsed().as_secs_f64());

@@ -42,7 +42,6 @@ fn teacher(case: &Case) -> TeacherLogits {
         None => TeacherLogits::Head {
             hidden: matrix(&case.teacher_hidden, case.tokens, &device),
             head: matrix(&case.teacher_head, case.teacher_vocab, &device),
-            frozen: None,
         },
     }
 }

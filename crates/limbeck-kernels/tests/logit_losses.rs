@@ -36,7 +36,7 @@ fn teacher(case: &Case, dense: bool) -> TeacherLogits {
     if dense {
         TeacherLogits::Dense(hidden.matmul(head.transpose()))
     } else {
-        TeacherLogits::Head { hidden, head, frozen: None }
+        TeacherLogits::Head { hidden, head }
     }
 }
 

@@ -39,7 +39,7 @@ impl LocalTeacher {
     /// The same teacher with matrix products of another precision.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
-        Self { decoder: self.decoder.with_precision(precision).ready(), ..self }
+        Self { decoder: self.decoder.with_precision(precision), ..self }
     }
 
     /// Its weights.
@@ -90,11 +90,7 @@ impl Teacher for LocalTeacher {
         let last = self.decoder.hidden(&batch, &mut Both(&mut capture, removal));
         let mut signal = Signal::default();
         if !query.temperatures.is_empty() {
-            let logits = TeacherLogits::Head {
-                hidden: gather(last),
-                head: self.decoder.head(),
-                frozen: self.decoder.frozen_head().cloned(),
-            };
+            let logits = TeacherLogits::Head { hidden: gather(last), head: self.decoder.head() };
             signal.distributions.push(Distribution { temperature: None, logits });
         }
         let missing = |site: &Site, rank: &str| TeachError::Beyond {

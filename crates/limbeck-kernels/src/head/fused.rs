@@ -5,9 +5,9 @@ use super::plan::Plan;
 use super::rows::Rows;
 use super::sparse::SparseLogits;
 use super::terms::HeadTerm;
-use crate::product::{Right, Target, View, multiply};
+use crate::Precision;
+use crate::product::{Target, View, multiply};
 use crate::spare::{FLOATS, recycle};
-use crate::{FrozenWeight, Precision};
 
 /// Fewest tokens of a chunk.
 pub(super) const CHUNK: usize = 128;
@@ -46,29 +46,24 @@ impl<'a> Matrix<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Teacher<'a> {
     None,
-    Head { hidden: Matrix<'a>, head: Matrix<'a>, frozen: Option<&'a FrozenWeight> },
+    Head { hidden: Matrix<'a>, head: Matrix<'a> },
     Dense(Matrix<'a>),
     Sparse(&'a SparseLogits),
 }
 
-/// The teacher's head, made ready for the products of every chunk.
+/// What makes the teacher's logits.
 pub(super) struct TeacherProduct<'a> {
     hidden: Matrix<'a>,
-    head: Right<'a>,
+    head: View<'a>,
+    precision: Precision,
 }
 
 impl<'a> Teacher<'a> {
     /// What makes the teacher's logits, if they are a product.
     pub(super) fn product(&self, used: usize, precision: Precision) -> Option<TeacherProduct<'a>> {
         match *self {
-            Teacher::Head { hidden, head, frozen } => {
-                let head = match frozen {
-                    Some(frozen) if precision.native() == Precision::Bf16 && frozen.outputs() == used => {
-                        Right::Shared(frozen.ready())
-                    }
-                    _ => Right::new(head.first_rows(used).transposed(), precision),
-                };
-                Some(TeacherProduct { hidden, head })
+            Teacher::Head { hidden, head } => {
+                Some(TeacherProduct { hidden, head: head.first_rows(used).transposed(), precision })
             }
             _ => None,
         }
@@ -86,7 +81,8 @@ impl TeacherProduct<'_> {
         logits: &mut Vec<f32>,
     ) {
         logits.resize(logits.len().max(rows * stride), 0.0);
-        self.head.multiply(Target::of(logits, rows, used, stride), self.hidden.row_range(start, rows), false);
+        let out = Target::of(logits, rows, used, stride);
+        multiply(out, self.hidden.row_range(start, rows), self.head, false, self.precision);
     }
 }
 
@@ -134,14 +130,13 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
         gradient
     });
     let mut values = vec![0.0_f64; problem.terms.len()];
-    let used_head = problem.head.first_rows(used);
-    let forward = Right::new(used_head.transposed(), precision);
-    let backward = problem.wants_hidden.then(|| Right::new(used_head, precision));
+    let head = problem.head.first_rows(used);
 
     for start in (0..tokens).step_by(chunk) {
         let rows = chunk.min(tokens - start);
         let hidden = problem.hidden.row_range(start, rows);
-        forward.multiply(Target::of(&mut student, rows, used, stride), hidden, false);
+        let out = Target::of(&mut student, rows, used, stride);
+        multiply(out, hidden, head.transposed(), false, precision);
         for (index, student) in student[..rows * stride].chunks_mut(part * stride).enumerate() {
             let start = start + index * part;
             if let Some(taught) = &taught {
@@ -150,8 +145,9 @@ pub(super) fn solve(problem: &Problem<'_>) -> Solution {
             losses.measure(start, stride, student, &teacher, &mut values);
         }
         let gradient = View::rows(&student, rows, used, stride);
-        if let (Some(out), Some(backward)) = (&mut hidden_gradient, &backward) {
-            backward.multiply(Target::of(&mut out[start * width..], rows, width, width), gradient, false);
+        if let Some(out) = &mut hidden_gradient {
+            let out = Target::of(&mut out[start * width..], rows, width, width);
+            multiply(out, gradient, head, false, precision);
         }
         if let Some(out) = &mut head_gradient {
             let out = Target::of(out, used, width, width);

@@ -14,9 +14,9 @@ use burn::tensor::{Tensor, TensorData};
 use super::fused::{self, Matrix, Problem, Teacher};
 use super::logits::{self, LogitProblem};
 use super::terms::{HeadLosses, HeadTerm, TeacherLogits};
+use crate::Precision;
 use crate::flex::{contiguous, floats, from_floats};
 use crate::plain;
-use crate::{FrozenWeight, Precision};
 
 /// A call without its differentiable operands.
 struct Call<'a> {
@@ -78,7 +78,7 @@ pub(super) fn try_fused_logits(
 /// The teacher's tensors, contiguous in memory.
 enum TeacherValues<'a> {
     None,
-    Head { hidden: FloatTensor<Flex>, head: FloatTensor<Flex>, frozen: Option<&'a FrozenWeight> },
+    Head { hidden: FloatTensor<Flex>, head: FloatTensor<Flex> },
     Dense(FloatTensor<Flex>),
     Sparse(&'a super::SparseLogits),
 }
@@ -89,8 +89,8 @@ impl<'a> TeacherValues<'a> {
         let values = |tensor: &Tensor<2>| contiguous(tensor.clone().inner());
         Some(match teacher {
             None => Self::None,
-            Some(TeacherLogits::Head { hidden, head, frozen }) => {
-                Self::Head { hidden: values(hidden)?, head: values(head)?, frozen: frozen.as_ref() }
+            Some(TeacherLogits::Head { hidden, head }) => {
+                Self::Head { hidden: values(hidden)?, head: values(head)? }
             }
             Some(TeacherLogits::Dense(logits)) => Self::Dense(values(logits)?),
             Some(TeacherLogits::Sparse(signal)) => Self::Sparse(signal),
@@ -100,9 +100,7 @@ impl<'a> TeacherValues<'a> {
     fn view(&self) -> Teacher<'_> {
         match self {
             Self::None => Teacher::None,
-            Self::Head { hidden, head, frozen } => {
-                Teacher::Head { hidden: matrix(hidden), head: matrix(head), frozen: *frozen }
-            }
+            Self::Head { hidden, head } => Teacher::Head { hidden: matrix(hidden), head: matrix(head) },
             Self::Dense(logits) => Teacher::Dense(matrix(logits)),
             Self::Sparse(signal) => Teacher::Sparse(signal),
         }

@@ -3,7 +3,6 @@
 use burn::tensor::Tensor;
 
 use super::sparse::SparseLogits;
-use crate::FrozenWeight;
 
 /// One objective over the logits. With `z` the student's and `t` the teacher's logits of one token,
 /// `q = softmax(z / T)`, `p = softmax(t / T)`; every objective is the mean over the scored tokens. Against a sparse signal the
@@ -108,9 +107,6 @@ pub enum TeacherLogits {
         hidden: Tensor<2>,
         /// Unembedding weight, `[vocab_t, d_t]`.
         head: Tensor<2>,
-        /// The same weight made ready for bfloat16 products, where it is at hand; used if the losses are asked for in
-        /// that precision and over the whole vocabulary.
-        frozen: Option<FrozenWeight>,
     },
     /// Logits `[n, vocab_t]`, all finite.
     Dense(Tensor<2>),

@@ -35,15 +35,6 @@ impl FrozenWeight {
         let view = View::rows(floats(&values), output, input, input).transposed();
         Some(Self { ready: Arc::new(Ready::new(view)), sizes: [output, input] })
     }
-
-    pub(crate) fn ready(&self) -> &Ready {
-        &self.ready
-    }
-
-    /// Rows of the weight.
-    pub fn outputs(&self) -> usize {
-        self.sizes[0]
-    }
 }
 
 /// [`crate::linear`] by a frozen weight, for `x` outside autodiff on the flex backend; `None` for any other.

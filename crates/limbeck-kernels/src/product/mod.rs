@@ -106,34 +106,6 @@ impl Ready {
     }
 }
 
-/// The right operand of several products.
-pub(crate) enum Right<'a> {
-    /// As it lies in memory.
-    Plain(View<'a>),
-    /// Made ready for these products.
-    Own(Ready),
-    /// Ready before.
-    Shared(&'a Ready),
-}
-
-impl<'a> Right<'a> {
-    pub(crate) fn new(view: View<'a>, precision: Precision) -> Self {
-        match precision.native() {
-            Precision::Bf16 => Self::Own(Ready::new(view)),
-            Precision::F32 => Self::Plain(view),
-        }
-    }
-
-    /// As [`multiply`].
-    pub(crate) fn multiply(&self, out: Target<'_>, a: View<'_>, accumulate: bool) {
-        match self {
-            Self::Plain(b) => multiply(out, a, *b, accumulate, Precision::F32),
-            Self::Own(ready) => ready.multiply(out, a, accumulate),
-            Self::Shared(ready) => ready.multiply(out, a, accumulate),
-        }
-    }
-}
-
 /// A small product by the calling thread alone, always 32-bit: for work that is parallel outside.
 pub(crate) fn multiply_alone(out: &mut [f32], row_stride: usize, a: View<'_>, b: View<'_>, accumulate: bool) {
     let mut out = Target::of(out, a.rows, b.columns, row_stride);

@@ -71,8 +71,8 @@ impl Decoder {
         self
     }
 
-    /// The same decoder for many passes with the weights it has: in bfloat16 they are rounded and laid out now instead
-    /// of in every pass, half a weight's memory more. Changing the weights ([`Decoder::map`]) undoes it; in 32 bits,
+    /// The same decoder for many passes over few tokens with the weights it has: in bfloat16 they are rounded and laid out
+    /// now instead of in every pass, half a weight's memory more. Changing the weights ([`Decoder::map`]) undoes it; in 32 bits,
     /// under autodiff and on processors without bfloat16 products nothing is done.
     #[must_use]
     pub fn ready(mut self) -> Self {
@@ -83,11 +83,6 @@ impl Decoder {
             }
         }
         self
-    }
-
-    /// The unembedding made ready by [`Decoder::ready`].
-    pub fn frozen_head(&self) -> Option<&FrozenWeight> {
-        self.frozen_head.as_ref()
     }
 
     /// Number of parameters; a tied head counts once.
