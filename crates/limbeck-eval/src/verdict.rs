@@ -9,6 +9,9 @@ use crate::sentences::figure;
 /// Agreement and divergence say how faithful it is, which is not the same as better.
 const DECIDING: [&str; 2] = ["loss", "accuracy"];
 
+/// What no interval here can hold.
+const SCOPE: &str = "Intervals are over examples and prompts. Student and baseline were trained once each: how far another seed would move the figures is not in them.";
+
 /// The first screen of the report, from the scores and, where there is one, the audit.
 ///
 /// The answer is `Helped` when the student beats the baseline beyond the interval by held-out loss or accuracy
@@ -20,6 +23,9 @@ pub fn verdict(evaluation: &Evaluation, audit: Option<&Audit>) -> Verdict {
     facts.extend(shifts(evaluation));
     if let Some(audit) = audit {
         facts.extend(inside(audit));
+    }
+    if answer != VerdictAnswer::NoBaseline {
+        facts.push(SCOPE.to_owned());
     }
     Verdict {
         answer,
