@@ -90,7 +90,7 @@ proptest! {
         let most = first.iter().copied().fold(f32::MIN, f32::max);
         first.iter_mut().filter(|logit| **logit == most).for_each(|logit| *logit += 1.0);
         for kind in divergences(share, temperature).into_iter().chain([HeadTermKind::LogitMatching]) {
-            prop_assert!(value(&student, &student, kind).abs() <= 1e-8 * (slack() - 1.0), "{:?}", kind);
+            prop_assert!(value(&student, &student, kind).abs() <= 1e-7 * (slack() - 1.0), "{:?}", kind);
             prop_assert!(value(&student, &other, kind) > 1e-6, "{:?}", kind);
             // A softmax does not see what is added to every logit.
             let mut shifted = other.clone();

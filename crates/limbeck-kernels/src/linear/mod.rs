@@ -41,8 +41,8 @@ pub fn linear<const D: usize>(
     fused.unwrap_or_else(|| linear_composed(x, weight, bias, precision))
 }
 
-/// [`linear`] in plain tensor operations, for every backend. The products' operands are cast to bfloat16 where
-/// that is asked for.
+/// [`linear`] in plain tensor operations, for every backend. The products' operands are cast to bfloat16 where that is
+/// asked for and the device computes in it; wgpu's shaders do not, and multiply 32-bit operands.
 pub fn linear_composed<const D: usize>(
     x: Tensor<D>,
     weight: Tensor<2>,
@@ -54,8 +54,10 @@ pub fn linear_composed<const D: usize>(
     let rows = shape[..D - 1].iter().product();
     let x = x.reshape([rows, input]);
     let mut y = match precision {
-        Precision::F32 => x.matmul(weight.transpose()),
-        Precision::Bf16 => x.cast(DType::BF16).matmul(weight.cast(DType::BF16).transpose()).cast(DType::F32),
+        Precision::Bf16 if x.device().supports_dtype(DType::BF16) => {
+            x.cast(DType::BF16).matmul(weight.cast(DType::BF16).transpose()).cast(DType::F32)
+        }
+        Precision::Bf16 | Precision::F32 => x.matmul(weight.transpose()),
     };
     if let Some(bias) = bias {
         y = y + bias.reshape([1, output]);
