@@ -223,7 +223,8 @@ fn severity_against(difference: &Estimate, whose: &str, solves: bool) -> String 
             figure(-difference.high),
             figure(-difference.low)
         ),
-        Finding::CannotTell => format!(
+        // No margin was given, so that nothing is found equal.
+        Finding::CannotTell | Finding::Equal => format!(
             "By severity it cannot be told from the {whose} (difference {}, 95% interval {low} to {high}).",
             figure(difference.value)
         ),

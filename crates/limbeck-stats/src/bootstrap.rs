@@ -1,10 +1,15 @@
-//! The percentile bootstrap (Efron & Tibshirani 1993, chapter 13).
+//! The bootstrap (Efron & Tibshirani 1993, chapters 12 to 14): percentiles, and studentised for means of few units.
 //!
 //! `resamples` times, as many units as there are are drawn with replacement and the statistic is
 //! computed again; the interval runs between the quantiles `(1 - c) / 2` and `(1 + c) / 2` of those
 //! values. A statistic that is biased under resampling (a maximum, a calibration error) can put all
 //! of them on one side of the estimate; the interval is then widened to hold it, which can only
-//! raise its coverage. Resample `r` draws from stream `r` of the seeded generator, so a resample
+//! raise its coverage.
+//!
+//! Fewer than [`SMALLEST_SAMPLE`] units, and units on which the statistic never changes, say nothing of its spread: the
+//! estimate is then without an interval ([`Estimate::alone`]), never one of zero width. A share has one all the same:
+//! [`crate::proportion`], [`crate::clustered_proportion`], [`crate::bounded_mean`]. Means and their ratios of fewer than
+//! [`crate::PERCENTILE_FROM`] units are studentised, because percentiles cover too little there. Resample `r` draws from stream `r` of the seeded generator, so a resample
 //! does not depend on those before it.
 
 use rand::SeedableRng;
@@ -12,7 +17,10 @@ use rand::distr::{Distribution, Uniform};
 use rand_chacha::ChaCha8Rng;
 
 use crate::error::{check_finite, check_paired, check_range};
-use crate::{Cluster, Estimate, StatsError, describe};
+use crate::{Cluster, Estimate, StatsError, describe, studentised};
+
+/// Below this many units a bootstrap gives no interval.
+pub const SMALLEST_SAMPLE: usize = 8;
 
 /// How to resample.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,8 +58,7 @@ impl Bootstrap {
     /// Empty input, or a value that is not finite.
     pub fn mean(&self, values: &[f64]) -> Result<Estimate, StatsError> {
         check_finite("bootstrap of a mean", values)?;
-        let count = values.len() as f64;
-        self.statistic(values.len(), |units| units.iter().map(|&unit| values[unit]).sum::<f64>() / count)
+        self.smooth(values.len(), |units| studentised::mean(units.iter().map(|&unit| values[unit])))
     }
 
     /// The mean of `first[i] - second[i]`, the pairs resampled together.
@@ -77,7 +84,9 @@ impl Bootstrap {
         if full.is_empty() {
             return Err(StatsError::Empty { what: WHAT });
         }
-        self.statistic(full.len(), |units| Cluster::total(units.iter().map(|&u| &full[u])).mean())
+        self.smooth(full.len(), |units| {
+            studentised::ratio(units.iter().map(|&unit| (full[unit].sum, full[unit].count)))
+        })
     }
 
     /// The difference of two clustered means over the same units, resampled together.
@@ -108,10 +117,7 @@ impl Bootstrap {
         if pairs.is_empty() {
             return Err(StatsError::Empty { what: WHAT });
         }
-        self.statistic(pairs.len(), |units| {
-            Cluster::total(units.iter().map(|&u| &pairs[u].0)).mean()
-                - Cluster::total(units.iter().map(|&u| &pairs[u].1)).mean()
-        })
+        self.smooth(pairs.len(), |units| studentised::ratio_difference(units.iter().map(|&unit| pairs[unit])))
     }
 
     /// `mean(numerator) / mean(denominator)`, the pairs resampled together.
@@ -124,14 +130,12 @@ impl Bootstrap {
         check_paired(WHAT, numerator.len(), denominator.len())?;
         check_finite(WHAT, numerator)?;
         check_finite(WHAT, denominator)?;
-        self.statistic(numerator.len(), |units| {
-            let above: f64 = units.iter().map(|&unit| numerator[unit]).sum();
-            let below: f64 = units.iter().map(|&unit| denominator[unit]).sum();
-            above / below
+        self.smooth(numerator.len(), |units| {
+            studentised::ratio(units.iter().map(|&unit| (numerator[unit], denominator[unit])))
         })
     }
 
-    /// Any statistic of a set of units.
+    /// Any statistic of a set of units, by percentiles.
     ///
     /// `statistic` is called first with `0..units` for the estimate, then with the indices of each
     /// resample, in any order and with repetition.
@@ -177,6 +181,9 @@ impl Bootstrap {
                 kept.push(value);
             }
         }
+        if units < SMALLEST_SAMPLE {
+            return Ok(point.into_iter().map(Estimate::alone).collect());
+        }
         point.into_iter().zip(values).map(|(value, resampled)| self.interval(value, resampled)).collect()
     }
 
@@ -194,7 +201,7 @@ impl Bootstrap {
         }))
     }
 
-    /// The estimate `value` with the interval that values on resamples give it.
+    /// The estimate `value` with the interval that values on resamples give it; without one when none differs from it.
     ///
     /// # Errors
     /// No resamples, a value that is not finite, or a confidence outside `[0, 1]`.
@@ -202,11 +209,9 @@ impl Bootstrap {
         check_range("confidence of a bootstrap interval", self.confidence, 0.0, 1.0)?;
         let tail = (1.0 - self.confidence) / 2.0;
         resampled.sort_unstable_by(f64::total_cmp);
-        Ok(Estimate {
-            value,
-            low: describe::quantile(&resampled, tail)?.min(value),
-            high: describe::quantile(&resampled, 1.0 - tail)?.max(value),
-        })
+        let low = describe::quantile(&resampled, tail)?.min(value);
+        let high = describe::quantile(&resampled, 1.0 - tail)?.max(value);
+        Ok(if low < high { Estimate { value, low, high } } else { Estimate::alone(value) })
     }
 }
 

@@ -7,7 +7,8 @@ use crate::number;
 
 /// A point estimate with the interval it was measured to.
 ///
-/// In JSON a number that is not finite is `null`, and reads back as NaN.
+/// Where nothing is known of the spread (too few units, or values that are all the same) there is no interval: both ends are
+/// NaN, see [`Estimate::alone`]. In JSON a number that is not finite is `null`, and reads back as NaN.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {
     /// The point estimate.
@@ -28,6 +29,16 @@ impl Estimate {
     /// A value known exactly: the interval is the value.
     pub fn point(value: f64) -> Self {
         Self { value, low: value, high: value }
+    }
+
+    /// A value whose interval is not known.
+    pub fn alone(value: f64) -> Self {
+        Self { value, low: f64::NAN, high: f64::NAN }
+    }
+
+    /// Whether there is an interval.
+    pub fn has_interval(&self) -> bool {
+        !self.low.is_nan() && !self.high.is_nan()
     }
 
     /// The estimate of `f` of the quantity, for an increasing `f` (perplexity is `loss.map(f64::exp)`).

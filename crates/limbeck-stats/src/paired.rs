@@ -21,6 +21,19 @@ pub struct SignFlip {
     pub exact: bool,
 }
 
+impl SignFlip {
+    /// Whether the least p-value that so many differences can give is below `level`. With fewer than six none is below .05,
+    /// whatever they are: say "not testable" instead of a p-value then.
+    pub fn testable(differences: usize, level: f64) -> bool {
+        sign_flip_floor(differences) < level
+    }
+}
+
+/// The least two-sided p-value of a sign-flip test of `n` differences: `2 / 2^n`.
+pub fn sign_flip_floor(n: usize) -> f64 {
+    2.0_f64.powf(1.0 - n as f64).min(1.0)
+}
+
 /// Paired permutation test of mean zero: under the null each difference may as well have the
 /// other sign (Good 2005, "Permutation, Parametric and Bootstrap Tests of Hypotheses", 3.2).
 ///

@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use limbeck_stats::{
-    Bootstrap, Cluster, Estimate, Reliability, damage, expected_calibration_error, gini, mcnemar_exact,
-    severity, sign_flip_test, spearman, worst_fraction_mean,
+    Bootstrap, Cluster, Estimate, PERCENTILE_FROM, Reliability, SMALLEST_SAMPLE, clopper_pearson,
+    clustered_difference, clustered_proportion, damage, expected_calibration_error, gini, mcnemar_exact,
+    proportion, severity, sign_flip_test, spearman, tango, wilson, worst_fraction_mean,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,8 +13,10 @@ fn small() -> Bootstrap {
     Bootstrap::default().with_resamples(200)
 }
 
+/// An interval of some width that holds its value, or none.
 fn ordered(estimate: Estimate) -> bool {
-    estimate.low <= estimate.value && estimate.value <= estimate.high
+    let within = estimate.low <= estimate.value && estimate.value <= estimate.high;
+    if estimate.has_interval() { within && estimate.low < estimate.high } else { true }
 }
 
 proptest! {
@@ -44,25 +47,71 @@ proptest! {
     }
 
     #[test]
-    fn intervals_hold_their_estimate_and_stay_within_the_data(values in vec(-1e3..1e3, 1..60)) {
+    fn intervals_hold_their_estimate(values in vec(-1e3..1e3, 1..300)) {
         let found = small().mean(&values).unwrap();
         prop_assert!(ordered(found));
-        let least = values.iter().copied().fold(f64::MAX, f64::min);
-        let largest = values.iter().copied().fold(f64::MIN, f64::max);
-        prop_assert!(least - 1e-9 <= found.low && found.high <= largest + 1e-9);
+        prop_assert_eq!(found.has_interval(), values.len() >= SMALLEST_SAMPLE);
+        if values.len() >= PERCENTILE_FROM {
+            let least = values.iter().copied().fold(f64::MAX, f64::min);
+            let largest = values.iter().copied().fold(f64::MIN, f64::max);
+            prop_assert!(least - 1e-9 <= found.low && found.high <= largest + 1e-9);
+        }
     }
 
     #[test]
-    fn a_difference_with_itself_is_nothing(values in vec(-1e3..1e3, 1..60)) {
-        prop_assert_eq!(small().difference(&values, &values).unwrap(), Estimate::point(0.0));
+    fn a_difference_with_itself_has_no_interval(values in vec(-1e3..1e3, 1..300)) {
+        let found = small().difference(&values, &values).unwrap();
+        prop_assert!(found.value == 0.0 && !found.has_interval());
+    }
+
+    #[test]
+    fn no_proportion_has_an_interval_of_zero_width(
+        n in 1u64..2000, part in 0.0..=1.0f64, confidence in 0.5..0.999f64,
+    ) {
+        let successes = (part * n as f64).round() as u64;
+        for found in [wilson, clopper_pearson, proportion].map(|of| of(successes, n, confidence).unwrap()) {
+            prop_assert!(ordered(found) && found.high > found.low && found.low >= 0.0 && found.high <= 1.0);
+            prop_assert_eq!(found.value, successes as f64 / n as f64);
+        }
+        let mirrored = proportion(n - successes, n, confidence).unwrap();
+        prop_assert!((mirrored.high - (1.0 - proportion(successes, n, confidence).unwrap().low)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn clusters_and_pairs_never_have_zero_width(
+        units in vec((0u32..12, 0u32..12, 1u32..12), 1..60), same in any::<bool>(),
+    ) {
+        let of = |pick: fn(&(u32, u32, u32)) -> u32| -> Vec<Cluster> {
+            units.iter().map(|u| Cluster::new(f64::from(pick(u).min(u.2)), f64::from(u.2))).collect()
+        };
+        let first = of(|u| u.0);
+        let second = if same { first.clone() } else { of(|u| u.1) };
+        let share = clustered_proportion(&first, 0.95).unwrap();
+        prop_assert!(ordered(share) && share.low < share.high && share.low >= 0.0 && share.high <= 1.0);
+        let there = clustered_difference(&first, &second, 0.95).unwrap();
+        let back = clustered_difference(&second, &first, 0.95).unwrap();
+        prop_assert!(ordered(there) && there.low < there.high && there.low >= -1.0 && there.high <= 1.0);
+        prop_assert!((there.low + back.high).abs() < 1e-12);
+    }
+
+    #[test]
+    fn paired_proportions_mirror(b in 0u64..30, c in 0u64..30, more in 0u64..300, confidence in 0.5..0.999f64) {
+        let n = b + c + more;
+        if n > 0 {
+            let (there, back) = (tango(b, c, n, confidence).unwrap(), tango(c, b, n, confidence).unwrap());
+            prop_assert!(ordered(there) && there.low < there.high && there.low >= -1.0 && there.high <= 1.0);
+            prop_assert!((there.low + back.high).abs() < 1e-9);
+        }
     }
 
     #[test]
     fn equal_clusters_give_the_interval_of_the_mean(values in vec(-1e3..1e3, 1..60)) {
         let clusters: Vec<Cluster> = values.iter().map(|&v| Cluster::new(v, 1.0)).collect();
         let (one, other) = (small().ratio(&clusters).unwrap(), small().mean(&values).unwrap());
-        for (a, b) in [(one.value, other.value), (one.low, other.low), (one.high, other.high)] {
-            prop_assert!((a - b).abs() < 1e-9);
+        prop_assert!((one.value - other.value).abs() < 1e-9);
+        prop_assert_eq!(one.has_interval(), other.has_interval());
+        if one.has_interval() {
+            prop_assert!((one.low - other.low).abs() < 1e-9 && (one.high - other.high).abs() < 1e-9);
         }
     }
 
@@ -80,9 +129,10 @@ proptest! {
         }
         let found = small().ece(&examples).unwrap();
         prop_assert!((found.value - whole).abs() < 1e-9);
-        prop_assert!(ordered(found) && found.low >= 0.0 && found.high <= 1.0 + 1e-12);
+        prop_assert!(ordered(found));
+        prop_assert!(!found.has_interval() || (found.low >= 0.0 && found.high <= 1.0 + 1e-12));
         let nothing = small().ece_difference(&examples, &examples).unwrap();
-        prop_assert_eq!(nothing, Estimate::point(0.0));
+        prop_assert!(nothing.value == 0.0 && !nothing.has_interval());
     }
 
     #[test]

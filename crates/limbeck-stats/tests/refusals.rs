@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use limbeck_stats::{
-    Bootstrap, Cluster, Estimate, Reliability, StatsError, expected_calibration_error, gini, mcnemar_exact,
-    mean, quantile, severity, sign_flip_test, spearman, worst_fraction_mean,
+    Bootstrap, Cluster, Reliability, StatsError, expected_calibration_error, gini, mcnemar_exact, mean,
+    quantile, severity, sign_flip_test, spearman, worst_fraction_mean,
 };
 
 fn empty<T: std::fmt::Debug>(found: Result<T, StatsError>) {
@@ -137,10 +137,10 @@ fn draws_depend_on_the_seed_and_on_nothing_else() {
     assert_ne!(once, Bootstrap::with_seed(43).mean(&values).unwrap());
     // A statistic among others sees the same resamples as alone.
     let both = Bootstrap::default().statistics(values.len(), 2, |units, out| {
-        out[0] = 1.0;
+        out[0] = units[0] as f64;
         out[1] = units.iter().map(|&u| values[u]).sum::<f64>() / units.len() as f64;
     });
-    assert_eq!(both.unwrap(), vec![Estimate::point(1.0), once]);
+    assert_eq!(both.unwrap()[1], once);
 }
 
 #[test]

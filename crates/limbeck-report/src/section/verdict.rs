@@ -161,6 +161,7 @@ pub(crate) fn chip(finding: Finding) -> Markup {
     let (class, text) = match finding {
         Finding::Better => ("better", "▲ student better"),
         Finding::Worse => ("worse", "▼ student worse"),
+        Finding::Equal => ("open", "= equal within what matters"),
         Finding::CannotTell => ("open", "○ cannot tell"),
     };
     html! { span class=(format!("chip {class}")) { (text) } }
