@@ -17,6 +17,7 @@ mod error;
 mod heads;
 mod influence;
 mod inside;
+mod kept;
 mod means;
 mod patching;
 mod pictures;

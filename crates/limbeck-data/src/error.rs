@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::locate::meant;
+
 /// What went wrong with a file, a download or a record, with the facts needed to mend it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -165,10 +167,11 @@ impl DataError {
                     .to_owned(),
             ),
             Self::Download { hint, .. } => Some(hint.clone()),
-            Self::Locator { .. } => Some(
-                "locators are a path, hf:org/name@revision, pypi:name==version or npm:name@version, each with an optional #inner/path"
-                    .to_owned(),
-            ),
+            Self::Locator { text, .. } => Some(meant(text, false).map_or_else(
+                || "locators are a path, hf:org/name@revision, pypi:name==version or npm:name@version, each with an optional #inner/path".to_owned(),
+                |meant| format!("did you mean `{meant}`?"),
+            )),
+            Self::Missing { locator, .. } => meant(locator, false).map(|meant| format!("did you mean `{meant}`?")),
             Self::SignalMismatch { .. } => {
                 Some("capture the signals again, or point to the folder captured for this teacher and data".to_owned())
             }

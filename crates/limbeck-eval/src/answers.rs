@@ -147,7 +147,7 @@ fn alike(audit: &Audit) -> String {
     );
     if let Some(test) = &found.permutation {
         sentence += &format!(
-            "; with the student's loads dealt out anew it is {:.3} on average (p = {})",
+            "; with the student's influences permuted among its components of one kind it is {:.3} on average (permutation test, p = {})",
             test.mean,
             figure(test.p_value)
         );

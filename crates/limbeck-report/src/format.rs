@@ -54,6 +54,15 @@ pub(crate) fn in_unit(value: f64, unit: Unit) -> String {
     if shown.is_finite() { format!("{}{}", number(shown), unit.suffix()) } else { ABSENT.to_owned() }
 }
 
+/// The first sentence of a text.
+pub(crate) fn first_sentence(text: &str) -> &str {
+    let end = text.match_indices(". ").map(|(at, _)| at + 1).find(|end| {
+        // A sentence begins with a capital; "e.g. this" goes on.
+        text[*end..].trim_start().starts_with(|first: char| first.is_uppercase())
+    });
+    end.map_or(text, |end| &text[..end])
+}
+
 /// A count with thousands set apart.
 pub(crate) fn count(value: u64) -> String {
     grouped(&value.to_string())
@@ -278,6 +287,14 @@ mod tests {
         assert_eq!(estimate_text(&rounding, Unit::Percent), "0% [0, 0]");
         let broken = Estimate { value: f64::NAN, low: f64::NEG_INFINITY, high: 1.0 };
         assert_eq!(estimate_text(&broken, Unit::Percent), "— [—, 100]");
+    }
+
+    #[test]
+    fn a_sentence_ends_at_its_stop() {
+        let text = "Without MLP 0 it loses 26.6 points (25.4 to 27.8); 1 of 10. By severity it is equal.";
+        assert_eq!(first_sentence(text), "Without MLP 0 it loses 26.6 points (25.4 to 27.8); 1 of 10.");
+        assert_eq!(first_sentence("Nothing was measured."), "Nothing was measured.");
+        assert_eq!(first_sentence(""), "");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod audit_page;
 mod format;
 mod json;
 mod network;
+mod next;
 mod page;
 mod plot;
 mod reproduction;
@@ -15,5 +16,6 @@ mod section;
 
 pub use audit_page::{AuditPage, render_audit};
 pub use json::results_json;
+pub use next::next_steps;
 pub use page::render_html;
 pub use reproduction::render_reproduction;

@@ -23,7 +23,7 @@ pub fn render_html(results: &Results) -> String {
         html lang="en" {
             (head(&results.name, &results.limbeck_version))
             body {
-                (header(results, &inside))
+                (header(results))
                 main { (sections(results, &inside)) }
                 (footer(results))
             }
@@ -48,12 +48,11 @@ pub(crate) fn head(name: &str, version: &str) -> Markup {
     }
 }
 
-fn header(results: &Results, inside: &[Part]) -> Markup {
+fn header(results: &Results) -> Markup {
     html! {
         header {
             p.eyebrow { "Limbeck · distillation report" }
             h1 { (results.name) }
-            (contents(results, inside))
         }
     }
 }
@@ -61,6 +60,7 @@ fn header(results: &Results, inside: &[Part]) -> Markup {
 /// Links to the sections that are there.
 fn contents(results: &Results, inside: &[Part]) -> Markup {
     let before = [
+        ("findings", "What was found", true),
         ("scores", "Scores", true),
         ("comparisons", "Against baseline", true),
         ("shifts", "Shift", !results.evaluation.shifts.is_empty()),
@@ -90,6 +90,8 @@ pub(crate) fn links<'a>(sections: impl Iterator<Item = (&'a str, &'a str)>) -> M
 fn sections(results: &Results, inside: &[Part]) -> Markup {
     html! {
         (verdict::render(results))
+        (contents(results, inside))
+        (verdict::details(results))
         (scores::render(&results.evaluation))
         (comparisons::render(results))
         (shifts::render(results))
@@ -98,7 +100,10 @@ fn sections(results: &Results, inside: &[Part]) -> Markup {
         @if results.audit.is_none() {
             section {
                 h2 { "Inside the networks" }
-                p.absent { "The recipe asks for no audit: nothing is known about what the student kept." }
+                p.absent {
+                    "No audit was made, so nothing is known about what the student kept. A section " code { "[audit]" }
+                    " with a task in the recipe, such as " code { "task = \"induction\"" } ", adds one."
+                }
             }
         }
         (notes::render(&results.notes))

@@ -65,7 +65,7 @@ impl From<RecipeError> for Failure {
 impl From<PipelineError> for Failure {
     fn from(error: PipelineError) -> Self {
         let exit = match &error {
-            PipelineError::Cancelled { .. } => Exit::Interrupted,
+            PipelineError::Cancelled { .. } | PipelineError::Stopped { .. } => Exit::Interrupted,
             _ if error.is_input() => Exit::BadInput,
             _ => Exit::Broke,
         };

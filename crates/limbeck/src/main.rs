@@ -27,7 +27,9 @@ fn main() -> ExitCode {
         // Wrong usage, `--help` and `--version` alike: clap knows where to print and how to end.
         Err(error) => {
             let _ = error.print();
-            if let Some(hint) = verb::nearest(&error) {
+            let arguments: Vec<String> =
+                std::env::args_os().skip(1).map(|it| it.to_string_lossy().into_owned()).collect();
+            if let Some(hint) = verb::meant(&error, &arguments) {
                 output::urgent(&format!("hint: {hint}"));
             }
             return if error.use_stderr() { Exit::BadInput } else { Exit::Fine }.into();

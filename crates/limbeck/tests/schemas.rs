@@ -22,3 +22,13 @@ fn the_recipe_schema_is_up_to_date() {
 fn the_results_schema_is_up_to_date() {
     compare("results.schema.json", "results", &limbeck::results::schema());
 }
+
+#[test]
+fn the_reference_of_recipes_is_up_to_date() {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/recipe.md"));
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        written == limbeck::recipe::reference(),
+        "docs/recipe.md is out of date; bring it up with: cargo run -- schema reference > docs/recipe.md"
+    );
+}

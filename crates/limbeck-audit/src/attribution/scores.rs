@@ -11,6 +11,7 @@ use super::gradients::{input_gradients, lifted};
 use crate::AuditError;
 use crate::answers::Answers;
 use crate::circuit::{Edge, Graph, Place, Writer, Writings, embedded, spread};
+use crate::kept::{keep, recalled};
 use crate::rows::{Row, check_readable, read, rows, stop_if_asked};
 
 /// What is interpolated between the corrupted and the clean prompt.
@@ -102,9 +103,18 @@ pub fn edge_attribution(
     let chunks = chosen.chunks(batch_size.max(1));
     progress.start(label, (chunks.len() * passes) as u64, "passes");
     let network = lifted(decoder);
-    let scored = chosen.chunks(batch_size.max(1)).try_for_each(|rows| {
+    let scored = chosen.chunks(batch_size.max(1)).enumerate().try_for_each(|(number, rows)| {
+        // What an interrupted process had summed up behind this batch.
+        let part = format!("{label}, batch {}", number + 1);
+        if let Some(found) = recalled(&part, scores.values.len(), progress) {
+            progress.resume(passes as u64);
+            scores.values = found;
+            return Ok(());
+        }
         let pass = Pass::new(decoder, &network, rows, 1.0 / chosen.len() as f64)?;
-        pass.score(method, &mut scores, progress)
+        pass.score(method, &mut scores, progress)?;
+        keep(&part, &scores.values, progress);
+        Ok(())
     });
     progress.finish();
     scored.map(|()| scores)

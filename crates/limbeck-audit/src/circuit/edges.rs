@@ -16,7 +16,7 @@ use super::graph::{Edge, Graph, Reader, Writer};
 use super::run::{Entry, Place};
 use super::setting::{Batch, Setting};
 use crate::AuditError;
-use crate::rows::stop_if_asked;
+use crate::kept::kept;
 
 /// `LD` per prompt of the circuit without each of `edges`, in their order. All edges of the circuit but that one are
 /// there.
@@ -29,13 +29,12 @@ pub(crate) fn without_each_edge(
 ) -> Result<Vec<Vec<f64>>, AuditError> {
     progress.start(label, (edges.len() * setting.batches.len()) as u64, "edges");
     let mut all = vec![vec![]; edges.len()];
-    let measured = setting.batches.iter().try_for_each(|batch| {
+    let measured = setting.batches.iter().enumerate().try_for_each(|(number, batch)| {
         let trace = Trace::new(setting, batch, kept);
         let mut changed: BTreeMap<(usize, HeadInput, Writer), Tensor<4>> = BTreeMap::new();
-        for (edge, all) in edges.iter().zip(&mut all) {
-            stop_if_asked(progress)?;
-            all.extend(trace.without(edge, &mut changed)?);
-            progress.advance(1);
+        for (place, (edge, all)) in edges.iter().zip(&mut all).enumerate() {
+            let part = format!("{label}, batch {}, edge {place}", number + 1);
+            all.extend(kept(&part, 1, progress, || trace.without(edge, &mut changed))?);
         }
         Ok(())
     });

@@ -13,7 +13,7 @@ use super::NodeSet;
 use super::run::{Entry, Place};
 use super::setting::Setting;
 use crate::AuditError;
-use crate::rows::stop_if_asked;
+use crate::kept::kept;
 
 /// What pruning left.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,8 +40,9 @@ pub(crate) fn prune(
     loop {
         sweeps += 1;
         let before = kept.len();
-        progress.start(&format!("{label}, sweep {sweeps}"), before as u64, "nodes");
-        let mut sweep = Sweep { setting, kept, without: vec![], progress, may_go: &may_go };
+        let label = format!("{label}, sweep {sweeps}");
+        progress.start(&label, before as u64, "nodes");
+        let mut sweep = Sweep { setting, kept, without: vec![], label: &label, progress, may_go: &may_go };
         let done = if sweeps % 2 == 1 { sweep.backward() } else { sweep.forward() };
         progress.finish();
         done?;
@@ -61,7 +62,8 @@ pub(crate) fn without_each(
     progress: &dyn Progress,
 ) -> Result<Vec<Vec<f64>>, AuditError> {
     progress.start(label, kept.len() as u64, "nodes");
-    let mut sweep = Sweep { setting, kept: kept.clone(), without: vec![], progress, may_go: &|_| false };
+    let mut sweep =
+        Sweep { setting, kept: kept.clone(), without: vec![], label, progress, may_go: &|_| false };
     let done = sweep.forward();
     progress.finish();
     done?;
@@ -74,6 +76,7 @@ struct Sweep<'a> {
     kept: NodeSet,
     /// Nodes that stayed, with `LD` per prompt without them.
     without: Vec<(usize, Vec<f64>)>,
+    label: &'a str,
     progress: &'a dyn Progress,
     may_go: &'a dyn Fn(&[f64]) -> bool,
 }
@@ -154,15 +157,14 @@ impl Sweep<'_> {
         if !self.kept.contains(node) {
             return Ok(());
         }
-        stop_if_asked(self.progress)?;
         let rest = self.kept.without(node);
-        let differences = measure(self.setting, &rest)?;
+        let part = format!("{}, node {node}", self.label);
+        let differences = kept(&part, 1, self.progress, || measure(self.setting, &rest))?;
         if (self.may_go)(&differences) {
             self.kept = rest;
         } else {
             self.without.push((node, differences));
         }
-        self.progress.advance(1);
         Ok(())
     }
 }

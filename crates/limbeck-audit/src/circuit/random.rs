@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::NodeSet;
 use super::setting::Setting;
 use crate::AuditError;
-use crate::rows::stop_if_asked;
+use crate::kept::kept as kept_part;
 
 /// A circuit of so many heads and MLPs of a network, drawn uniformly.
 pub(crate) fn draw(like: &NodeSet, rng: &mut ChaCha8Rng) -> NodeSet {
@@ -42,24 +42,24 @@ pub(crate) fn random_circuits(
         return Ok(None);
     };
     progress.start(label, draws as u64, "circuits");
-    let drawn: Result<Vec<[f64; 3]>, AuditError> = (0..draws)
+    let drawn: Result<Vec<Vec<f64>>, AuditError> = (0..draws)
         .map(|index| {
-            stop_if_asked(progress)?;
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(index as u64);
             let circuit = draw(kept, &mut rng);
             let members: Vec<usize> = circuit.iter().collect();
             let member = members[rng.random_range(0..members.len())];
-            let alone = setting.score(&setting.differences(&circuit)?);
-            let without = setting.score(&setting.differences(&circuit.complement())?);
-            let drop = alone - setting.score(&setting.differences(&circuit.without(member))?);
-            progress.advance(1);
-            Ok([alone, without, drop])
+            kept_part(&format!("{label}, draw {index}"), 1, progress, || {
+                let alone = setting.score(&setting.differences(&circuit)?);
+                let without = setting.score(&setting.differences(&circuit.complement())?);
+                let drop = alone - setting.score(&setting.differences(&circuit.without(member))?);
+                Ok(vec![alone, without, drop])
+            })
         })
         .collect();
     progress.finish();
     let drawn = drawn?;
-    let share = |at_least: &dyn Fn(&[f64; 3]) -> bool| {
+    let share = |at_least: &dyn Fn(&[f64]) -> bool| {
         (1 + drawn.iter().filter(|scores| at_least(scores)).count()) as f64 / (1 + draws) as f64
     };
     let range = |which: usize| -> Result<Estimate, AuditError> {

@@ -88,7 +88,8 @@ pub fn effects(
     let measured = chunks.try_for_each(|(number, rows)| {
         let first = number * plan.batch_size;
         let replacements = sources.iter().map(|source| source.batch(decoder, first, rows));
-        batch.measure(rows, &mut replacements.collect::<Result<Vec<_>, _>>()?, &mut found)
+        let part = format!("{label}, batch {}", number + 1);
+        batch.measure(rows, part, &mut replacements.collect::<Result<Vec<_>, _>>()?, &mut found)
     });
     progress.finish();
     measured.map(|()| found)
@@ -108,6 +109,7 @@ impl Batch<'_> {
     fn measure(
         &self,
         rows: &[Row],
+        part: String,
         replacements: &mut [Replacement],
         found: &mut [Effects],
     ) -> Result<(), AuditError> {
@@ -119,8 +121,8 @@ impl Batch<'_> {
         let batch = TokenBatch::new(&rows.iter().map(tokens).collect::<Vec<_>>(), &decoder.device())?;
         let answers = Answers::new(decoder, rows);
         let targets: usize = self.by_layer.iter().map(Vec::len).sum();
-        let mut restarts =
-            Restarts::new(decoder, &answers, &batch.lengths, replacements.len() * targets, self.progress);
+        let count = replacements.len() * targets;
+        let mut restarts = Restarts::new(decoder, &answers, &batch.lengths, count, part, self.progress);
         let mut resid = decoder.embed(&batch, &mut NoTap);
         for (layer, here) in self.by_layer.iter().enumerate() {
             stop_if_asked(self.progress)?;

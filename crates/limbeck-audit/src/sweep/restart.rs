@@ -6,7 +6,7 @@ use limbeck_model::{Decoder, NoTap};
 
 use crate::AuditError;
 use crate::answers::Answers;
-use crate::rows::stop_if_asked;
+use crate::kept::kept;
 
 /// Tokens from which more passes side by side gain nothing: products are then long enough.
 const TOKENS: usize = 2048;
@@ -28,20 +28,26 @@ pub(crate) struct Restarts<'a> {
     answers: &'a Answers,
     lengths: &'a [usize],
     progress: &'a dyn Progress,
+    /// What the work is called where its parts are kept.
+    part: String,
+    /// Runs so far.
+    runs: usize,
     waiting: Vec<(Start, usize, Tensor<3>)>,
     columns: Vec<Vec<f64>>,
 }
 
 impl<'a> Restarts<'a> {
-    /// For `count` results over prompts of `lengths`.
+    /// For `count` results over prompts of `lengths`; `part` names the work where its parts are kept.
     pub(crate) fn new(
         decoder: &'a Decoder,
         answers: &'a Answers,
         lengths: &'a [usize],
         count: usize,
+        part: String,
         progress: &'a dyn Progress,
     ) -> Restarts<'a> {
-        Restarts { decoder, answers, lengths, progress, waiting: vec![], columns: vec![vec![]; count] }
+        let columns = vec![vec![]; count];
+        Restarts { decoder, answers, lengths, progress, part, runs: 0, waiting: vec![], columns }
     }
 
     /// Adds a stream `[batch, seq, d_model]` of block `layer`, for result `place`; runs those that wait when they are
@@ -61,29 +67,33 @@ impl<'a> Restarts<'a> {
 
     /// Runs all that wait, which are of block `layer`.
     pub(crate) fn run(&mut self, layer: usize) -> Result<(), AuditError> {
-        stop_if_asked(self.progress)?;
         let layers = self.decoder.config().n_layers;
-        let (mut places, mut ends) = (vec![], vec![]);
+        let (mut places, mut waiting, mut blocks) = (vec![], vec![], 0);
         for start in [Start::Pre, Start::Mid, Start::Post] {
             let here: Vec<_> = self.waiting.extract_if(.., |(other, ..)| *other == start).collect();
-            if here.is_empty() {
-                continue;
-            }
-            let blocks = layers - layer - usize::from(start == Start::Post);
-            self.progress.advance((here.len() * blocks) as u64);
+            blocks += here.len() * (layers - layer - usize::from(start == Start::Post));
             places.extend(here.iter().map(|(_, place, _)| *place));
-            let streams = here.into_iter().map(|(.., stream)| stream);
-            ends.push(self.to_end_of_block(layer, start, Tensor::cat(streams.collect(), 0)));
+            if !here.is_empty() {
+                waiting.push((start, here));
+            }
         }
-        if ends.is_empty() {
+        if waiting.is_empty() {
             return Ok(());
         }
-        let ends = Tensor::cat(ends, 0);
-        let last = match layer + 1 == layers {
-            true => ends,
-            false => self.decoder.run_to_last(layer + 1, ends.clone(), &self.lengths_of(&ends)),
-        };
-        let found = self.answers.of_normed(self.decoder.finish(last, &mut NoTap))?;
+        self.runs += 1;
+        let part = format!("{}, run {}", self.part, self.runs);
+        let found = kept(&part, blocks as u64, self.progress, || {
+            let ends = waiting.into_iter().map(|(start, here)| {
+                let streams = here.into_iter().map(|(.., stream)| stream);
+                self.to_end_of_block(layer, start, Tensor::cat(streams.collect(), 0))
+            });
+            let ends = Tensor::cat(ends.collect(), 0);
+            let last = match layer + 1 == layers {
+                true => ends,
+                false => self.decoder.run_to_last(layer + 1, ends.clone(), &self.lengths_of(&ends)),
+            };
+            self.answers.of_normed(self.decoder.finish(last, &mut NoTap))
+        })?;
         for (place, column) in places.into_iter().zip(found.chunks_exact(self.lengths.len())) {
             self.columns[place] = column.to_vec();
         }

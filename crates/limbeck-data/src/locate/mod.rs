@@ -16,12 +16,14 @@ mod cache;
 mod hub;
 #[cfg(test)]
 mod hub_tests;
+mod meant;
 mod package;
 mod place;
 #[cfg(test)]
 mod tests;
 
 pub use cache::Cache;
+pub use meant::meant;
 pub use place::{find_one, inner_path};
 
 use std::borrow::Cow;

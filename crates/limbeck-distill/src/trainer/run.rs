@@ -38,7 +38,7 @@ pub fn train(job: TrainingJob, progress: &dyn Progress) -> Result<TrainingOutcom
     let order = BatchOrder::new(job.config.seed, job.examples.len(), job.config.batch_size)?;
 
     progress.start(&format!("training {}", job.network), job.config.steps, "steps");
-    progress.advance(done.step);
+    progress.resume(done.step);
     let steps = job.config.steps;
     let metrics_path = job.metrics_path.clone();
     let name = job.network.clone();
@@ -117,6 +117,8 @@ struct StepGradient {
     norm: f64,
     /// Predictions of the step.
     tokens: usize,
+    /// Tokens read in the step, scored or not.
+    read: usize,
     /// Each objective's own gradient norm, where measured.
     own_norms: Vec<Option<f64>>,
 }
@@ -127,6 +129,7 @@ impl Run {
         mut network: Network,
         progress: &dyn Progress,
     ) -> Result<(Network, Done), DistillError> {
+        let mut read = 0;
         while self.done.step < self.config.steps {
             if progress.cancelled() {
                 self.save(&network)?;
@@ -138,6 +141,12 @@ impl Run {
             (network, learning_rate) = self.update(step, &figures, network)?;
             self.done =
                 Done { step, tokens: self.done.tokens + figures.tokens as u64, seconds: self.seconds() };
+            read += figures.read;
+            let rate = read as f64 / self.began.elapsed().as_secs_f64().max(1e-9);
+            progress.figures(&format!(
+                "loss {:.3}, learning rate {learning_rate:.1e}, {rate:.0} tokens/s",
+                figures.loss
+            ));
             if self.config.logs(step) {
                 self.log(figures, learning_rate)?;
             }
@@ -177,7 +186,8 @@ impl Run {
                 *own = Some(self.pass(network, &batches, total, Some(index))?.0.norm());
             }
         }
-        Ok(StepGradient { loss, values, gradient, norm, tokens: total, own_norms })
+        let read = self.order.batch(step - 1).iter().map(|row| self.examples[*row].ids.len()).sum();
+        Ok(StepGradient { loss, values, gradient, norm, tokens: total, read, own_norms })
     }
 
     /// The micro-batches of a step, with the teacher's answers, `slices` of them prepared at the same time.

@@ -63,7 +63,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
         "attribution",
         "Where the answer comes from",
         "The logit difference at the answer’s position, as it forms on the way through the layers (logit lens) and as the sum of what \
-         each component writes (direct logit attribution, the final norm’s scale held). Negative: it speaks for the wrong answer.",
+         each component writes (direct logit attribution, the final norm’s scale held). Negative: its output raises the wrong answer’s logit.",
         body,
     )
 }

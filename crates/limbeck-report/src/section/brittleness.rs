@@ -44,7 +44,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
                 (plot.render())
                 figcaption {
                     "Damage of each component on its own, sorted. A curve that starts high and falls at once is a \
-                     network with a single point of failure; a low flat one has spare parts."
+                     network with a single point of failure; a low flat one is redundant."
                 }
                 (numbers_below("Numbers", curves(&networks)))
             }
@@ -63,7 +63,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     section(
         "brittleness",
         "Brittleness",
-        "What happens to the score when one component fails. Less damage is sturdier.",
+        "What happens to the score when one component is ablated. Less damage: more robust.",
         body,
     )
 }
@@ -111,7 +111,7 @@ fn compression(of: &BrittlenessOf, slope: &Slope) -> Markup {
                 "The " (format::in_unit(slope.compression, Unit::Percent)) " of the parameters saved cost "
                 (format::estimate(&cost, Unit::PointsAlready)) " of mean damage: slope β = "
                 (format::estimate(&slope.beta, Unit::PointsAlready)) ". β = (mean damage of the student − that of the teacher) / C, with \
-                 C the share saved; band: its 95% interval, paired over prompts. Above zero, the smaller network leans harder on \
+                 C the share saved; band: its 95% interval, paired over prompts. Above zero, the smaller network depends more on \
                  its single components."
             }
             (numbers_below("Numbers", table(columns, rows)))
@@ -132,7 +132,7 @@ fn between(of: &BrittlenessOf) -> Markup {
         figure {
             h3 { "Between the networks" }
             (table([Column::text("Networks"), Column::number("Difference in severity")], rows))
-            figcaption { "Paired over prompts. An interval that holds 0: the data cannot tell which leans harder." }
+            figcaption { "Paired over prompts. An interval that holds 0: the data cannot tell which depends more on single components." }
         }
     }
 }
@@ -143,9 +143,9 @@ fn severity(alpha: f64) -> String {
     let meaning = if alpha == 1.0 {
         format!("the damage beyond {SEVERITY_THRESHOLD} points as a share of {rest}")
     } else if alpha > 1.0 {
-        "single heavy losses weigh more than many light ones".to_owned()
+        "few large effects weigh more than many small ones".to_owned()
     } else {
-        "many light losses weigh more than single heavy ones".to_owned()
+        "many small effects weigh more than few large ones".to_owned()
     };
     format!(
         "Severity is the mean over components of (max(0, m − {SEVERITY_THRESHOLD}) / {rest})^α, here with α = {}: {meaning}.",

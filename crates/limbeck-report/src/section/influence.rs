@@ -35,7 +35,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     let lead = format!(
         "Rows are layers, columns heads and the MLP. Each cell: the percentage points of the score (logit difference, right answer \
          against wrong) lost when it alone is replaced by its mean, over {} prompts of the task “{}”. One \
-         colour scale for all networks. Few dark cells in a pale grid: the network leans on few components.",
+         colour scale for all networks. Few dark cells in a pale grid: the network depends on few components.",
         format::count(audit.prompts as u64),
         format::words(&audit.task),
     );

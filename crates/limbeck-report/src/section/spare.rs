@@ -29,7 +29,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     }
     let shown: Vec<Network> = networks.iter().map(|(network, _)| *network).collect();
     let row = IntervalRow {
-        label: "Direct effects that others make good".to_owned(),
+        label: "Direct effects compensated by later components".to_owned(),
         marks: networks.iter().map(|(network, spare)| (*network, spare.taken_over)).collect(),
         bands: Vec::new(),
     };
@@ -40,18 +40,18 @@ pub(crate) fn render(audit: &Audit) -> Markup {
         (unsolved(audit))
         div.grid {
             figure {
-                h3 { "Taken over after single removals" }
+                h3 { "Compensated after single ablations" }
                 (legend(&shown))
                 (interval_plot("Spare capacity of the networks", &[row], Unit::Percent))
                 figcaption {
-                    "Direct effect: what the score loses when a component’s own word is taken out of the last residual stream. \
-                     Total effect: what it loses when all later components see that it is gone. Where the total is the \
+                    "Direct effect: what the score loses when a component’s output is ablated in the final residual stream only. \
+                     Total effect: what it loses when the ablation reaches all later components too. Where the total is the \
                      smaller, others have stepped in (self-repair; McGrath et al. 2023, Rushing & Nanda 2024)."
                 }
             }
             figure {
                 h3 { "In figures" }
-                (table([Column::text("Network"), Column::number("Made good by others")], taken_over))
+                (table([Column::text("Network"), Column::number("Compensated")], taken_over))
                 @for (network, spare) in &networks {
                     (numbers_below(&format!("Largest direct effects: {}", network.name()), repairs(spare)))
                 }
@@ -61,7 +61,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     section(
         "spare",
         "Spare capacity",
-        "When one component fails, how much of its part do the others play?",
+        "How much of a component’s direct effect later components compensate when it is ablated.",
         body,
     )
 }
@@ -111,7 +111,7 @@ pub(crate) fn shifted(audit: &Audit) -> Markup {
         @for shift in shifts { p { (compared(shift)) } }
     };
     let lead = if with_baseline {
-        "The same removals on other prompts. A network that is sturdy only on the prompts it is usually asked is not sturdy."
+        "The same removals on other prompts. A network that is robust only on the prompts it is usually asked is not robust."
     } else {
         "The same removals on other prompts."
     };

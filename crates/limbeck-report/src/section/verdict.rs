@@ -1,4 +1,5 @@
-//! The first screen: did distillation help, where is the student fragile, and by which figures.
+//! The first screen: did distillation help, the three networks' figures, the weakest part, what to do next; and what was
+//! found, in sentences, below it.
 
 use limbeck_results::{Audit, Evaluation, Finding, Results, VerdictAnswer};
 use limbeck_stats::Estimate;
@@ -6,33 +7,94 @@ use maud::{Markup, html};
 
 use super::answers;
 use crate::format::{self, Unit};
-use crate::network::Network;
+use crate::network::{Network, legend};
+use crate::next::next_steps;
+use crate::plot::{IntervalRow, interval_plot};
 
-/// The answer, its two sentences, its facts, and the figures it rests on.
+/// The answer, the three networks' figures, the weakest part, and what to do next.
 pub(crate) fn render(results: &Results) -> Markup {
     let verdict = &results.verdict;
     let (class, sign, answer) = answer(verdict.answer);
+    let next = next_steps(results);
     html! {
         section id="verdict" class=(format!("verdict {class}")) {
             h2.answer { span.sign aria-hidden="true" { (sign) } (answer) }
+            (said(results, answer))
+            (standings(&results.evaluation))
+            div.columns {
+                div { h3 { "The weakest part" } p { (format::first_sentence(&verdict.fragile)) } }
+                div { h3 { "What to do next" } ul.next { @for step in &next { li { (code_marked(step)) } } } }
+            }
+        }
+    }
+}
+
+/// The answers of the audit and all further facts, below the first screen.
+pub(crate) fn details(results: &Results) -> Markup {
+    let verdict = &results.verdict;
+    html! {
+        section id="findings" {
+            h2 { "What was found" }
             @if let Some(inside) = &verdict.inside {
-                (said(results, answer))
                 (answers::caveats(inside))
                 (answers::answers(inside))
-                dl.tiles.wide { (tiles(results)) }
-            } @else {
-                div.columns {
-                    div.said {
-                        (said(results, answer))
-                        @if !verdict.fragile.is_empty() {
-                            p.fragile { span.eyebrow { "Where it is fragile" } (verdict.fragile) }
-                        }
-                    }
-                    dl.tiles { (tiles(results)) }
-                }
+                @if let Some(audit) = &results.audit { dl.tiles.wide { (self::inside(audit)) } }
+            } @else if !verdict.fragile.is_empty() {
+                p { (verdict.fragile) }
             }
             @if !verdict.facts.is_empty() {
                 ul.facts { @for fact in &verdict.facts { li { (fact) } } }
+            }
+        }
+    }
+}
+
+/// Text with what stands between backticks set as code.
+fn code_marked(text: &str) -> Markup {
+    html! {
+        @for (place, piece) in text.split('`').enumerate() {
+            @if place % 2 == 1 { code { (piece) } } @else { (piece) }
+        }
+    }
+}
+
+/// The networks' figures as dots with intervals, a plot a measure.
+fn standings(evaluation: &Evaluation) -> Markup {
+    let (teacher, student, baseline) = (&evaluation.teacher, &evaluation.student, evaluation.baseline.as_ref());
+    let row = |label: &str, marks: [(Network, Option<Estimate>); 3]| IntervalRow {
+        label: label.to_owned(),
+        marks: marks.into_iter().filter_map(|(network, found)| Some((network, found?))).collect(),
+        bands: Vec::new(),
+    };
+    let marks = |teacher: Option<Estimate>, student: Estimate, baseline: Option<Estimate>| {
+        [(Network::Teacher, teacher), (Network::Student, Some(student)), (Network::Baseline, baseline)]
+    };
+    let measures = [
+        (
+            row("Right on held-out data ↑", marks(Some(teacher.accuracy), student.accuracy, baseline.map(|it| it.accuracy))),
+            Unit::Percent,
+        ),
+        (
+            row("Loss, nats per token ↓", marks(Some(teacher.loss), student.loss, baseline.map(|it| it.loss))),
+            Unit::Plain,
+        ),
+        (
+            row("Same first token as the teacher ↑", marks(None, student.agreement, baseline.map(|it| it.agreement))),
+            Unit::Percent,
+        ),
+    ];
+    let networks: Vec<Network> = [Network::Teacher, Network::Student]
+        .into_iter()
+        .chain(baseline.map(|_| Network::Baseline))
+        .collect();
+    html! {
+        div.standings {
+            (legend(&networks))
+            div.grid.three {
+                @for (row, unit) in measures {
+                    @let title = row.label.clone();
+                    (interval_plot(&title, &[row], unit))
+                }
             }
         }
     }
@@ -68,21 +130,6 @@ fn answer(answer: VerdictAnswer) -> (&'static str, &'static str, &'static str) {
     }
 }
 
-/// The figures a decision needs.
-fn tiles(results: &Results) -> Markup {
-    let evaluation = &results.evaluation;
-    html! {
-        (loss(evaluation))
-        (tile(
-            "Student’s accuracy",
-            format::estimate(&evaluation.student.accuracy, Unit::Percent),
-            other(Network::Teacher, &evaluation.teacher.accuracy, Unit::Percent),
-        ))
-        (agreement(evaluation))
-        @if let Some(audit) = &results.audit { (inside(audit)) }
-    }
-}
-
 /// What the audit adds: likeness, single points of failure, severity.
 pub(crate) fn inside(audit: &Audit) -> Markup {
     let (student, teacher) = (&audit.brittleness.student, &audit.brittleness.teacher);
@@ -97,43 +144,16 @@ pub(crate) fn inside(audit: &Audit) -> Markup {
             },
         ))
         (tile(
-            "Damage by its worst component",
+            "Largest effect of ablating one component",
             format::estimate(&student.worst, Unit::PointsAlready),
             beside_damage(audit, other(Network::Teacher, &teacher.worst, Unit::PointsAlready)),
         ))
         (tile(
-            "Severity of single damages",
+            "Severity, single-component ablation",
             format::estimate(&student.severity, Unit::Plain),
             beside_damage(audit, other(Network::Teacher, &teacher.severity, Unit::Plain)),
         ))
     }
-}
-
-fn loss(evaluation: &Evaluation) -> Markup {
-    match evaluation.comparisons.iter().find(|comparison| comparison.measure == "loss") {
-        Some(comparison) => tile(
-            "Loss, student minus baseline",
-            format::estimate(&comparison.difference, Unit::Plain),
-            chip(comparison.finding),
-        ),
-        None => tile(
-            "Held-out loss",
-            format::estimate(&evaluation.student.loss, Unit::Plain),
-            other(Network::Teacher, &evaluation.teacher.loss, Unit::Plain),
-        ),
-    }
-}
-
-fn agreement(evaluation: &Evaluation) -> Markup {
-    tile(
-        "Agreement with the teacher",
-        format::estimate(&evaluation.student.agreement, Unit::Percent),
-        html! {
-            @if let Some(baseline) = &evaluation.baseline {
-                (other(Network::Baseline, &baseline.agreement, Unit::Percent))
-            }
-        },
-    )
 }
 
 fn tile(name: &str, figure: Markup, beside: Markup) -> Markup {

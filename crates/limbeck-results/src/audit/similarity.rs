@@ -140,7 +140,7 @@ pub struct VariantAlignment {
 
 /// How the alignment found stands among those with the student's components shuffled.
 ///
-/// The matches are kept, and the influences of the student's components are dealt out anew among its components of
+/// The matches are kept, and the influences of the student's components are permuted among its components of
 /// the same kind. Where being alike says nothing about carrying the same load, `p_value` is uniform.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PermutationTest {

@@ -73,7 +73,11 @@ impl Pipeline<'_> {
             notes.push(format!("At most {most} held-out examples were scored."));
         }
         if self.recipe.audit.settings().is_none() {
-            notes.push("The recipe asks for no audit.".into());
+            notes.push(
+                "No audit was made, so nothing is known about what is inside the student. A section [audit] with a task, \
+                 such as task = \"induction\", adds one."
+                    .into(),
+            );
         }
         if let TeacherConfig::Ensemble { members, .. } = &self.recipe.teacher {
             notes.push(format!(

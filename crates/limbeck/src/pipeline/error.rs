@@ -29,6 +29,14 @@ pub enum PipelineError {
         /// The run folder.
         folder: PathBuf,
     },
+    /// A finished run stands where another would be written.
+    #[error("{folder} holds a finished run of {what}", folder = folder.display())]
+    Finished {
+        /// The run folder.
+        folder: PathBuf,
+        /// Of what, and what differs.
+        what: String,
+    },
     /// The run folder cannot be used.
     #[error("cannot {action} {path}", path = path.display())]
     Folder {
@@ -42,6 +50,12 @@ pub enum PipelineError {
     /// A file of the run folder cannot be read or written.
     #[error(transparent)]
     File(#[from] DataError),
+    /// The user asked to stop work that leaves nothing behind.
+    #[error("stopped during {stage}; nothing of it is kept")]
+    Stopped {
+        /// What was in work.
+        stage: &'static str,
+    },
     /// The user asked to stop.
     #[error("stopped during {stage}; everything done is kept in {folder}", folder = folder.display())]
     Cancelled {
@@ -111,7 +125,7 @@ impl PipelineError {
     /// The error of work done outside a run folder; a wish to stop is told apart.
     pub fn of_stage(stage: &'static str, source: StageError) -> Self {
         if source.is_cancelled() {
-            Self::Cancelled { stage, folder: PathBuf::from(".") }
+            Self::Stopped { stage }
         } else {
             Self::Stage { stage, source }
         }
@@ -120,7 +134,7 @@ impl PipelineError {
     /// Whether the user can mend it: a bad file, recipe or command, rather than a disk or a defect.
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Cancelled { .. } => false,
+            Self::Cancelled { .. } | Self::Stopped { .. } => false,
             Self::Stage {
                 source:
                     StageError::Json(_)
@@ -128,7 +142,7 @@ impl PipelineError {
                     | StageError::Distill(DistillError::Diverged { .. }),
                 ..
             } => false,
-            Self::Locked { .. } => true,
+            Self::Locked { .. } | Self::Finished { .. } => true,
             Self::Folder { source, .. } => is_mendable(source),
             Self::Stage { .. } | Self::File(_) => first_io(self).is_none_or(is_mendable),
         }
@@ -138,6 +152,9 @@ impl PipelineError {
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::Locked { .. } => vec!["wait for it, or give this run another output_dir".into()],
+            Self::Finished { .. } => vec![
+                "--out DIR writes this run into another folder; --force replaces what stands there".into(),
+            ],
             Self::Cancelled { .. } => vec!["the same command goes on from there".into()],
             Self::File(error) | Self::Stage { source: StageError::Data(error), .. } => {
                 error.hint().into_iter().collect()
@@ -145,7 +162,8 @@ impl PipelineError {
             Self::Stage { stage: "audit", source: StageError::Audit(_) } => {
                 vec!["`audit = false` in the recipe leaves the audit out".into()]
             }
-            Self::Stage { .. } | Self::Folder { .. } => Vec::new(),
+            Self::Stopped { stage: "audit" } => vec!["--out DIR keeps what an audit has found until it goes on".into()],
+            Self::Stage { .. } | Self::Folder { .. } | Self::Stopped { .. } => Vec::new(),
         }
     }
 }

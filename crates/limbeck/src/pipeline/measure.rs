@@ -13,7 +13,7 @@ use limbeck_teach::align;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Pipeline, PipelineError, StageError};
+use super::{Journal, Pipeline, PipelineError, StageError};
 use crate::networks::load_as;
 use crate::recipe::GgufFormat;
 
@@ -117,18 +117,22 @@ impl Pipeline<'_> {
         };
         let prompts = self.prompts_hash(settings.task.path()).map_err(|error| self.fail("audit", error))?;
         let inputs = json!({ "audit": settings, "prompts": prompts, "networks": self.network_hashes()? });
-        self.stage("audit", &inputs, |run, _| {
+        self.stage("audit", &inputs, |run, fingerprint| {
             let loaded = run.networks()?;
+            let parts = run.folder.checkpoints("audit", fingerprint)?.join("parts");
+            let journal = Journal::open(&parts, run.progress)?;
             let found = audit(
                 subject(&loaded.teacher),
                 subject(&loaded.student),
                 loaded.baseline.as_ref().map(subject),
                 &settings,
-                run.progress,
+                &journal,
             )?;
             write_json(&run.file(AUDIT), &found)?;
             Ok(vec![AUDIT.to_owned()])
-        })
+        })?;
+        self.folder.clear_checkpoints("audit");
+        Ok(())
     }
 
     /// The hash of a file of prompts, noted as an input; none for a task built in.

@@ -14,7 +14,9 @@ mod assemble;
 mod capture;
 mod error;
 mod examples;
+mod finished;
 mod folder;
+mod journal;
 mod manifest;
 mod measure;
 mod records;
@@ -38,7 +40,10 @@ use crate::recipe::{Loaded, Recipe};
 pub use assemble::{REPORT, RESULTS, read_results, rerender, write_report};
 pub use error::{PipelineError, StageError};
 use examples::Examples;
+pub use finished::Difference;
+use finished::{Before, RECIPE};
 use folder::RunFolder;
+pub use journal::Journal;
 pub use manifest::{Manifest, StageRecord};
 pub use measure::facts;
 
@@ -68,6 +73,12 @@ pub struct Pipeline<'a> {
     located: BTreeMap<String, LocatedModel>,
     teacher: Option<Arc<LoadedModel>>,
     examples: Option<Arc<Examples>>,
+    /// Whether the folder held the results of a finished run when it was opened.
+    finished: bool,
+    /// Whether such a run may be replaced.
+    force: bool,
+    /// Whether a stage has been done in this process.
+    worked: bool,
 }
 
 impl std::fmt::Debug for Pipeline<'_> {
@@ -78,13 +89,21 @@ impl std::fmt::Debug for Pipeline<'_> {
 
 impl<'a> Pipeline<'a> {
     /// Opens and locks the recipe's run folder and writes the resolved recipe into it. Networks will live on `device`.
+    /// A finished run of another recipe, or of other inputs, is replaced with `force` only.
     ///
     /// # Errors
-    /// When another process holds the folder, or it cannot be written.
-    pub fn open(loaded: Loaded, device: Device, progress: &'a dyn Progress) -> Result<Self, PipelineError> {
+    /// When another process holds the folder, a finished run stands in it, or it cannot be written.
+    pub fn open(
+        loaded: Loaded,
+        force: bool,
+        device: Device,
+        progress: &'a dyn Progress,
+    ) -> Result<Self, PipelineError> {
         let Loaded { recipe, resolved } = loaded;
         let folder = RunFolder::open(&recipe.output_dir)?;
-        write_atomic(&folder.at("recipe.toml"), resolved.as_bytes())?;
+        let before = Before::read(folder.root());
+        before.make_way(folder.root(), &resolved, force)?;
+        write_atomic(&folder.at(RECIPE), resolved.as_bytes())?;
         let mut manifest = Manifest::read(folder.root());
         manifest.limbeck_version = env!("CARGO_PKG_VERSION").to_owned();
         manifest.name.clone_from(&recipe.name);
@@ -99,6 +118,9 @@ impl<'a> Pipeline<'a> {
             located: BTreeMap::new(),
             teacher: None,
             examples: None,
+            finished: before.finished,
+            force,
+            worked: false,
         })
     }
 
@@ -110,6 +132,11 @@ impl<'a> Pipeline<'a> {
     /// The recipe in work.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
+    }
+
+    /// Whether the run was finished before, and nothing of it was done again.
+    pub fn was_finished(&self) -> bool {
+        self.finished && !self.worked
     }
 
     /// The model a locator names, fetched once.

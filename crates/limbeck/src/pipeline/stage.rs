@@ -47,9 +47,11 @@ impl Pipeline<'_> {
             self.progress.note(&format!("{stage}: unchanged, skipped"));
             return Ok(());
         }
+        self.keep_finished(stage, &fingerprint)?;
         if self.progress.cancelled() {
             return Err(PipelineError::Cancelled { stage, folder: self.folder.root().to_owned() });
         }
+        self.worked = true;
         let began = Instant::now();
         let written = work(self, &fingerprint).map_err(|error| self.fail(stage, error))?;
         let mut outputs = BTreeMap::new();

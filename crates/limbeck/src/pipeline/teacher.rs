@@ -13,7 +13,7 @@ use serde_json::json;
 use super::train::{Trained, cross_entropy};
 use super::{Pipeline, PipelineError, StageError};
 use crate::networks::load_as;
-use crate::recipe::{Architecture, TeacherConfig};
+use crate::recipe::{Architecture, TeacherConfig, published};
 
 const STAGE: &str = "teacher";
 const FOLDER: &str = "teacher";
@@ -50,7 +50,7 @@ impl Pipeline<'_> {
             )?;
             let lineage = Lineage {
                 name: format!("{} teacher", run.recipe.name),
-                recipe: Some(run.resolved.clone()),
+                recipe: Some(published(&run.resolved)),
                 ..Lineage::default()
             };
             save_hf_folder(&run.file(FOLDER), &outcome.decoder, &tokenizer, &lineage)?;

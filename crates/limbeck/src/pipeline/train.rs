@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::{Pipeline, PipelineError, StageError, capture};
 use crate::networks::load_as;
-use crate::recipe::TeacherConfig;
+use crate::recipe::{TeacherConfig, published, published_name};
 
 /// The baseline's only objective, and a teacher's from scratch.
 pub(crate) fn cross_entropy() -> ObjectiveConfig {
@@ -194,11 +194,11 @@ impl Pipeline<'_> {
         Lineage {
             name: format!("{} {network}", self.recipe.name),
             teacher: (network == "student")
-                .then(|| Ingredient { name: teacher.origin.clone(), hash: teacher.hash.clone() }),
+                .then(|| Ingredient { name: published_name(&teacher.origin), hash: teacher.hash.clone() }),
             data: data
-                .map(|input| Ingredient { name: input.locator.clone(), hash: input.hash.clone() })
+                .map(|input| Ingredient { name: published_name(&input.locator), hash: input.hash.clone() })
                 .collect(),
-            recipe: Some(self.resolved.clone()),
+            recipe: Some(published(&self.resolved)),
             ..Lineage::default()
         }
     }

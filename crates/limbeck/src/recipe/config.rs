@@ -29,7 +29,8 @@ pub struct Recipe {
     /// What the run must reach; missing it ends with exit code 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
-    /// What is inside the networks is measured unless this is `false`.
+    /// What is inside the networks is measured where a task is named, such as `audit.task = "induction"`; there is no
+    /// audit without this section.
     #[serde(default)]
     pub audit: AuditSection,
     /// Who teaches.
@@ -88,11 +89,11 @@ impl Default for EvaluationConfig {
     }
 }
 
-/// The audit's settings, or `false` for none.
+/// The audit's settings, its task among them; `false`, or nothing, for no audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum AuditSection {
-    /// `false`: no audit; `true`: the default one.
+    /// `false`: no audit; `true`: one on the number sequences that the recipe trains on.
     Switch(bool),
     /// An audit with these settings.
     Settings(Box<AuditConfig>),
@@ -100,7 +101,7 @@ pub enum AuditSection {
 
 impl Default for AuditSection {
     fn default() -> Self {
-        Self::Settings(Box::default())
+        Self::Switch(false)
     }
 }
 

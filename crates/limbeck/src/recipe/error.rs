@@ -1,8 +1,10 @@
 //! What can be wrong with a recipe; every problem names its place and key.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::builtin::BUILTIN;
+use super::meant::nearest;
 use super::origin::Origin;
 
 /// One thing wrong with a recipe.
@@ -74,9 +76,20 @@ impl RecipeError {
                 }
                 hints
             }
-            Self::Unknown { known, .. } => vec![format!("built in are: {}", known.join(", "))],
+            Self::Unknown { name, known } => {
+                let near = nearest(name, known.iter().map(String::as_str));
+                let meant = near.map(|near| format!("did you mean `{near}`?"));
+                meant.into_iter().chain([format!("built in are: {}", known.join(", "))]).collect()
+            }
+            Self::Read { path, .. } if path.is_dir() => {
+                let inside = path.join("recipe.toml");
+                let meant = if inside.is_file() { inside } else { path.join("NAME.toml") };
+                vec![format!("a recipe is a file: did you mean `{}`?", meant.display())]
+            }
             Self::Read { path, .. } if !path.exists() => {
-                vec!["`limbeck recipes list` names the recipes that are built in".into()]
+                let meant = recipe_like(path).map(|meant| format!("did you mean `{meant}`?"));
+                let listed = "`limbeck recipes list` names the recipes that are built in".to_owned();
+                meant.into_iter().chain([listed]).collect()
             }
             Self::Read { .. } | Self::Results(_) | Self::Write(_) => Vec::new(),
         }
@@ -87,6 +100,24 @@ impl From<Problem> for RecipeError {
     fn from(problem: Problem) -> Self {
         Self::Invalid { problems: vec![problem] }
     }
+}
+
+/// The recipe that is meant by a path where nothing is: one built in, or a file beside it.
+fn recipe_like(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let stem = name.strip_suffix(".toml").unwrap_or(name);
+    if let Some(one) = nearest(stem, BUILTIN.iter().map(|one| one.name)) {
+        return Some(one.to_owned());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let entries = std::fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
+    let files: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|file| file.ends_with(".toml"))
+        .collect();
+    let near = nearest(stem, files.iter().filter_map(|file| file.strip_suffix(".toml")))?;
+    Some(path.with_file_name(format!("{near}.toml")).display().to_string())
 }
 
 fn list(problems: &[Problem]) -> String {

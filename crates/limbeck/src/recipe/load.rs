@@ -1,5 +1,6 @@
 //! From a file to a checked recipe.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value as Json;
@@ -10,7 +11,7 @@ use super::error::{Problem, RecipeError};
 use super::layers::{Override, merge, set};
 use super::node::{Content, Entry, Node};
 use super::origin::Origin;
-use super::{sense, shape};
+use super::{meant, sense, shape};
 
 /// Defaults of every recipe.
 const DEFAULTS: &str = include_str!("../defaults.toml");
@@ -96,10 +97,12 @@ fn derive(root: &mut Node) -> Result<(), RecipeError> {
     {
         insert(root, "capture.temperatures", Content::Array(temperatures(root)));
     }
+    audit_task(root);
     let Some(seed) = root.at("seed").map(|node| node.content.clone()) else {
         return Ok(());
     };
-    for (section, wanted) in [("training", true), ("teacher.training", trained), ("audit", true)] {
+    let audited = matches!(root.at("audit").map(|node| &node.content), Some(Content::Table(_)));
+    for (section, wanted) in [("training", true), ("teacher.training", trained), ("audit", audited)] {
         if wanted && root.at(&format!("{section}.seed")).is_none() {
             insert(root, &format!("{section}.seed"), seed.clone());
         }
@@ -107,6 +110,22 @@ fn derive(root: &mut Node) -> Result<(), RecipeError> {
     cap_warmup(root, "training");
     cap_warmup(root, "teacher.training");
     Ok(())
+}
+
+/// An audit without a task is on the number sequences, where the recipe trains on them.
+fn audit_task(root: &mut Node) {
+    let asked = match root.at("audit").map(|node| &node.content) {
+        Some(Content::Boolean(on)) => *on,
+        Some(Content::Table(entries)) => !entries.contains_key("task"),
+        _ => false,
+    };
+    if !asked || text_at(root, "data.kind") != Some("numerals") {
+        return;
+    }
+    if matches!(root.at("audit").map(|node| &node.content), Some(Content::Boolean(_))) {
+        insert(root, "audit", Content::Table(BTreeMap::new()));
+    }
+    insert(root, "audit.task", Content::Text("numerals".to_owned()));
 }
 
 /// A warm-up nobody asked for is never longer than the training.
@@ -169,7 +188,10 @@ fn insert(root: &mut Node, key: &str, content: Content) {
 fn locate(root: &Node, message: String) -> Problem {
     let quoted = message.split('`').nth(1).unwrap_or_default();
     let (key, origin) = find_text(root, quoted, String::new()).unzip();
-    Problem { origin: origin.unwrap_or_else(|| root.origin.clone()), key, message, hint: None }
+    let layers = key.as_deref() == Some("student.select");
+    let hint = layers.then(|| meant::layers(quoted)).flatten();
+    let hint = hint.map(|meant| format!("did you mean select = \"{meant}\"?"));
+    Problem { origin: origin.unwrap_or_else(|| root.origin.clone()), key, message, hint }
 }
 
 /// Key and place of the first string of this text.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use limbeck_audit::AuditError;
-use limbeck_data::locate::Locator;
+use limbeck_data::locate::{Locator, meant};
 use limbeck_distill::{DistillError, Layers, ObjectiveConfig, StudentConfig, TrainingConfig};
 use limbeck_model::DecoderConfig;
 use limbeck_teach::{Capabilities, Weights};
@@ -94,13 +94,17 @@ fn sources(recipe: &Recipe, found: &mut Findings<'_>) {
     let data = recipe.data.source().map(|source| ("data.source", source));
     let members = members.iter().map(|(key, source)| (key.as_str(), *source));
     for (key, source) in [teacher, student, data].into_iter().flatten().chain(members) {
+        let hint = || {
+            meant(source, key == "data.source").map_or_else(
+                || "a source is a path, hf:org/name@rev, pypi:name==version or npm:name@version".to_owned(),
+                |meant| format!("did you mean {key} = \"{meant}\"?"),
+            )
+        };
         match source.parse::<Locator>() {
-            Err(error) => found.add(key, error.to_string()),
-            Ok(Locator::Path { path, .. }) if !path.exists() => found.advise(
-                key,
-                format!("there is nothing at {}", path.display()),
-                Some("a source is a path, hf:org/name@rev, pypi:name==version or npm:name@version"),
-            ),
+            Err(error) => found.advise(key, error.to_string(), Some(&hint())),
+            Ok(Locator::Path { path, .. }) if !path.exists() => {
+                found.advise(key, format!("there is nothing at {}", path.display()), Some(&hint()));
+            }
             Ok(_) => {}
         }
     }
@@ -325,7 +329,16 @@ fn measures(recipe: &Recipe, found: &mut Findings<'_>) {
         "evaluation.max_examples",
         "expected at least 1",
     );
-    if let Some(Err(error)) = recipe.audit.settings().map(|settings| settings.check()) {
+    if recipe.audit.settings().is_some() && found.root.at("audit.task").is_none() {
+        found.advise(
+            "audit.task",
+            "this key is needed and missing: what the networks are measured on",
+            Some(
+                "for example task = \"induction\", which every tokenizer can express; there are numerals, number_words, ioi, \
+                 greater_than, induction, simple_qa, and prompts of your own (docs/tasks.md); audit = false leaves the audit out",
+            ),
+        );
+    } else if let Some(Err(error)) = recipe.audit.settings().map(|settings| settings.check()) {
         let key = if matches!(error, AuditError::Task(_)) { "audit.task" } else { "audit" };
         found.add(key, error.to_string());
     }

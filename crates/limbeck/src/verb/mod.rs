@@ -6,6 +6,7 @@ mod capture;
 mod completions;
 mod evaluate;
 mod gate;
+mod meant;
 mod model;
 mod quickstart;
 mod recipes;
@@ -19,12 +20,12 @@ mod validate;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use clap::error::{ContextKind, ContextValue};
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use limbeck::kernels::DeviceName;
 use limbeck::pipeline::{Pipeline, RESULTS};
 use limbeck::recipe::{self, Loaded, Override};
 
+pub(crate) use self::meant::meant;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -133,6 +134,14 @@ pub(crate) struct RecipeArgs {
     changes: Changes,
 }
 
+/// Whether a finished run may be replaced.
+#[derive(Debug, Clone, Copy, Args, Default)]
+pub(crate) struct Overwrite {
+    /// Replace a finished run of another recipe that stands in the run folder
+    #[arg(long)]
+    force: bool,
+}
+
 /// Changes to a recipe.
 #[derive(Debug, Args, Default)]
 pub(crate) struct Changes {
@@ -171,8 +180,8 @@ impl RecipeArgs {
     }
 
     /// Opens the recipe's run folder.
-    pub(crate) fn open<'a>(&self, desk: &'a Desk) -> Result<Pipeline<'a>, Failure> {
-        Ok(Pipeline::open(self.load()?, desk.open_device()?, &desk.progress)?)
+    pub(crate) fn open<'a>(&self, overwrite: Overwrite, desk: &'a Desk) -> Result<Pipeline<'a>, Failure> {
+        Ok(Pipeline::open(self.load()?, overwrite.force, desk.open_device()?, &desk.progress)?)
     }
 }
 
@@ -183,22 +192,6 @@ pub(crate) fn require_results(run: &Path) -> Result<(), Failure> {
     }
     Err(Failure::input(format!("{} holds no {RESULTS}", run.display()))
         .hint("`limbeck run RECIPE` makes a run folder with results"))
-}
-
-/// What to type instead of a verb there is not, where clap's own likeness finds nothing.
-pub(crate) fn nearest(error: &clap::Error) -> Option<String> {
-    let suggested = error.get(ContextKind::SuggestedSubcommand).is_some();
-    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand).filter(|_| !suggested)
-    else {
-        return None;
-    };
-    let command = Cli::command();
-    let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-    let distance = |verb: &&str| strsim::damerau_levenshtein(typed, verb);
-    match verbs.iter().copied().filter(|verb| distance(verb) <= 2).min_by_key(distance) {
-        Some(verb) => Some(format!("did you mean `limbeck {verb}`?")),
-        None => Some(format!("the verbs are: {}", verbs.join(", "))),
-    }
 }
 
 fn after_help() -> String {

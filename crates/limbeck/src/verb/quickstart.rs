@@ -6,7 +6,7 @@ use clap::Args;
 use limbeck::pipeline::Pipeline;
 use limbeck::recipe::{self, Override};
 
-use super::{Changes, Desk};
+use super::{Changes, Desk, Overwrite};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -15,6 +15,8 @@ use crate::failure::Failure;
 pub(crate) struct Quickstart {
     #[command(flatten)]
     changes: Changes,
+    #[command(flatten)]
+    overwrite: Overwrite,
     /// Seed of everything random
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -28,7 +30,7 @@ impl Quickstart {
         }
         let text = recipe::builtin("quickstart")?.text;
         let loaded = recipe::load_text(text, Path::new("<built-in quickstart>"), &overrides)?;
-        let mut pipeline = Pipeline::open(loaded, desk.open_device()?, &desk.progress)?;
+        let mut pipeline = Pipeline::open(loaded, self.overwrite.force, desk.open_device()?, &desk.progress)?;
         let results = pipeline.run()?;
         super::run::conclude(desk, &pipeline, &results)
     }

@@ -6,7 +6,7 @@ use limbeck::recipe::GateOutcome;
 use limbeck::results::Results;
 use serde_json::json;
 
-use super::{Desk, RecipeArgs};
+use super::{Desk, Overwrite, RecipeArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::lines::{columns, wrapped};
@@ -16,11 +16,13 @@ use crate::lines::{columns, wrapped};
 pub(crate) struct Run {
     #[command(flatten)]
     recipe: RecipeArgs,
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 impl Run {
     pub(crate) fn perform(self, desk: &Desk) -> Result<Exit, Failure> {
-        let mut pipeline = self.recipe.open(desk)?;
+        let mut pipeline = self.recipe.open(self.overwrite, desk)?;
         let results = pipeline.run()?;
         conclude(desk, &pipeline, &results)
     }
@@ -33,12 +35,18 @@ pub(super) fn conclude(desk: &Desk, pipeline: &Pipeline<'_>, results: &Results) 
     let data = json!({
         "verdict": results.verdict,
         "gates": gates,
+        "was_finished": pipeline.was_finished(),
         "report": report,
         "results": pipeline.folder().join(RESULTS),
     });
     desk.output.data(&data, || {
         let (verdict, columns) = (&results.verdict, columns());
-        let mut text = wrapped(&verdict.headline, "", columns) + &wrapped(&verdict.fragile, "", columns);
+        let mut text = String::new();
+        if pipeline.was_finished() {
+            let folder = pipeline.folder().display();
+            text += &format!("{folder} holds this run, finished; nothing was done again.\n\n");
+        }
+        text += &(wrapped(&verdict.headline, "", columns) + &wrapped(&verdict.fragile, "", columns));
         for fact in &verdict.facts {
             text += &wrapped(fact, "- ", columns);
         }

@@ -1,4 +1,4 @@
-//! `limbeck schema`: what recipes and results look like, for editors and other programs.
+//! `limbeck schema`: what recipes and results look like, for editors, other programs and people.
 
 use clap::Subcommand;
 
@@ -13,6 +13,8 @@ pub(crate) enum Schema {
     Recipe,
     /// JSON schema of results.json
     Results,
+    /// Every key of a recipe with type, default and meaning, as Markdown (docs/recipe.md)
+    Reference,
 }
 
 impl Schema {
@@ -20,6 +22,10 @@ impl Schema {
         let schema = match self {
             Self::Recipe => limbeck::recipe::schema(),
             Self::Results => limbeck::results::schema(),
+            Self::Reference => {
+                desk.output.line(limbeck::recipe::reference().trim_end())?;
+                return Ok(Exit::Fine);
+            }
         };
         desk.output.line(&serde_json::to_string_pretty(&schema)?)?;
         Ok(Exit::Fine)

@@ -5,7 +5,7 @@ use limbeck::pipeline::Goal;
 use limbeck::results::{Training, TrainingRun};
 use serde_json::json;
 
-use super::{Desk, RecipeArgs};
+use super::{Desk, Overwrite, RecipeArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -14,11 +14,13 @@ use crate::failure::Failure;
 pub(crate) struct Train {
     #[command(flatten)]
     recipe: RecipeArgs,
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 impl Train {
     pub(crate) fn perform(self, desk: &Desk) -> Result<Exit, Failure> {
-        let mut pipeline = self.recipe.open(desk)?;
+        let mut pipeline = self.recipe.open(self.overwrite, desk)?;
         pipeline.reach(Goal::Train)?;
         let training: Training = pipeline.training()?;
         let folder = pipeline.folder();

@@ -72,8 +72,12 @@ impl Progress for Stamps<'_> {
         self.listener.start(label, total, unit);
     }
 
+    // The steps of an earlier process: none.
+    fn resume(&self, by: u64) {
+        self.listener.resume(by);
+    }
+
     fn advance(&self, by: u64) {
-        // The trainer first reports the steps of an earlier process: none.
         if by > 0 {
             let mut notes = self.notes();
             notes.ends.push(Instant::now());

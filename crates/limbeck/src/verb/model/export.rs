@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use limbeck::model::weights::FloatFormat;
 use limbeck::model::weights::gguf::GgufDtype;
 use limbeck::model::{Ingredient, Lineage, ModelError, save_folder_pieces, save_gguf};
+use limbeck::recipe::published_name;
 use serde_json::json;
 
 use super::super::Desk;
@@ -64,8 +65,8 @@ impl Export {
                     }
                 };
                 let lineage = Lineage {
-                    name: self.model.clone(),
-                    base: Some(Ingredient { name: model.origin.clone(), hash: model.hash.clone() }),
+                    name: published_name(&self.model),
+                    base: Some(Ingredient { name: published_name(&model.origin), hash: model.hash.clone() }),
                     ..Lineage::default()
                 };
                 let config = model.decoder.config().to_hf_json();
