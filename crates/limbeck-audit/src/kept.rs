@@ -7,7 +7,7 @@ use crate::rows::stop_if_asked;
 
 /// What `work` finds of a part of the audit, or what an interrupted process kept of it, bit for bit; `steps` of the
 /// work are then done. Stops before the part on request.
-pub(crate) fn kept(
+pub(crate) fn kept_part(
     part: &str,
     steps: u64,
     progress: &dyn Progress,

@@ -29,7 +29,10 @@ pub fn next_steps(results: &Results) -> Vec<String> {
         ),
     }
     if falling {
-        steps.push("Train longer: the student's loss was still falling at its last step (`training.steps`).".to_owned());
+        steps.push(
+            "Train longer: the student's loss was still falling at its last step (`training.steps`)."
+                .to_owned(),
+        );
     }
     match &results.audit {
         None => steps.push(
@@ -103,6 +106,11 @@ mod tests {
     fn a_loss_that_has_levelled_off_is_told_from_one_that_falls() {
         assert!(still_falling(&run(|at| 5.0 - 3.0 * at)));
         assert!(!still_falling(&run(|at| 2.0 + 3.0 * (-10.0 * at).exp())));
-        assert!(!still_falling(&TrainingRun { network: "student".into(), steps: 1, tokens: 1, curve: vec![] }));
+        assert!(!still_falling(&TrainingRun {
+            network: "student".into(),
+            steps: 1,
+            tokens: 1,
+            curve: vec![]
+        }));
     }
 }

@@ -92,7 +92,7 @@ fn a_bare_run() {
     assert_sound(&page);
     let text = outside_style(&page);
     assert!(text.contains("No baseline was trained: only the teacher’s signals are studied"));
-    assert!(text.contains("asks for no audit"));
+    assert!(text.contains("No audit was made"));
     assert!(!text.contains("id=\"influence\"") && !text.contains("id=\"shifts\""));
 }
 

@@ -115,8 +115,11 @@ impl Work {
 
     fn draw(&self, screen: &MultiProgress) -> ProgressBar {
         // Added before anything is set: a bar of its own draws itself each time, and the screen does not clear that.
-        let bar = screen
-            .add(if self.total == 0 { ProgressBar::new_spinner() } else { ProgressBar::new(self.total) });
+        let bar = screen.add(if self.total == 0 {
+            ProgressBar::new_spinner()
+        } else {
+            ProgressBar::new(self.total)
+        });
         bar.set_style(self.style(false));
         bar.set_prefix(self.label.clone());
         bar.tick();
@@ -261,7 +264,10 @@ mod tests {
         work.done = 50;
         work.figures = "loss 2.310, learning rate 3.0e-4, 412 tokens/s".into();
         let told = work.sentence();
-        assert!(told.starts_with("training student: 50/80 steps, loss 2.310") && told.contains("ETA"), "{told}");
+        assert!(
+            told.starts_with("training student: 50/80 steps, loss 2.310") && told.contains("ETA"),
+            "{told}"
+        );
         assert_eq!(left_over(10, 30, 20.0).as_deref(), Some("1m00s"));
     }
 

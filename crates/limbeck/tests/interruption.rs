@@ -88,6 +88,35 @@ fn ctrl_c_ends_cleanly_and_the_same_command_goes_on() {
     succeed(on_tiny("run", &folder, &LONGER));
 }
 
+/// An audit stopped on the way goes on with the parts it had found, to the same figures.
+#[test]
+fn an_audit_that_was_stopped_goes_on_where_it_was() {
+    let place = tempfile::tempdir().unwrap();
+    let (whole, stopped) = (place.path().join("whole"), place.path().join("stopped"));
+    let more = ["--set", "audit.prompts_per_template=30", "--set", "audit.batch_size=4"];
+    succeed(on_tiny("audit", &whole, &more));
+    let mut child =
+        on_tiny("audit", &stopped, &more).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let parts = || {
+        let mut folders = std::fs::read_dir(stopped.join("checkpoints")).into_iter().flatten().flatten();
+        folders.any(|folder| {
+            std::fs::metadata(folder.path().join("parts")).is_ok_and(|file| file.len() > 20_000)
+        })
+    };
+    assert!(wait_for("parts of the audit", &mut child, parts), "the audit ended before it could be stopped");
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert!(told.contains("stopped at "), "what was stopped is said to be done:\n{told}");
+
+    let told = stderr(&succeed(on_tiny("audit", &stopped, &more)));
+    assert!(told.contains("parts that an interrupted process has found"), "{told}");
+    let read = |folder: &Path| std::fs::read(folder.join("audit.json")).unwrap();
+    assert!(read(&whole) == read(&stopped), "the figures differ");
+    assert!(!stopped.join("checkpoints").exists(), "what is finished needs no parts");
+}
+
 #[test]
 fn two_runs_do_not_write_one_folder() {
     let place = tempfile::tempdir().unwrap();

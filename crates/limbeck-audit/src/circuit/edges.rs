@@ -16,7 +16,7 @@ use super::graph::{Edge, Graph, Reader, Writer};
 use super::run::{Entry, Place};
 use super::setting::{Batch, Setting};
 use crate::AuditError;
-use crate::kept::kept;
+use crate::kept::kept_part;
 
 /// `LD` per prompt of the circuit without each of `edges`, in their order. All edges of the circuit but that one are
 /// there.
@@ -34,7 +34,7 @@ pub(crate) fn without_each_edge(
         let mut changed: BTreeMap<(usize, HeadInput, Writer), Tensor<4>> = BTreeMap::new();
         for (place, (edge, all)) in edges.iter().zip(&mut all).enumerate() {
             let part = format!("{label}, batch {}, edge {place}", number + 1);
-            all.extend(kept(&part, 1, progress, || trace.without(edge, &mut changed))?);
+            all.extend(kept_part(&part, 1, progress, || trace.without(edge, &mut changed))?);
         }
         Ok(())
     });

@@ -13,7 +13,7 @@ use super::NodeSet;
 use super::run::{Entry, Place};
 use super::setting::Setting;
 use crate::AuditError;
-use crate::kept::kept;
+use crate::kept::kept_part;
 
 /// What pruning left.
 #[derive(Debug, Clone, PartialEq)]
@@ -159,7 +159,7 @@ impl Sweep<'_> {
         }
         let rest = self.kept.without(node);
         let part = format!("{}, node {node}", self.label);
-        let differences = kept(&part, 1, self.progress, || measure(self.setting, &rest))?;
+        let differences = kept_part(&part, 1, self.progress, || measure(self.setting, &rest))?;
         if (self.may_go)(&differences) {
             self.kept = rest;
         } else {

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::NodeSet;
 use super::setting::Setting;
 use crate::AuditError;
-use crate::kept::kept as kept_part;
+use crate::kept::kept_part;
 
 /// A circuit of so many heads and MLPs of a network, drawn uniformly.
 pub(crate) fn draw(like: &NodeSet, rng: &mut ChaCha8Rng) -> NodeSet {

@@ -6,7 +6,7 @@ use limbeck_model::{Decoder, NoTap};
 
 use crate::AuditError;
 use crate::answers::Answers;
-use crate::kept::kept;
+use crate::kept::kept_part;
 
 /// Tokens from which more passes side by side gain nothing: products are then long enough.
 const TOKENS: usize = 2048;
@@ -82,7 +82,7 @@ impl<'a> Restarts<'a> {
         }
         self.runs += 1;
         let part = format!("{}, run {}", self.part, self.runs);
-        let found = kept(&part, blocks as u64, self.progress, || {
+        let found = kept_part(&part, blocks as u64, self.progress, || {
             let ends = waiting.into_iter().map(|(start, here)| {
                 let streams = here.into_iter().map(|(.., stream)| stream);
                 self.to_end_of_block(layer, start, Tensor::cat(streams.collect(), 0))

@@ -6,13 +6,30 @@ use super::{Locator, place};
 
 /// Endings of files: what has one of them is a path, however much it looks like `organisation/name`.
 const FILES: [&str; 14] = [
-    "gguf", "safetensors", "bin", "json", "jsonl", "csv", "tsv", "parquet", "txt", "md", "toml", "gz", "zst", "zip",
+    "gguf",
+    "safetensors",
+    "bin",
+    "json",
+    "jsonl",
+    "csv",
+    "tsv",
+    "parquet",
+    "txt",
+    "md",
+    "toml",
+    "gz",
+    "zst",
+    "zip",
 ];
 
 /// What to type instead of `text`, where it is no locator or names nothing; for data sets with `dataset`. `None` when
 /// nothing near is known.
 pub fn meant(text: &str, dataset: bool) -> Option<String> {
     let text = text.trim();
+    sought(text, dataset).filter(|found| found != text)
+}
+
+fn sought(text: &str, dataset: bool) -> Option<String> {
     let hub = |name: &str, revision: Option<&str>| {
         let (name, dataset) = match name.strip_prefix("datasets/") {
             Some(name) => (name, true),

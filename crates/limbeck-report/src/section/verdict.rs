@@ -60,7 +60,8 @@ fn code_marked(text: &str) -> Markup {
 
 /// The networks' figures as dots with intervals, a plot a measure.
 fn standings(evaluation: &Evaluation) -> Markup {
-    let (teacher, student, baseline) = (&evaluation.teacher, &evaluation.student, evaluation.baseline.as_ref());
+    let (teacher, student, baseline) =
+        (&evaluation.teacher, &evaluation.student, evaluation.baseline.as_ref());
     let row = |label: &str, marks: [(Network, Option<Estimate>); 3]| IntervalRow {
         label: label.to_owned(),
         marks: marks.into_iter().filter_map(|(network, found)| Some((network, found?))).collect(),
@@ -71,22 +72,29 @@ fn standings(evaluation: &Evaluation) -> Markup {
     };
     let measures = [
         (
-            row("Right on held-out data ↑", marks(Some(teacher.accuracy), student.accuracy, baseline.map(|it| it.accuracy))),
+            row(
+                "Right on held-out data ↑",
+                marks(Some(teacher.accuracy), student.accuracy, baseline.map(|it| it.accuracy)),
+            ),
             Unit::Percent,
         ),
         (
-            row("Loss, nats per token ↓", marks(Some(teacher.loss), student.loss, baseline.map(|it| it.loss))),
+            row(
+                "Loss, nats per token ↓",
+                marks(Some(teacher.loss), student.loss, baseline.map(|it| it.loss)),
+            ),
             Unit::Plain,
         ),
         (
-            row("Same first token as the teacher ↑", marks(None, student.agreement, baseline.map(|it| it.agreement))),
+            row(
+                "Same first token as the teacher ↑",
+                marks(None, student.agreement, baseline.map(|it| it.agreement)),
+            ),
             Unit::Percent,
         ),
     ];
-    let networks: Vec<Network> = [Network::Teacher, Network::Student]
-        .into_iter()
-        .chain(baseline.map(|_| Network::Baseline))
-        .collect();
+    let networks: Vec<Network> =
+        [Network::Teacher, Network::Student].into_iter().chain(baseline.map(|_| Network::Baseline)).collect();
     html! {
         div.standings {
             (legend(&networks))

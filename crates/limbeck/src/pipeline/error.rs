@@ -90,6 +90,9 @@ pub enum StageError {
     /// Values that cannot be written as JSON: a defect of ours.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+    /// A recipe that cannot be written as TOML: a defect of ours.
+    #[error(transparent)]
+    Recipe(#[from] toml::ser::Error),
     /// There is too little data to train and hold out.
     #[error("{reason}")]
     TooLittle {
@@ -124,11 +127,7 @@ impl StageError {
 impl PipelineError {
     /// The error of work done outside a run folder; a wish to stop is told apart.
     pub fn of_stage(stage: &'static str, source: StageError) -> Self {
-        if source.is_cancelled() {
-            Self::Stopped { stage }
-        } else {
-            Self::Stage { stage, source }
-        }
+        if source.is_cancelled() { Self::Stopped { stage } } else { Self::Stage { stage, source } }
     }
 
     /// Whether the user can mend it: a bad file, recipe or command, rather than a disk or a defect.
@@ -138,6 +137,7 @@ impl PipelineError {
             Self::Stage {
                 source:
                     StageError::Json(_)
+                    | StageError::Recipe(_)
                     | StageError::Data(DataError::Download { .. } | DataError::Tool { .. })
                     | StageError::Distill(DistillError::Diverged { .. }),
                 ..
@@ -162,7 +162,9 @@ impl PipelineError {
             Self::Stage { stage: "audit", source: StageError::Audit(_) } => {
                 vec!["`audit = false` in the recipe leaves the audit out".into()]
             }
-            Self::Stopped { stage: "audit" } => vec!["--out DIR keeps what an audit has found until it goes on".into()],
+            Self::Stopped { stage: "audit" } => {
+                vec!["--out DIR keeps what an audit has found until it goes on".into()]
+            }
             Self::Stage { .. } | Self::Folder { .. } | Self::Stopped { .. } => Vec::new(),
         }
     }

@@ -7,9 +7,9 @@ use std::path::Path;
 use limbeck_data::DataError;
 use serde_json::Value as Json;
 
+use super::Pipeline;
 use super::assemble::{REPORT, RESULTS};
 use super::error::PipelineError;
-use super::Pipeline;
 use crate::recipe::load_text;
 
 /// The resolved recipe of a run folder.
@@ -60,7 +60,11 @@ pub(crate) fn differences(before: &str, now: &str) -> Vec<Difference> {
     keys.into_iter()
         .filter(|key| !HARMLESS.contains(&key.split('.').next().unwrap_or_default()))
         .filter(|key| before.get(*key) != now.get(*key))
-        .map(|key| Difference { key: key.clone(), before: before.get(key).cloned(), now: now.get(key).cloned() })
+        .map(|key| Difference {
+            key: key.clone(),
+            before: before.get(key).cloned(),
+            now: now.get(key).cloned(),
+        })
         .collect()
 }
 
@@ -103,9 +107,17 @@ impl Before {
 
     /// Refuses to go on where a finished run of another recipe stands; where it may be replaced, its results and page
     /// go first, so that they never stand beside what another recipe made.
-    pub(crate) fn make_way(&self, root: &Path, now: &str, force: bool) -> Result<(), PipelineError> {
+    /// Keys that are `open` are compared once they are fitted.
+    pub(crate) fn make_way(
+        &self,
+        root: &Path,
+        now: &str,
+        open: &[String],
+        force: bool,
+    ) -> Result<(), PipelineError> {
         let Some(before) = &self.recipe else { return Ok(()) };
-        let differences = differences(before, now);
+        let mut differences = differences(before, now);
+        differences.retain(|one| !open.contains(&one.key));
         if differences.is_empty() {
             return Ok(());
         }
@@ -140,10 +152,15 @@ impl Pipeline<'_> {
         if self.force {
             return clear_results(self.root());
         }
-        Err(PipelineError::Finished {
-            folder: self.root().to_owned(),
-            what: format!("the same recipe, but what the {stage} stage reads, or the version of Limbeck, has changed since"),
-        })
+        let before = self.earlier.as_deref().unwrap_or(&self.resolved);
+        let differences = differences(before, &self.resolved);
+        let what = match differences.is_empty() {
+            true => format!(
+                "the same recipe, but what the {stage} stage reads, or the version of Limbeck, has changed since"
+            ),
+            false => format!("another recipe: {}", named(&differences)),
+        };
+        Err(PipelineError::Finished { folder: self.root().to_owned(), what })
     }
 }
 

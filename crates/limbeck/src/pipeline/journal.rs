@@ -153,7 +153,10 @@ impl Progress for Journal<'_> {
         let written = state.file.as_mut().map(|file| file.write_all(&bytes));
         if let Some(Err(error)) = written {
             state.file = None;
-            self.listener.note(&format!("an interruption will lose this work: cannot write {}: {error}", self.path.display()));
+            self.listener.note(&format!(
+                "an interruption will lose this work: cannot write {}: {error}",
+                self.path.display()
+            ));
         }
     }
 }

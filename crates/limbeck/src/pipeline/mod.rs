@@ -73,6 +73,10 @@ pub struct Pipeline<'a> {
     located: BTreeMap<String, LocatedModel>,
     teacher: Option<Arc<LoadedModel>>,
     examples: Option<Arc<Examples>>,
+    /// Keys that the recipe leaves open until they are fitted.
+    open: Vec<String>,
+    /// The recipe that the folder held when it was opened.
+    earlier: Option<String>,
     /// Whether the folder held the results of a finished run when it was opened.
     finished: bool,
     /// Whether such a run may be replaced.
@@ -99,10 +103,10 @@ impl<'a> Pipeline<'a> {
         device: Device,
         progress: &'a dyn Progress,
     ) -> Result<Self, PipelineError> {
-        let Loaded { recipe, resolved } = loaded;
+        let Loaded { recipe, resolved, open } = loaded;
         let folder = RunFolder::open(&recipe.output_dir)?;
         let before = Before::read(folder.root());
-        before.make_way(folder.root(), &resolved, force)?;
+        before.make_way(folder.root(), &resolved, &open, force)?;
         write_atomic(&folder.at(RECIPE), resolved.as_bytes())?;
         let mut manifest = Manifest::read(folder.root());
         manifest.limbeck_version = env!("CARGO_PKG_VERSION").to_owned();
@@ -118,7 +122,9 @@ impl<'a> Pipeline<'a> {
             located: BTreeMap::new(),
             teacher: None,
             examples: None,
+            open,
             finished: before.finished,
+            earlier: before.recipe,
             force,
             worked: false,
         })

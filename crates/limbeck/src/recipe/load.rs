@@ -23,6 +23,27 @@ pub struct Loaded {
     pub recipe: Recipe,
     /// The same as TOML: what is written into the run folder.
     pub resolved: String,
+    /// Dotted keys of [`FITTED`] that nobody set: a run may fit them to the size of its models and data.
+    pub open: Vec<String>,
+}
+
+/// Keys whose defaults follow from the size of models and data, where they are not set.
+const FITTED: [&str; 7] = [
+    "training.steps",
+    "training.batch_size",
+    "training.learning_rate",
+    "training.warmup_steps",
+    "training.checkpoint_every",
+    "evaluation.max_examples",
+    "audit.prompts_per_template",
+];
+
+/// A recipe as TOML, nothing left open.
+///
+/// # Errors
+/// A recipe that cannot be written as TOML: a defect of ours.
+pub(crate) fn resolved(recipe: &Recipe) -> Result<String, toml::ser::Error> {
+    toml::to_string_pretty(recipe)
 }
 
 /// The JSON schema of recipes, generated from the types.
@@ -68,8 +89,10 @@ pub fn load_text(text: &str, path: &Path, overrides: &[Override]) -> Result<Load
     if !problems.is_empty() {
         return Err(in_order(problems));
     }
-    let resolved = toml::to_string_pretty(&recipe)?;
-    Ok(Loaded { recipe, resolved })
+    let resolved = resolved(&recipe)?;
+    let unset = |key: &&str| root.at(key).is_none_or(|node| node.origin == Origin::Default);
+    let open = FITTED.into_iter().filter(unset).map(str::to_owned).collect();
+    Ok(Loaded { recipe, resolved, open })
 }
 
 /// Fills what follows from other keys: the run folder from the name, every seed from the one seed.

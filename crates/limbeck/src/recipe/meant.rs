@@ -200,7 +200,9 @@ pub(crate) fn layers(text: &str) -> Option<String> {
         "fourth" | "four" => Some(4),
         "fifth" | "five" => Some(5),
         "sixth" | "six" => Some(6),
-        digits => digits.trim_end_matches(char::is_alphabetic).parse().ok().filter(|number| *number > 0_usize),
+        digits => {
+            digits.trim_end_matches(char::is_alphabetic).parse().ok().filter(|number| *number > 0_usize)
+        }
     };
     let every = |number: usize| match number {
         1 => "every 1st".to_owned(),

@@ -28,6 +28,7 @@ pub use data::DataConfig;
 pub use error::{Problem, RecipeError};
 pub use gate::{Gate, GateAnswer, GateOutcome, gates_of};
 pub use layers::Override;
+pub(crate) use load::resolved;
 pub use load::{Loaded, load, load_text, schema};
 pub use meant::nearest;
 pub use origin::Origin;

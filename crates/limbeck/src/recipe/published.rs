@@ -13,7 +13,8 @@ pub fn published_name(locator: &str) -> String {
     let Ok(Locator::Path { path, inner }) = locator.parse::<Locator>() else {
         return locator.to_owned();
     };
-    let name = path.file_name().map_or_else(|| "a local folder".to_owned(), |it| it.to_string_lossy().into_owned());
+    let name =
+        path.file_name().map_or_else(|| "a local folder".to_owned(), |it| it.to_string_lossy().into_owned());
     inner.map_or(name.clone(), |inner| format!("{name}#{inner}"))
 }
 
@@ -61,7 +62,12 @@ mod tests {
             \"/home/me/models/teacher\"\n\n[data]\nkind = \"records\"\nsource = \"../secret/tickets.jsonl\"\n\n[[objectives]]\n\
             kind = \"forward_kl\"\n\n[audit]\ntask = { kind = \"jsonl\", path = \"/home/me/own.jsonl\" }\n";
         let shown = published(recipe);
-        for kept in ["source = \"teacher\"", "source = \"tickets.jsonl\"", "path = \"own.jsonl\"", "kind = \"forward_kl\""] {
+        for kept in [
+            "source = \"teacher\"",
+            "source = \"tickets.jsonl\"",
+            "path = \"own.jsonl\"",
+            "kind = \"forward_kl\"",
+        ] {
             assert!(shown.contains(kept), "{shown}");
         }
         for hidden in ["/home", "..", "output_dir"] {

@@ -51,8 +51,13 @@ impl<'a> Page<'a> {
     /// A table of keys, then what is inside those that are tables themselves.
     fn table(&mut self, schema: &'a Json, path: &str, depth: usize) {
         let Some(keys) = schema.get("properties").and_then(Json::as_object) else { return };
-        let needed: Vec<&str> =
-            schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
+        let needed: Vec<&str> = schema
+            .get("required")
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Json::as_str)
+            .collect();
         self.keys(keys, &needed, schema);
         if depth >= MAX_DEPTH {
             return;
@@ -68,7 +73,8 @@ impl<'a> Page<'a> {
                 true => vec![inner],
                 false => kinds,
             };
-            let tables: Vec<&Json> = tables.into_iter().filter(|one| one.get("properties").is_some()).collect();
+            let tables: Vec<&Json> =
+                tables.into_iter().filter(|one| one.get("properties").is_some()).collect();
             if tables.is_empty() {
                 continue;
             }
@@ -85,7 +91,8 @@ impl<'a> Page<'a> {
     }
 
     fn keys(&mut self, keys: &'a Map<String, Json>, needed: &[&str], table: &Json) {
-        let shown: Vec<(&String, &Json)> = keys.iter().filter(|(_, of_key)| of_key.get("const").is_none()).collect();
+        let shown: Vec<(&String, &Json)> =
+            keys.iter().filter(|(_, of_key)| of_key.get("const").is_none()).collect();
         if shown.is_empty() {
             return;
         }
@@ -133,7 +140,9 @@ impl<'a> Page<'a> {
         }
         let names: Vec<&str> = match resolved.get("type") {
             Some(Json::String(one)) => vec![one.as_str()],
-            Some(Json::Array(all)) => all.iter().filter_map(Json::as_str).filter(|it| *it != "null").collect(),
+            Some(Json::Array(all)) => {
+                all.iter().filter_map(Json::as_str).filter(|it| *it != "null").collect()
+            }
             _ => Vec::new(),
         };
         match names.first().copied().unwrap_or("any") {
@@ -162,7 +171,8 @@ fn meaning(of_key: &Json, resolved: &Json) -> String {
 fn toml(value: &Json) -> String {
     match value {
         Json::Object(all) => {
-            let pairs: Vec<String> = all.iter().map(|(key, value)| format!("{key} = {}", toml(value))).collect();
+            let pairs: Vec<String> =
+                all.iter().map(|(key, value)| format!("{key} = {}", toml(value))).collect();
             format!("{{ {} }}", pairs.join(", "))
         }
         Json::Array(all) => format!("[{}]", all.iter().map(toml).collect::<Vec<_>>().join(", ")),
@@ -178,7 +188,9 @@ mod tests {
     fn every_key_of_the_schema_is_explained() {
         fn keys(value: &Json, found: &mut Vec<String>) {
             if let Some(all) = value.get("properties").and_then(Json::as_object) {
-                found.extend(all.iter().filter(|(_, it)| it.get("const").is_none()).map(|(key, _)| key.clone()));
+                found.extend(
+                    all.iter().filter(|(_, it)| it.get("const").is_none()).map(|(key, _)| key.clone()),
+                );
             }
             match value {
                 Json::Object(all) => all.values().for_each(|inner| keys(inner, found)),

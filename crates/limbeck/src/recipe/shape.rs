@@ -233,7 +233,8 @@ impl<'a> Walk<'a> {
         if let Some(name) = nearest(key, own.iter().copied()) {
             return Some(name.to_owned());
         }
-        let within = ["training", "objectives", "data", "student", "teacher", "evaluation", "audit", "export"];
+        let within =
+            ["training", "objectives", "data", "student", "teacher", "evaluation", "audit", "export"];
         let mut near = within.iter().filter_map(|section| {
             let of_section = self.resolve(sections.get(*section)?);
             let (of_section, place) = match of_section.get("items") {

@@ -107,21 +107,19 @@ impl Audit {
             Some(folder) => Some(journal(folder, &config, &networks, desk)?),
             None => None,
         };
-        let progress: &dyn Progress = journal.as_ref().map_or(&desk.progress, |journal| journal);
-        let found = audit(
-            subject(&teacher),
-            subject(&student),
-            baseline.as_ref().map(subject),
-            &config,
-            progress,
-        )
-        .map_err(|error| match &self.changes.out {
-            // What was found lies in the folder, and the same command goes on with it.
-            Some(folder) if matches!(error, AuditError::Cancelled) => {
-                PipelineError::Cancelled { stage: "audit", folder: folder.clone() }.into()
-            }
-            _ => stage(error.into()),
-        })?;
+        let progress: &dyn Progress = match &journal {
+            Some(journal) => journal,
+            None => &desk.progress,
+        };
+        let found =
+            audit(subject(&teacher), subject(&student), baseline.as_ref().map(subject), &config, progress)
+                .map_err(|error| match &self.changes.out {
+                    // What was found lies in the folder, and the same command goes on with it.
+                    Some(folder) if matches!(error, AuditError::Cancelled) => {
+                        PipelineError::Cancelled { stage: "audit", folder: folder.clone() }.into()
+                    }
+                    _ => stage(error.into()),
+                })?;
         if let Some(folder) = &self.changes.out {
             let networks =
                 [("teacher", Some(&teacher)), ("student", Some(&student)), ("baseline", baseline.as_ref())];
@@ -142,7 +140,8 @@ fn journal<'a>(
     networks: &[Option<&LoadedModel>],
     desk: &'a Desk,
 ) -> Result<Journal<'a>, Failure> {
-    let hashes: Vec<&str> = networks.iter().map(|model| model.map_or("", |model| model.hash.as_str())).collect();
+    let hashes: Vec<&str> =
+        networks.iter().map(|model| model.map_or("", |model| model.hash.as_str())).collect();
     let all = json!({ "limbeck": env!("CARGO_PKG_VERSION"), "config": config, "networks": hashes });
     let name = format!("audit-{}.parts", &hash_bytes(all.to_string().as_bytes())[..12]);
     Journal::open(&folder.join(name), &desk.progress).map_err(|error| stage(error.into()))

@@ -120,9 +120,7 @@ fn verb(error: &clap::Error, arguments: &[String]) -> Option<String> {
     let verbs: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
     let lowered = typed.to_lowercase().replace('_', "-");
     let own = || VERBS.iter().find(|(other, _)| *other == lowered).map(|(_, verb)| (*verb).to_owned());
-    let before = |verb: &str| {
-        path.iter().map(String::as_str).chain([verb]).collect::<Vec<_>>().join(" ")
-    };
+    let before = |verb: &str| path.iter().map(String::as_str).chain([verb]).collect::<Vec<_>>().join(" ");
     let distance = |verb: &&str| strsim::damerau_levenshtein(&lowered, verb);
     let near = || verbs.iter().copied().filter(|verb| distance(verb) <= 2).min_by_key(distance).map(before);
     let recipe = || {
@@ -134,7 +132,9 @@ fn verb(error: &clap::Error, arguments: &[String]) -> Option<String> {
     let within = || {
         let all = Cli::command();
         let mut groups = all.get_subcommands().filter(|group| group.has_subcommands());
-        groups.find_map(|group| group.find_subcommand(&lowered).map(|verb| format!("{} {}", group.get_name(), verb.get_name())))
+        groups.find_map(|group| {
+            group.find_subcommand(&lowered).map(|verb| format!("{} {}", group.get_name(), verb.get_name()))
+        })
     };
     let meant = if path.is_empty() {
         recipe().or_else(own).or_else(near).or_else(within)
@@ -168,7 +168,9 @@ fn flag(error: &clap::Error, arguments: &[String]) -> Option<String> {
         // A second word where one was expected.
         return match path.first().map(String::as_str) {
             Some("quickstart") => Some(format!("did you mean `limbeck run {typed}`?")),
-            _ if typed.contains('=') && flags.contains(&"set") => Some(format!("did you mean `--set {typed}`?")),
+            _ if typed.contains('=') && flags.contains(&"set") => {
+                Some(format!("did you mean `--set {typed}`?"))
+            }
             _ => None,
         };
     }
@@ -193,7 +195,8 @@ fn key(name: &str) -> Option<String> {
         let reference = schema.pointer(&format!("/properties/{section}/$ref")).and_then(|it| it.as_str());
         let table = reference.and_then(|it| schema.pointer(it.trim_start_matches('#')));
         let variants = table.and_then(|table| table.get("oneOf")).and_then(|it| it.as_array());
-        let tables = variants.map_or_else(|| table.into_iter().collect::<Vec<_>>(), |all| all.iter().collect());
+        let tables =
+            variants.map_or_else(|| table.into_iter().collect::<Vec<_>>(), |all| all.iter().collect());
         let properties = tables.into_iter().filter_map(|table| table.get("properties")?.as_object());
         properties.flat_map(|all| all.keys().cloned()).collect()
     };

@@ -50,6 +50,10 @@ pub(super) fn conclude(desk: &Desk, pipeline: &Pipeline<'_>, results: &Results) 
         for fact in &verdict.facts {
             text += &wrapped(fact, "- ", columns);
         }
+        if results.audit.is_none() {
+            let note = "No audit: a section [audit] with a task, such as task = \"induction\", in the recipe adds one.";
+            text += &wrapped(note, "- ", columns);
+        }
         for gate in &gates {
             text += &format!("gate: {}\n", gate.sentence);
         }

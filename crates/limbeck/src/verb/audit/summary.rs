@@ -71,9 +71,7 @@ fn table(audit: &Audit, columns: usize) -> String {
             Some((format!("{} of {}", brittleness.over_20, network.components.len()), String::new()))
         }),
         row("kept under noise, %", &|_, brittleness| kept(brittleness, |curves| curves.noise.kept)),
-        row("kept without worst, %", &|_, brittleness| {
-            kept(brittleness, |curves| curves.worst_first.kept)
-        }),
+        row("kept without worst, %", &|_, brittleness| kept(brittleness, |curves| curves.worst_first.kept)),
         row("kept without random, %", &|_, brittleness| kept(brittleness, |curves| curves.random.kept)),
         row("compensated by others, %", &|_, brittleness| {
             Some(estimate(&brittleness.spare_capacity.as_ref()?.taken_over, 100.0, 1))
