@@ -16,6 +16,6 @@ mod section;
 
 pub use audit_page::{AuditPage, render_audit};
 pub use json::results_json;
-pub use next::next_steps;
+pub use next::{next_steps, weakest_part};
 pub use page::render_html;
 pub use reproduction::render_reproduction;

@@ -2,10 +2,17 @@
 
 use limbeck_results::{Audit, Evaluation, Results, TrainingRun, VerdictAnswer};
 
+use crate::format::first_sentence;
+
 /// At most so many suggestions.
 const MOST: usize = 3;
 /// A loss that falls by more than this share from the second to the last third of its fall is still falling.
 const STILL_FALLING: f64 = 0.1;
+
+/// Where the student is weakest, in one sentence.
+pub fn weakest_part(results: &Results) -> &str {
+    first_sentence(&results.verdict.fragile)
+}
 
 /// What to do next, the most useful first: one sentence each, with the setting or the command.
 pub fn next_steps(results: &Results) -> Vec<String> {

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::answers;
 use crate::format::{self, Unit};
 use crate::network::{Network, legend};
-use crate::next::next_steps;
+use crate::next::{next_steps, weakest_part};
 use crate::plot::{IntervalRow, interval_plot};
 
 /// The answer, the three networks' figures, the weakest part, and what to do next.
@@ -22,7 +22,7 @@ pub(crate) fn render(results: &Results) -> Markup {
             (said(results, answer))
             (standings(&results.evaluation))
             div.columns {
-                div { h3 { "The weakest part" } p { (format::first_sentence(&verdict.fragile)) } }
+                div { h3 { "The weakest part" } p { (weakest_part(results)) } }
                 div { h3 { "What to do next" } ul.next { @for step in &next { li { (code_marked(step)) } } } }
             }
         }

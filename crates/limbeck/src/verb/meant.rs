@@ -152,12 +152,14 @@ fn verb(error: &clap::Error, arguments: &[String]) -> Option<String> {
 }
 
 fn flag(error: &clap::Error, arguments: &[String]) -> Option<String> {
-    if error.get(ContextKind::SuggestedArg).is_some() {
-        return None;
-    }
     let typed = text_of(error, ContextKind::InvalidArg)?;
     let name = typed.trim_start_matches('-');
     let name = name.split('=').next().unwrap_or(name);
+    // clap's own suggestion is enough where it is one letter away.
+    let near = |one: &str| strsim::damerau_levenshtein(one.trim_start_matches('-'), name) <= 1;
+    if text_of(error, ContextKind::SuggestedArg).is_some_and(near) {
+        return None;
+    }
     let (command, path) = reached(arguments);
     let flags: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
     let has = |flag: &str| {

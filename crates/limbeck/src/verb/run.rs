@@ -3,6 +3,7 @@
 use clap::Args;
 use limbeck::pipeline::{Pipeline, REPORT, RESULTS};
 use limbeck::recipe::GateOutcome;
+use limbeck::report::{next_steps, weakest_part};
 use limbeck::results::Results;
 use serde_json::json;
 
@@ -46,13 +47,12 @@ pub(super) fn conclude(desk: &Desk, pipeline: &Pipeline<'_>, results: &Results) 
             let folder = pipeline.folder().display();
             text += &format!("{folder} holds this run, finished; nothing was done again.\n\n");
         }
-        text += &(wrapped(&verdict.headline, "", columns) + &wrapped(&verdict.fragile, "", columns));
-        for fact in &verdict.facts {
-            text += &wrapped(fact, "- ", columns);
-        }
-        if results.audit.is_none() {
-            let note = "No audit: a section [audit] with a task, such as task = \"induction\", in the recipe adds one.";
-            text += &wrapped(note, "- ", columns);
+        text += &wrapped(&verdict.headline, "", columns);
+        text += &wrapped(weakest_part(results), "", columns);
+        text += "Next:\n";
+        let folder = pipeline.folder().display().to_string();
+        for step in next_steps(results) {
+            text += &wrapped(&step.replace("RUN", &folder), "- ", columns);
         }
         for gate in &gates {
             text += &format!("gate: {}\n", gate.sentence);
