@@ -8,6 +8,7 @@ pub mod examples;
 pub mod hash;
 pub mod labelled;
 pub mod locate;
+pub mod memory;
 mod pattern;
 pub mod progress;
 pub mod records;

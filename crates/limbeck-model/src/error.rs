@@ -1,5 +1,7 @@
 //! What can go wrong with a model.
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 
 use crate::chat::ChatError;
@@ -28,7 +30,24 @@ pub enum ConfigError {
         /// What would be right.
         expected: String,
     },
+    /// Sizes that the machine cannot hold.
+    #[error(
+        "the model configuration describes a network of {parameters} parameters, {gib:.1} GiB; {at_hand:.1} GiB of memory are at hand",
+        gib = *.bytes as f64 / GIB,
+        at_hand = *.available as f64 / GIB
+    )]
+    TooLarge {
+        /// Parameters of the network.
+        parameters: u128,
+        /// Bytes of its weights in 32 bits.
+        bytes: u128,
+        /// Bytes at hand.
+        available: u64,
+    },
 }
+
+/// Bytes of a gibibyte.
+const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
 
 impl ConfigError {
     pub(crate) fn value(key: &str, found: &str, expected: &str) -> Self {
@@ -42,6 +61,28 @@ pub enum ModelError {
     /// The configuration is unusable.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The configuration in a file is unusable.
+    #[error("{path}: {source}", path = path.display())]
+    ConfigIn {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it.
+        #[source]
+        source: ConfigError,
+    },
+    /// A weight that the network described has no place for.
+    #[error(
+        "{origin}: tensor {name} has no place in the {family} model that the configuration describes, and leaving it out would \
+         make another network"
+    )]
+    UnusedWeight {
+        /// Where it was found.
+        origin: String,
+        /// Its name there.
+        name: String,
+        /// The family.
+        family: &'static str,
+    },
     /// A weights file is unusable.
     #[error(transparent)]
     Weights(#[from] WeightsError),

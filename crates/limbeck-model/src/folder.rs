@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use limbeck_data::atomic::{self, AtomicFolder};
 use serde::{Deserialize, Serialize};
@@ -10,12 +10,19 @@ use serde_json::{Value as Json, json};
 
 use crate::tokenizer::Tokenizer;
 use crate::weights::gguf::{GgufFile, GgufSource, hf_config};
-use crate::weights::{FloatFormat, SafetensorsSource, WeightSource, WeightsError, write_safetensors};
+use crate::weights::{
+    FloatFormat, SafetensorsSource, WeightSource, WeightsError, read_whole, write_safetensors,
+};
+
+/// Bytes of the longest configuration.
+const LONGEST_CONFIG: u64 = 16 << 20;
 
 /// A model's files, opened and checked, before a decoder is made of them.
 pub struct ModelFiles {
     /// The Hugging Face configuration.
     pub config: Json,
+    /// The file it was read from.
+    pub config_path: PathBuf,
     /// The tensors under Hugging Face names.
     pub weights: Box<dyn WeightSource>,
     /// The tokenizer.
@@ -33,14 +40,15 @@ pub struct ModelFiles {
 pub fn open_model(path: &Path) -> Result<ModelFiles, WeightsError> {
     let origin = path.display().to_string();
     if path.is_dir() {
-        let bytes = std::fs::read(path.join("config.json")).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => {
+        let config_path = path.join("config.json");
+        let bytes = read_whole(&config_path, LONGEST_CONFIG).map_err(|error| match error {
+            WeightsError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 WeightsError::NotAModel { path: path.to_path_buf(), missing: "config.json" }
             }
-            _ => WeightsError::io(&path.join("config.json"))(source),
+            other => other,
         })?;
         let config = serde_json::from_slice(&bytes)
-            .map_err(|source| WeightsError::Json { path: path.join("config.json"), source })?;
+            .map_err(|source| WeightsError::Json { path: config_path.clone(), source })?;
         let weights = SafetensorsSource::open(path)?;
         let tokenizer = Tokenizer::from_folder(path)?;
         let mut hasher = blake3::Hasher::new();
@@ -49,13 +57,14 @@ pub fn open_model(path: &Path) -> Result<ModelFiles, WeightsError> {
             hasher.update(&(file.len() as u64).to_le_bytes()).update(file);
         }
         let hash = hasher.finalize().to_hex().to_string();
-        return Ok(ModelFiles { config, weights: Box::new(weights), tokenizer, hash, origin });
+        return Ok(ModelFiles { config, config_path, weights: Box::new(weights), tokenizer, hash, origin });
     }
     let file = GgufFile::open(path)?;
     let config = hf_config(&file).map_err(WeightsError::gguf(path))?;
     let tokenizer = Tokenizer::from_gguf(&file)?;
-    let hash = blake3::hash(file.bytes()).to_hex().to_string();
-    Ok(ModelFiles { config, weights: Box::new(GgufSource::new(file)?), tokenizer, hash, origin })
+    let hash = file.hash();
+    let config_path = path.to_path_buf();
+    Ok(ModelFiles { config, config_path, weights: Box::new(GgufSource::new(file)?), tokenizer, hash, origin })
 }
 
 /// Something a model was made from.

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use crate::config::DecoderConfig;
 use crate::decoder::Decoder;
 use crate::error::ModelError;
-use crate::folder::{Lineage, open_model, save_folder_pieces};
+use crate::folder::{Lineage, ModelFiles, open_model, save_folder_pieces};
 use crate::tokenizer::Tokenizer;
 use crate::weights::FloatFormat;
 use crate::weights::gguf::{GgufDtype, save_gguf_pieces};
@@ -23,6 +23,8 @@ pub struct LoadedModel {
     pub hash: String,
     /// Where it came from, for people.
     pub origin: String,
+    /// What of its files was left out, or decided where they contradict each other, in sentences.
+    pub notes: Vec<String>,
 }
 
 /// Loads a Hugging Face folder or a `.gguf` file.
@@ -31,9 +33,44 @@ pub struct LoadedModel {
 /// What is wrong with the files, by file and key or tensor.
 pub fn load_model(path: &Path, device: &Device) -> Result<LoadedModel, ModelError> {
     let mut files = open_model(path)?;
-    let config = DecoderConfig::from_hf_json(&files.config)?;
-    let decoder = Decoder::from_weights(&config, files.weights.as_mut(), device)?;
-    Ok(LoadedModel { decoder, tokenizer: files.tokenizer, hash: files.hash, origin: files.origin })
+    let config = DecoderConfig::from_hf_json(&files.config)
+        .map_err(|source| ModelError::ConfigIn { path: files.config_path.clone(), source })?;
+    let (decoder, mut notes) = Decoder::from_checkpoint(&config, files.weights.as_mut(), device)?;
+    let stray = files.tokenizer.drop_ids_beyond(config.vocab_size);
+    notes.extend(stray.into_iter().map(|sentence| format!("{}: {sentence}", path.display())));
+    notes.extend(stray_ids(&files));
+    Ok(LoadedModel { decoder, tokenizer: files.tokenizer, hash: files.hash, origin: files.origin, notes })
+}
+
+/// What a configuration says of special tokens that cannot be: ids that its tokenizer does not have. They are not used (see
+/// [`Tokenizer::from_folder`]); transformers writes 50256 there when it saves a GPT-2 again.
+fn stray_ids(files: &ModelFiles) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (role, used) in [
+        ("bos", files.tokenizer.bos()),
+        ("eos", files.tokenizer.eos()),
+        ("pad", files.tokenizer.pad()),
+    ] {
+        let key = format!("{role}_token_id");
+        let Some(value) = files.config.get(&key).filter(|value| !value.is_null()) else { continue };
+        let ids = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        let known = |id: &serde_json::Value| {
+            let id = id.as_u64().and_then(|id| u32::try_from(id).ok());
+            id.is_some_and(|id| files.tokenizer.id_to_token(id).is_some())
+        };
+        if let Some(stray) = ids.iter().find(|id| !known(id)) {
+            let instead = used.map_or_else(
+                || format!("there is no {role} token"),
+                |id| format!("the {role} token is {id}, as the tokenizer says"),
+            );
+            notes.push(format!(
+                "{}: {key} {stray} is none of the tokenizer's {} tokens and is ignored; {instead}",
+                files.config_path.display(),
+                files.tokenizer.vocab_size()
+            ));
+        }
+    }
+    notes
 }
 
 /// Writes a folder that transformers loads, weights in `f32`.
@@ -56,7 +93,8 @@ pub fn save_hf_folder(
 /// Writes a GGUF file that llama.cpp loads.
 ///
 /// # Errors
-/// A tokenizer without a GGUF form; what writing the file reports.
+/// A network or tokenizer without a GGUF form ([`check_gguf`](crate::weights::gguf::check_gguf)), values that `dtype` cannot hold;
+/// what writing the file reports.
 pub fn save_gguf(
     path: &Path,
     decoder: &Decoder,

@@ -1,12 +1,11 @@
 //! `DecoderConfig` from and to Hugging Face's `config.json`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{Activation, DecoderConfig, Family, Llama3Scaling, Norm, Position};
+use super::keys::Keys;
+use super::rope::rotary;
+use super::{Activation, DecoderConfig, Family, Norm, Position};
 use crate::error::ConfigError;
-
-/// Sizes beyond which a configuration is taken for damaged.
-const LARGEST: u64 = 1 << 31;
 
 impl DecoderConfig {
     /// Reads a `config.json`.
@@ -16,6 +15,7 @@ impl DecoderConfig {
     /// compute (sliding windows, unknown rope types, ...) are refused by name.
     pub fn from_hf_json(config: &Value) -> Result<Self, ConfigError> {
         let keys = Keys::of(config)?;
+        refuse_foreign(&keys)?;
         let parsed = match keys.text("model_type")? {
             "gpt2" => gpt2(&keys)?,
             "llama" => llama_like(&keys, Family::Llama)?,
@@ -146,6 +146,17 @@ fn gpt2(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
     keys.refuse("scale_attn_by_inverse_layer_idx", true)?;
     keys.refuse("add_cross_attention", true)?;
     keys.refuse("scale_attn_weights", false)?;
+    // transformers takes these for other names of its own keys.
+    for (other, key) in [
+        ("hidden_size", "n_embd"),
+        ("num_hidden_layers", "n_layer"),
+        ("num_attention_heads", "n_head"),
+        ("max_position_embeddings", "n_positions"),
+    ] {
+        if keys.present(other) && keys.size(other)? != keys.size(key)? {
+            return Err(keys.wrong(other, &format!("the same as {key} = {}", keys.found(key))));
+        }
+    }
     let d_model = keys.size("n_embd")?;
     let n_heads = keys.size("n_head")?;
     divides(n_heads, d_model, "n_head", "n_embd")?;
@@ -161,7 +172,7 @@ fn gpt2(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
         max_positions: keys.size("n_positions")?,
         norm: Norm::Layer { eps: keys.number_or("layer_norm_epsilon", 1e-5)? },
         position: Position::Learned,
-        activation: activation(keys.text_or("activation_function", "gelu_new")?)?,
+        activation: activation(keys, "activation_function", "gelu_new")?,
         gated: false,
         qkv_bias: true,
         out_bias: true,
@@ -172,7 +183,11 @@ fn gpt2(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
 }
 
 fn llama_like(keys: &Keys<'_>, family: Family) -> Result<DecoderConfig, ConfigError> {
-    keys.refuse("use_sliding_window", true)?;
+    let n_layers = keys.size("num_hidden_layers")?;
+    refuse_windows(keys, n_layers)?;
+    if family != Family::Llama {
+        keys.refuse("mlp_bias", true)?;
+    }
     let d_model = keys.size("hidden_size")?;
     let n_heads = keys.size("num_attention_heads")?;
     let d_head = match keys.present("head_dim") {
@@ -192,7 +207,7 @@ fn llama_like(keys: &Keys<'_>, family: Family) -> Result<DecoderConfig, ConfigEr
         family,
         vocab_size: keys.size("vocab_size")?,
         d_model,
-        n_layers: keys.size("num_hidden_layers")?,
+        n_layers,
         n_heads,
         n_kv_heads: keys.size_or("num_key_value_heads", n_heads)?,
         d_head,
@@ -200,39 +215,68 @@ fn llama_like(keys: &Keys<'_>, family: Family) -> Result<DecoderConfig, ConfigEr
         max_positions: keys.size("max_position_embeddings")?,
         norm: Norm::Rms { eps: keys.number_or("rms_norm_eps", 1e-6)? },
         position: rotary(keys)?,
-        activation: activation(keys.text_or("hidden_act", "silu")?)?,
+        activation: activation(keys, "hidden_act", "silu")?,
         gated: true,
         qkv_bias: attention_bias,
         out_bias: attention_bias && family != Family::Qwen2,
-        mlp_bias: keys.flag_or("mlp_bias", false)?,
+        mlp_bias: family == Family::Llama && keys.flag_or("mlp_bias", false)?,
         qk_norm: family == Family::Qwen3,
         tied: keys.flag_or("tie_word_embeddings", false)?,
     })
 }
 
-/// Rope settings: `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling`.
-fn rotary(keys: &Keys<'_>) -> Result<Position, ConfigError> {
-    let (theta, scaling) = match keys.object("rope_parameters")? {
-        Some(rope) => (rope.number_or("rope_theta", 10_000.0)?, Some(rope)),
-        None => (keys.number_or("rope_theta", 10_000.0)?, keys.object("rope_scaling")?),
-    };
-    let Some(scaling) = scaling else {
-        return Ok(Position::Rotary { theta, scaling: None });
-    };
-    let old_name = scaling.text_or("type", "default")?;
-    let scaling = match scaling.text_or("rope_type", old_name)? {
-        "default" => None,
-        "llama3" => Some(Llama3Scaling {
-            factor: scaling.number("factor")?,
-            low_freq_factor: scaling.number("low_freq_factor")?,
-            high_freq_factor: scaling.number("high_freq_factor")?,
-            original_max_positions: scaling.size("original_max_position_embeddings")?,
-        }),
-        other => {
-            return Err(ConfigError::value("rope_scaling.rope_type", other, "default or llama3"));
-        }
-    };
-    Ok(Position::Rotary { theta, scaling })
+/// Settings that decoders of other families obey. In a file of these families they say that the network is something else than
+/// its `model_type`, and passing over them would compute another network in silence.
+fn refuse_foreign(keys: &Keys<'_>) -> Result<(), ConfigError> {
+    const FACTORS: [&str; 7] = [
+        "logits_scaling",
+        "logit_scale",
+        "lm_head_multiplier",
+        "embedding_multiplier",
+        "residual_multiplier",
+        "scale_emb",
+        "rope_ratio",
+    ];
+    const SWITCHES: [&str; 19] = [
+        "alibi",
+        "use_alibi",
+        "attention_chunk_size",
+        "attention_multiplier",
+        "attn_logit_softcapping",
+        "clip_qkv",
+        "final_logit_softcapping",
+        "n_routed_experts",
+        "no_rope_layer_interval",
+        "no_rope_layers",
+        "num_experts",
+        "num_local_experts",
+        "parallel_attn",
+        "qk_layernorm",
+        "query_pre_attn_scalar",
+        "rope_interleaved",
+        "rotary_dim",
+        "use_parallel_residual",
+        "use_qk_norm",
+    ];
+    for key in FACTORS {
+        keys.must_be(key, 1.0, "1 (this decoder scales nothing)")?;
+    }
+    SWITCHES.into_iter().try_for_each(|key| keys.must_be_off(key))
+}
+
+/// Refuses configurations of which a layer attends to a window only. A window that no layer uses is none.
+fn refuse_windows(keys: &Keys<'_>, n_layers: usize) -> Result<(), ConfigError> {
+    let kinds = keys.texts("layer_types")?;
+    if kinds.iter().any(|kind| *kind != "full_attention") {
+        return Err(keys.wrong("layer_types", "full_attention in every layer"));
+    }
+    // Absent: transformers' default, by which the layers from there on slide.
+    let first = if keys.present("max_window_layers") { keys.count("max_window_layers")? } else { 28 };
+    let slides = keys.flag_or("use_sliding_window", false)? && kinds.is_empty() && first < n_layers as u64;
+    if slides {
+        return Err(keys.wrong("use_sliding_window", "false (every layer attends to the whole context)"));
+    }
+    Ok(())
 }
 
 fn divides(part: usize, whole: usize, part_key: &str, whole_key: &str) -> Result<(), ConfigError> {
@@ -242,114 +286,21 @@ fn divides(part: usize, whole: usize, part_key: &str, whole_key: &str) -> Result
     Err(ConfigError::value(part_key, &part.to_string(), &format!("a divisor of {whole_key} = {whole}")))
 }
 
-fn activation(name: &str) -> Result<Activation, ConfigError> {
-    Ok(match name {
+fn activation(keys: &Keys<'_>, key: &str, default: &str) -> Result<Activation, ConfigError> {
+    Ok(match keys.text_or(key, default)? {
         "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Activation::GeluTanh,
         "gelu" => Activation::Gelu,
         "silu" | "swish" => Activation::Silu,
         "relu" => Activation::Relu,
-        other => {
-            return Err(ConfigError::value("activation", other, "gelu_new, gelu, silu or relu"));
-        }
+        _ => return Err(keys.wrong(key, "gelu_new, gelu, silu or relu")),
     })
 }
 
-fn activation_name(activation: Activation) -> &'static str {
+pub(crate) fn activation_name(activation: Activation) -> &'static str {
     match activation {
         Activation::GeluTanh => "gelu_new",
         Activation::Gelu => "gelu",
         Activation::Silu => "silu",
         Activation::Relu => "relu",
-    }
-}
-
-/// Typed access to the keys of a JSON object, with errors that name the key.
-struct Keys<'a>(&'a Map<String, Value>);
-
-impl<'a> Keys<'a> {
-    fn of(value: &'a Value) -> Result<Self, ConfigError> {
-        value.as_object().map(Keys).ok_or(ConfigError::NotAnObject)
-    }
-
-    fn get(&self, key: &str) -> Option<&'a Value> {
-        self.0.get(key).filter(|v| !v.is_null())
-    }
-
-    fn present(&self, key: &str) -> bool {
-        self.get(key).is_some()
-    }
-
-    fn required(&self, key: &str) -> Result<&'a Value, ConfigError> {
-        self.get(key).ok_or_else(|| ConfigError::Missing { key: key.to_owned() })
-    }
-
-    fn size(&self, key: &str) -> Result<usize, ConfigError> {
-        let value = self.required(key)?;
-        value
-            .as_u64()
-            .filter(|&n| n > 0 && n < LARGEST)
-            .map(|n| n as usize)
-            .ok_or_else(|| ConfigError::value(key, &value.to_string(), "a positive whole number"))
-    }
-
-    fn size_or(&self, key: &str, default: usize) -> Result<usize, ConfigError> {
-        match self.present(key) {
-            true => self.size(key),
-            false => Ok(default),
-        }
-    }
-
-    fn number(&self, key: &str) -> Result<f64, ConfigError> {
-        let value = self.required(key)?;
-        value
-            .as_f64()
-            .filter(|n| n.is_finite() && *n > 0.0)
-            .ok_or_else(|| ConfigError::value(key, &value.to_string(), "a positive number"))
-    }
-
-    fn number_or(&self, key: &str, default: f64) -> Result<f64, ConfigError> {
-        match self.present(key) {
-            true => self.number(key),
-            false => Ok(default),
-        }
-    }
-
-    fn text(&self, key: &str) -> Result<&'a str, ConfigError> {
-        let value = self.required(key)?;
-        value.as_str().ok_or_else(|| ConfigError::value(key, &value.to_string(), "a string"))
-    }
-
-    fn text_or(&self, key: &str, default: &'a str) -> Result<&'a str, ConfigError> {
-        match self.present(key) {
-            true => self.text(key),
-            false => Ok(default),
-        }
-    }
-
-    fn flag_or(&self, key: &str, default: bool) -> Result<bool, ConfigError> {
-        match self.get(key) {
-            Some(value) => {
-                value.as_bool().ok_or_else(|| ConfigError::value(key, &value.to_string(), "true or false"))
-            }
-            None => Ok(default),
-        }
-    }
-
-    fn refuse(&self, key: &str, unsupported: bool) -> Result<(), ConfigError> {
-        if self.flag_or(key, !unsupported)? == unsupported {
-            let found = unsupported.to_string();
-            return Err(ConfigError::value(key, &found, &(!unsupported).to_string()));
-        }
-        Ok(())
-    }
-
-    fn object(&self, key: &str) -> Result<Option<Keys<'a>>, ConfigError> {
-        match self.get(key) {
-            None => Ok(None),
-            Some(value) => value
-                .as_object()
-                .map(|map| Some(Keys(map)))
-                .ok_or_else(|| ConfigError::value(key, &value.to_string(), "an object")),
-        }
     }
 }

@@ -1,7 +1,11 @@
 //! The shape of a decoder, as read from and written to a Hugging Face `config.json`.
 
 mod hf;
+mod keys;
+mod parameters;
+mod rope;
 
+pub(crate) use hf::activation_name;
 use serde::{Deserialize, Serialize};
 
 /// Which family's names and conventions a decoder follows on disk.

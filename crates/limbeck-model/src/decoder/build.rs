@@ -46,13 +46,14 @@ impl Decoder {
     /// A decoder from parameters given by canonical name (see [`Decoder::visit`]).
     ///
     /// # Errors
-    /// A configuration that is no network; whatever `source` reports; values of a wrong count.
+    /// A configuration that is no network or more than the memory at hand; whatever `source` reports; values of a wrong count.
     pub fn from_parameters(
         config: &DecoderConfig,
         source: &mut ParameterSource<'_>,
         device: &Device,
     ) -> Result<Self, ModelError> {
         config.check()?;
+        config.check_memory()?;
         let mut parts = Parts { config, source, device };
         let (vocab, width) = (config.vocab_size, config.d_model);
         let embed = parts.matrix("embed.weight", [vocab, width])?;

@@ -1,5 +1,7 @@
 //! Between canonical parameter names and those of Hugging Face checkpoints, family by family.
 
+use std::collections::BTreeSet;
+
 use burn::tensor::Device;
 
 use super::Decoder;
@@ -17,17 +19,102 @@ enum Place {
     Third { name: String, part: usize },
 }
 
+impl Place {
+    /// The name in the checkpoint.
+    fn name(&self) -> &str {
+        match self {
+            Self::Same(name) | Self::Transposed(name) | Self::Third { name, .. } => name,
+        }
+    }
+}
+
+/// The head's name, in all families.
+const HEAD: &str = "lm_head.weight";
+
+/// Whether a checkpoint's tensor is by its name a part of such a decoder, be it one that the configuration has not.
+fn is_part(config: &DecoderConfig, name: &str) -> bool {
+    let parts: &[&str] = match config.family {
+        Family::Gpt2 => &["h.", "wte.", "wpe.", "ln_f.", "lm_head."],
+        Family::Llama | Family::Qwen2 | Family::Qwen3 => &["model.", "lm_head."],
+    };
+    parts.iter().any(|part| name.starts_with(part))
+}
+
 impl Decoder {
     /// A decoder from a checkpoint in its family's Hugging Face names and layout.
     ///
     /// # Errors
-    /// A missing tensor, or one whose shape contradicts `config`, by its name in the checkpoint.
+    /// As [`Decoder::from_checkpoint`].
     pub fn from_weights(
         config: &DecoderConfig,
         source: &mut dyn WeightSource,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        Self::from_parameters(config, &mut |name, shape| read(config, source, name, shape), device)
+        Self::from_checkpoint(config, source, device).map(|(decoder, _)| decoder)
+    }
+
+    /// A decoder from a checkpoint, and what of the checkpoint was left out or decided against the configuration, in sentences.
+    ///
+    /// A head that is stored beside a tied embedding with other values is used, and the decoder is not tied (as transformers 5
+    /// does); where a tied model's file holds the head alone, it is the embedding too.
+    ///
+    /// # Errors
+    /// A missing tensor, or one whose shape contradicts `config`, by its name in the checkpoint; a tensor of the decoder's parts
+    /// that `config` has no place for.
+    pub fn from_checkpoint(
+        config: &DecoderConfig,
+        source: &mut dyn WeightSource,
+        device: &Device,
+    ) -> Result<(Self, Vec<String>), ModelError> {
+        let mut config = config.clone();
+        let mut notes = Vec::new();
+        let stored: BTreeSet<String> = source.names().into_iter().collect();
+        let embedding = place(&config, "embed.weight").name().to_owned();
+        let head_only = config.tied && stored.contains(HEAD) && !stored.contains(&embedding);
+        if config.tied
+            && stored.contains(HEAD)
+            && stored.contains(&embedding)
+            && source.tensor(HEAD)? != source.tensor(&embedding)?
+        {
+            config.tied = false;
+            let (head, embedding) = (source.stored_name(HEAD), source.stored_name(&embedding));
+            notes.push(format!(
+                "{}: tie_word_embeddings is true, but {head} is stored with other values than {embedding}; the stored head is used",
+                source.origin()
+            ));
+        }
+        let mut used = BTreeSet::from([HEAD.to_owned()]);
+        let decoder = Self::from_parameters(
+            &config,
+            &mut |name, shape| {
+                let mut place = place(&config, name);
+                if head_only && name == "embed.weight" {
+                    place = Place::Same(HEAD.to_owned());
+                }
+                used.insert(place.name().to_owned());
+                read(place, source, shape)
+            },
+            device,
+        )?;
+        let left_out: Vec<String> = stored.difference(&used).cloned().collect();
+        if let Some(name) = left_out.iter().find(|name| is_part(&config, name)) {
+            return Err(ModelError::UnusedWeight {
+                origin: source.origin(),
+                name: source.stored_name(name),
+                family: config.family.model_type(),
+            });
+        }
+        if !left_out.is_empty() {
+            let shown: Vec<&str> = left_out.iter().take(4).map(String::as_str).collect();
+            let more = if left_out.len() > shown.len() { ", ..." } else { "" };
+            notes.push(format!(
+                "{}: {} tensors are no part of the decoder and were left out: {}{more}",
+                source.origin(),
+                left_out.len(),
+                shown.join(", ")
+            ));
+        }
+        Ok((decoder, notes))
     }
 
     /// Its weights in the family's Hugging Face names and layout.
@@ -53,15 +140,10 @@ impl Decoder {
     }
 }
 
-/// The values of a canonical parameter, out of a checkpoint.
-fn read(
-    config: &DecoderConfig,
-    source: &mut dyn WeightSource,
-    canonical: &str,
-    shape: &[usize],
-) -> Result<Vec<f32>, ModelError> {
+/// The values of a parameter of the given shape that lies at `place`.
+fn read(place: Place, source: &mut dyn WeightSource, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
     let flipped = |shape: &[usize]| shape.iter().rev().copied().collect::<Vec<_>>();
-    match place(config, canonical) {
+    match place {
         Place::Same(name) => Ok(take(source, name, shape)?.values),
         Place::Transposed(name) => Ok(take(source, name, &flipped(shape))?.transposed().values),
         Place::Third { name, part } => {
@@ -76,12 +158,12 @@ fn read(
 }
 
 fn take(source: &mut dyn WeightSource, name: String, expected: &[usize]) -> Result<HostTensor, ModelError> {
-    let tensor = source.tensor(&name)?;
-    if tensor.shape != expected {
-        let (found, expected) = (tensor.shape, expected.to_vec());
+    let found = source.shape(&name)?;
+    if found != expected {
+        let (name, expected) = (source.stored_name(&name), expected.to_vec());
         return Err(ModelError::Shape { name, found, expected });
     }
-    Ok(tensor)
+    Ok(source.tensor(&name)?)
 }
 
 /// A zeroed tensor with three times the columns.

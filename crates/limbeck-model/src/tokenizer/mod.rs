@@ -130,6 +130,20 @@ impl Tokenizer {
         self.specials.pad
     }
 
+    /// Forgets special tokens that a model with `rows` rows of embedding cannot take, and says so in a sentence each.
+    pub(crate) fn drop_ids_beyond(&mut self, rows: usize) -> Vec<String> {
+        let mut dropped = Vec::new();
+        let Specials { bos, eos, pad } = &mut self.specials;
+        for (role, id) in [("bos", bos), ("eos", eos), ("pad", pad)] {
+            if let Some(beyond) = id.take_if(|id| *id as usize >= rows) {
+                dropped.push(format!(
+                    "the {role} token {beyond} has no row in the embedding of {rows}; there is no {role} token"
+                ));
+            }
+        }
+        dropped
+    }
+
     /// Whether words outside the vocabulary are refused.
     #[must_use]
     pub fn is_closed(&self) -> bool {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::gguf::GgufError;
+use crate::error::ConfigError;
 use crate::tokenizer::TokenizerError;
 
 /// A failure to read or write a model's files.
@@ -65,6 +66,44 @@ pub enum WeightsError {
         /// Its stored type.
         found: String,
     },
+    /// A weight is infinite or no number.
+    #[error("{path}: tensor {tensor} holds {found} at element {index}; weights are finite")]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor, as the file calls it.
+        tensor: String,
+        /// The value.
+        found: String,
+        /// Its place in the tensor, row-major, from 0.
+        index: usize,
+    },
+    /// A weight that the number format to be written cannot hold.
+    #[error("tensor {tensor} {reason}; {remedy}")]
+    NotHeld {
+        /// The tensor.
+        tensor: String,
+        /// What would become of it.
+        reason: String,
+        /// The format that would hold it.
+        remedy: &'static str,
+    },
+    /// What was named is no file: a folder, a pipe, a device.
+    #[error("{path} is not a regular file")]
+    NotAFile {
+        /// What was named.
+        path: PathBuf,
+    },
+    /// A file that is read whole is larger than any of its kind.
+    #[error("{path} has {found} bytes; such files have at most {most}")]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        found: u64,
+        /// The limit.
+        most: u64,
+    },
     /// The name is not there.
     #[error("{origin} has no tensor {tensor}")]
     MissingTensor {
@@ -101,14 +140,9 @@ pub enum WeightsError {
         /// What was looked for.
         missing: &'static str,
     },
-    /// The configuration lacks what an export needs.
-    #[error("config.json: {key} should be {expected}")]
-    Config {
-        /// The key.
-        key: String,
-        /// What would be right.
-        expected: &'static str,
-    },
+    /// The configuration of an export is no decoder's.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The model or tokenizer has no form in the file to be written.
     #[error("cannot write {format}: {reason}")]
     NotExportable {
@@ -129,6 +163,14 @@ impl WeightsError {
     pub(crate) fn io(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { path, source }
+    }
+
+    /// The first value of `values` that is not finite, as an error.
+    pub(crate) fn check_finite(path: &std::path::Path, tensor: &str, values: &[f32]) -> Result<(), Self> {
+        let Some(index) = super::float::first_not_finite(values) else { return Ok(()) };
+        let (path, tensor) = (path.to_path_buf(), tensor.to_owned());
+        let found = values.get(index).map(f32::to_string).unwrap_or_default();
+        Err(Self::NotFinite { path, tensor, found, index })
     }
 
     pub(crate) fn gguf(path: &std::path::Path) -> impl FnOnce(GgufError) -> Self {

@@ -37,6 +37,26 @@ impl FloatFormat {
         }
     }
 
+    /// The format's short name, as in `f16`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// The values of [`FloatFormat::encode`]'s bytes.
+    #[must_use]
+    pub fn decode(self, bytes: &[u8]) -> Vec<f32> {
+        match self {
+            Self::F32 => from_f32(bytes),
+            Self::F16 => from_f16(bytes),
+            Self::Bf16 => from_bf16(bytes),
+        }
+    }
+
     /// Little-endian bytes of `values`, rounded to nearest even.
     #[must_use]
     pub fn encode(self, values: &[f32]) -> Vec<u8> {
@@ -66,6 +86,18 @@ fn decode<const W: usize>(bytes: &[u8], one: impl Fn([u8; W]) -> f32 + Sync) -> 
     values
 }
 
+/// The place of the first value that is infinite or NaN.
+///
+/// A number whose exponent is all ones carries into the sign bit when one is added to the exponent, so that a block is judged by
+/// integer operations alone, at the speed of memory.
+pub(crate) fn first_not_finite(values: &[f32]) -> Option<usize> {
+    let carries = |value: &f32| (value.to_bits() & 0x7fff_ffff).wrapping_add(0x0080_0000);
+    let bad = |block: &[f32]| block.iter().fold(0, |bits, value| bits | carries(value)) >> 31 == 1;
+    let block = values.par_chunks(CHUNK).position_first(bad)?;
+    let start = block * CHUNK;
+    values.iter().skip(start).position(|value| !value.is_finite()).map(|at| start + at)
+}
+
 /// `f32` from little-endian bytes.
 pub(crate) fn from_f32(bytes: &[u8]) -> Vec<f32> {
     decode(bytes, f32::from_le_bytes)
@@ -84,4 +116,24 @@ pub(crate) fn from_bf16(bytes: &[u8]) -> Vec<f32> {
 /// `f32` from doubles, rounded to nearest.
 pub(crate) fn from_f64(bytes: &[u8]) -> Vec<f32> {
     decode(bytes, |number| f64::from_le_bytes(number) as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn the_first_value_that_is_not_finite_is_found() {
+        for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for at in [0, 1, CHUNK - 1, CHUNK, 2 * CHUNK + 17] {
+                let mut values = vec![-f32::MAX; 2 * CHUNK + 18];
+                assert_eq!(first_not_finite(&values), None);
+                values[at] = bad;
+                assert_eq!(first_not_finite(&values), Some(at));
+            }
+        }
+        assert_eq!(first_not_finite(&[]), None);
+        assert_eq!(first_not_finite(&[f32::MIN_POSITIVE / 2.0, 0.0, -0.0, f32::MAX]), None);
+    }
 }

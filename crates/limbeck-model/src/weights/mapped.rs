@@ -1,6 +1,7 @@
 //! A file mapped into memory, read only.
 
 use std::fs::File;
+use std::io::Read as _;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,9 +27,9 @@ impl MappedFile {
     /// Maps `path`.
     ///
     /// # Errors
-    /// [`WeightsError::Io`] when it cannot be opened or mapped.
+    /// [`WeightsError::Io`] when it cannot be opened or mapped, [`WeightsError::NotAFile`].
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
-        let file = File::open(path).map_err(WeightsError::io(path))?;
+        let file = open_regular(path)?;
         // An empty file cannot be mapped on every system.
         if file.metadata().map_err(WeightsError::io(path))?.len() == 0 {
             return Ok(Self::from_bytes(path, Vec::new()));
@@ -50,6 +51,30 @@ impl MappedFile {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Opens a regular file. What else there is (pipes, devices) could keep the reader waiting for ever.
+fn open_regular(path: &Path) -> Result<File, WeightsError> {
+    let about = std::fs::metadata(path).map_err(WeightsError::io(path))?;
+    if !about.is_file() {
+        return Err(WeightsError::NotAFile { path: path.to_path_buf() });
+    }
+    File::open(path).map_err(WeightsError::io(path))
+}
+
+/// Reads a regular file whole, when it has at most `most` bytes.
+///
+/// # Errors
+/// [`WeightsError::Io`], [`WeightsError::NotAFile`], [`WeightsError::TooLong`].
+pub(crate) fn read_whole(path: &Path, most: u64) -> Result<Vec<u8>, WeightsError> {
+    let file = open_regular(path)?;
+    let found = file.metadata().map_err(WeightsError::io(path))?.len();
+    if found > most {
+        return Err(WeightsError::TooLong { path: path.to_path_buf(), found, most });
+    }
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes).map_err(WeightsError::io(path))?;
+    Ok(bytes)
 }
 
 // Mapping is unsafe because another process may change the file under us. Every reader here copies what it reads and checks every

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use serde::Deserialize;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::element_count;
 
@@ -20,6 +21,54 @@ pub(crate) struct Entry {
     pub(crate) shape: Vec<usize>,
     /// Byte range in the whole file.
     pub(crate) range: Range<usize>,
+}
+
+/// What a header says.
+#[derive(Debug, Default)]
+pub(crate) struct Header {
+    pub(crate) entries: BTreeMap<String, Entry>,
+    /// `__metadata__`. safetensors' `save_model` notes there, for each name it left out because another tensor shares its memory,
+    /// the name it kept.
+    pub(crate) metadata: BTreeMap<String, String>,
+}
+
+/// A header as it stands in the file. Read straight into its types, so that it takes no more memory than a few times its bytes.
+struct Raw {
+    tensors: BTreeMap<String, RawEntry>,
+    metadata: BTreeMap<String, String>,
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON object of tensors")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
+        let mut raw = Raw { tensors: BTreeMap::new(), metadata: BTreeMap::new() };
+        while let Some(name) = map.next_key::<String>()? {
+            let in_name = |error| A::Error::custom(format!("tensor {name}: {error}"));
+            if name == "__metadata__" {
+                raw.metadata = map.next_value().map_err(in_name)?;
+                continue;
+            }
+            let entry = map.next_value().map_err(in_name)?;
+            if raw.tensors.contains_key(&name) {
+                return Err(A::Error::custom(format!("tensor {name} occurs twice")));
+            }
+            raw.tensors.insert(name, entry);
+        }
+        Ok(raw)
+    }
 }
 
 #[derive(Deserialize)]
@@ -44,7 +93,7 @@ fn bytes_per_element(dtype: &str) -> Option<usize> {
 ///
 /// # Errors
 /// A sentence that says what is wrong.
-pub(crate) fn read(bytes: &[u8]) -> Result<BTreeMap<String, Entry>, String> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Header, String> {
     let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
         return Err(format!("{} bytes are too few for the header length", bytes.len()));
     };
@@ -56,14 +105,10 @@ pub(crate) fn read(bytes: &[u8]) -> Result<BTreeMap<String, Entry>, String> {
     let Some((header, data)) = rest.split_at_checked(length) else {
         return Err(format!("header of {length} bytes, but only {} bytes follow", rest.len()));
     };
-    let raw: BTreeMap<String, serde_json::Value> =
-        serde_json::from_slice(header).map_err(|error| format!("header is not a JSON object: {error}"))?;
+    let Raw { tensors, metadata } =
+        serde_json::from_slice(header).map_err(|error| format!("header: {error}"))?;
     let mut entries = BTreeMap::new();
-    for (name, value) in raw {
-        if name == "__metadata__" {
-            continue;
-        }
-        let raw = RawEntry::deserialize(value).map_err(|error| format!("tensor {name}: {error}"))?;
+    for (name, raw) in tensors {
         let (start, end) = raw.data_offsets;
         let width = bytes_per_element(&raw.dtype)
             .ok_or_else(|| format!("tensor {name}: unknown type {}", raw.dtype))?;
@@ -89,7 +134,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<BTreeMap<String, Entry>, String> {
         entries.insert(name, Entry { dtype: raw.dtype, shape: raw.shape, range: base + start..base + end });
     }
     check_cover(&entries, 8 + length, bytes.len())?;
-    Ok(entries)
+    Ok(Header { entries, metadata })
 }
 
 /// The tensors must follow each other without gaps, from the end of the header to the end of the file.

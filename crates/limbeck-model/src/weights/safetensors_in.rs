@@ -5,8 +5,8 @@ use std::path::{Component, Path, PathBuf};
 
 use super::error::WeightsError;
 use super::float;
-use super::mapped::MappedFile;
-use super::safetensors_header::{self, Entry};
+use super::mapped::{MappedFile, read_whole};
+use super::safetensors_header::{self, Entry, Header};
 use super::source::{HostTensor, WeightSource};
 
 /// File name of an unsharded model.
@@ -14,10 +14,14 @@ pub(crate) const SINGLE_FILE: &str = "model.safetensors";
 /// File name of the list of shards.
 pub(crate) const INDEX_FILE: &str = "model.safetensors.index.json";
 
+/// Bytes of the longest index; that of a model of a thousand layers has one megabyte.
+const LONGEST_INDEX: u64 = 64 << 20;
+
 /// The weights in one or several safetensors files, memory-mapped.
 ///
 /// Names are the family's Hugging Face names; GPT-2's `transformer.` prefix is taken off, and buffers that are no weights (causal
-/// masks, rotary frequencies) are not listed.
+/// masks, rotary frequencies) are not listed. A name that `save_model` left out, because another tensor shares its memory, is
+/// listed when the file's `__metadata__` says which.
 #[derive(Debug)]
 pub struct SafetensorsSource {
     files: Vec<MappedFile>,
@@ -51,8 +55,9 @@ impl SafetensorsSource {
     /// [`WeightsError::Safetensors`] for a damaged header, [`WeightsError::DuplicateTensor`].
     pub fn from_files(files: Vec<MappedFile>) -> Result<Self, WeightsError> {
         let mut tensors: BTreeMap<String, (usize, Entry)> = BTreeMap::new();
+        let mut shared = Vec::new();
         for (number, file) in files.iter().enumerate() {
-            let entries = safetensors_header::read(file)
+            let Header { entries, metadata } = safetensors_header::read(file)
                 .map_err(|reason| WeightsError::Safetensors { path: file.path().to_path_buf(), reason })?;
             for (stored, entry) in entries {
                 let Some(name) = canonical_name(&stored) else {
@@ -66,6 +71,14 @@ impl SafetensorsSource {
                     });
                 }
                 tensors.insert(name.to_owned(), (number, entry));
+            }
+            shared.extend(metadata);
+        }
+        for (left_out, kept) in shared {
+            let names = canonical_name(&left_out).zip(canonical_name(&kept));
+            let found = names.and_then(|(name, kept)| Some((name, tensors.get(kept)?.clone())));
+            if let Some((name, place)) = found {
+                tensors.entry(name.to_owned()).or_insert(place);
             }
         }
         Ok(Self { files, tensors })
@@ -114,7 +127,7 @@ impl SafetensorsSource {
             self.tensors.get(name).and_then(|(number, entry)| Some((self.files.get(*number)?, entry)));
         found.ok_or_else(|| WeightsError::MissingTensor {
             tensor: name.to_owned(),
-            origin: self.files.first().map(|file| file.path().display().to_string()).unwrap_or_default(),
+            origin: self.origin(),
         })
     }
 }
@@ -144,7 +157,12 @@ impl WeightSource for SafetensorsSource {
                 });
             }
         };
+        WeightsError::check_finite(file.path(), name, &values)?;
         HostTensor::new(name, entry.shape.clone(), values)
+    }
+
+    fn origin(&self) -> String {
+        self.files.first().map(|file| file.path().display().to_string()).unwrap_or_default()
     }
 }
 
@@ -158,7 +176,7 @@ fn canonical_name(stored: &str) -> Option<&str> {
 
 /// The `weight_map` of an index: tensor name to file name.
 fn read_index(path: &Path) -> Result<BTreeMap<String, String>, WeightsError> {
-    let bytes = std::fs::read(path).map_err(WeightsError::io(path))?;
+    let bytes = read_whole(path, LONGEST_INDEX)?;
     let value: serde_json::Value = serde_json::from_slice(&bytes)
         .map_err(|source| WeightsError::Json { path: PathBuf::from(path), source })?;
     let wrong = || WeightsError::JsonValue {

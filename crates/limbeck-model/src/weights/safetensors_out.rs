@@ -6,6 +6,7 @@ use limbeck_data::atomic;
 
 use super::element_count;
 use super::error::WeightsError;
+use super::fit::check_held;
 use super::float::FloatFormat;
 use super::source::WeightSource;
 
@@ -16,7 +17,7 @@ use super::source::WeightSource;
 /// transformers expects.
 ///
 /// # Errors
-/// What the source reports, or [`WeightsError::Io`].
+/// What the source reports, [`WeightsError::NotHeld`] for values that the format cannot hold, or [`WeightsError::Io`].
 pub fn write_safetensors(
     path: &Path,
     source: &mut dyn WeightSource,
@@ -44,14 +45,30 @@ pub fn write_safetensors(
     let mut header = serde_json::Value::Object(header).to_string().into_bytes();
     header.resize(header.len().next_multiple_of(8), b' ');
 
-    atomic::write_atomic_with(path, |out| {
+    let mut refused = None;
+    let written = atomic::write_atomic_with(path, |out| {
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(&header)?;
         for name in &names {
-            let tensor = source.tensor(name).map_err(std::io::Error::other)?;
-            out.write_all(&format.encode(&tensor.values))?;
+            let bytes = source.tensor(name).and_then(|tensor| {
+                let bytes = format.encode(&tensor.values);
+                check_held(name, &tensor, &format.decode(&bytes), format.name())?;
+                Ok(bytes)
+            });
+            match bytes {
+                Ok(bytes) => out.write_all(&bytes)?,
+                Err(error) => {
+                    let message = error.to_string();
+                    refused = Some(error);
+                    return Err(std::io::Error::other(message));
+                }
+            }
         }
         Ok(())
-    })?;
-    Ok(())
+    });
+    // What stopped the writing is the reason, not the writing.
+    match refused {
+        Some(error) => Err(error),
+        None => Ok(written?),
+    }
 }

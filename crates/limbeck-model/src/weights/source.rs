@@ -63,8 +63,19 @@ pub trait WeightSource: Send {
     /// One tensor, converted to `f32`.
     ///
     /// # Errors
-    /// [`WeightsError::MissingTensor`] for an unknown name, otherwise what is wrong with the file.
+    /// [`WeightsError::MissingTensor`] for an unknown name, [`WeightsError::NotFinite`] for infinite values and NaN in a file,
+    /// otherwise what is wrong with the file.
     fn tensor(&mut self, name: &str) -> Result<HostTensor, WeightsError>;
+
+    /// What the file itself calls a tensor, for messages.
+    fn stored_name(&self, name: &str) -> String {
+        name.to_owned()
+    }
+
+    /// Where the tensors come from, for messages.
+    fn origin(&self) -> String {
+        "memory".to_owned()
+    }
 }
 
 /// Tensors held in memory.

@@ -14,7 +14,7 @@ use crate::fixture;
 
 const INPUTS: u64 = 10_000;
 /// No single allocation may be larger, whatever the file claims; the largest input has some 150 KiB.
-const LIMIT: usize = 64 << 20;
+pub const LIMIT: usize = 64 << 20;
 
 /// Notes the largest single allocation.
 struct Watching;
@@ -41,6 +41,11 @@ unsafe impl GlobalAlloc for Watching {
 
 #[global_allocator]
 static WATCHING: Watching = Watching;
+
+/// The largest single allocation so far, in bytes.
+pub fn largest_allocation() -> usize {
+    LARGEST.load(Ordering::Relaxed)
+}
 
 /// One of the damages files suffer, most of them in the first `head` bytes, where the structure is.
 fn damage(bytes: &[u8], head: usize, rng: &mut ChaCha8Rng) -> Vec<u8> {
@@ -98,7 +103,7 @@ fn attack(
         }
     }
     assert!(kinds.len() > 5, "the damage is too uniform: {kinds:?}");
-    let largest = LARGEST.load(Ordering::Relaxed);
+    let largest = largest_allocation();
     assert!(largest <= LIMIT, "an allocation of {largest} bytes");
     refused
 }

@@ -3,11 +3,24 @@
 
 mod chats;
 mod hostile;
+mod made;
+mod mutations;
+mod refused;
 mod roundtrip;
+mod settings;
+mod splits;
 mod tokenizers;
+mod tokens;
 mod weights;
 
 use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+
+/// Where the tests compute.
+fn flex() -> Device {
+    Device::flex()
+}
 
 /// A file under tests/fixtures.
 fn fixture(name: &str) -> PathBuf {

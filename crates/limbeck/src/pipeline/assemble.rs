@@ -65,7 +65,8 @@ impl Pipeline<'_> {
 
     /// What a reader must know about how the figures came about.
     fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
+        let mut notes = self.failures.clone();
+        notes.extend(self.manifest.notes.values().flatten().cloned());
         if let Some(reason) = &self.recipe.baseline.skip {
             notes.push(format!("No baseline was trained: {reason}"));
         }

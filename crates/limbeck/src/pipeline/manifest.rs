@@ -21,6 +21,9 @@ pub struct Manifest {
     pub seed: u64,
     /// What was read, with content hashes.
     pub inputs: Vec<Input>,
+    /// What was left out of the inputs or decided where they contradict themselves, in sentences, by the input's role.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub notes: BTreeMap<String, Vec<String>>,
     /// What each stage did.
     pub stages: BTreeMap<String, StageRecord>,
 }
@@ -54,6 +57,14 @@ impl Manifest {
     /// Writes it, atomically.
     pub(crate) fn write(&self, root: &Path) -> Result<(), PipelineError> {
         Ok(write_json(&root.join("manifest.json"), self)?)
+    }
+
+    /// Keeps what is to be said of an input, in place of what was said before.
+    pub(crate) fn note(&mut self, role: &str, sentences: Vec<String>) {
+        self.notes.remove(role);
+        if !sentences.is_empty() {
+            self.notes.insert(role.to_owned(), sentences);
+        }
     }
 
     /// Forgets the input of a role.

@@ -1,13 +1,13 @@
-//! The measuring stages: evaluation, audit, and what is written for others to use.
+//! The measuring stages: evaluation and audit.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use limbeck_audit::{Subject, audit};
-use limbeck_data::atomic::{read_json, write_atomic, write_json};
+use limbeck_data::atomic::{read_json, write_json};
 use limbeck_data::hash::hash_file;
 use limbeck_eval::{EvaluationOptions, Networks, ScoringOptions, evaluate};
-use limbeck_model::{LoadedModel, save_gguf};
+use limbeck_model::LoadedModel;
 use limbeck_results::{Audit, Evaluation, Input, ModelFacts};
 use limbeck_teach::align;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,6 @@ use serde_json::json;
 
 use super::{Journal, Pipeline, PipelineError, StageError};
 use crate::networks::load_as;
-use crate::recipe::GgufFormat;
 
 const EVALUATION: &str = "evaluation.json";
 const AUDIT: &str = "audit.json";
@@ -148,42 +147,8 @@ impl Pipeline<'_> {
         Ok(Some(hash))
     }
 
-    /// Writes GGUF files and the model card with its figures.
-    pub(super) fn make_exports(&mut self) -> Result<(), PipelineError> {
-        let inputs = json!({
-            "export": self.recipe.export,
-            "student": self.output_hash("student"),
-            "evaluation": self.output_hash("evaluate"),
-        });
-        self.stage("export", &inputs, |run, _| {
-            let mut outputs = Vec::new();
-            let settings = run.recipe.export.clone();
-            if settings.gguf.is_empty() && !settings.hf {
-                return Ok(outputs);
-            }
-            let student = load_as(&run.file("student"), "student", &run.device)?;
-            let teacher = run.teacher()?;
-            // The same tokenizer, but with what the teacher's own files say of it beyond tokenizer.json.
-            let same = teacher.tokenizer.hash() == student.tokenizer.hash();
-            let tokenizer = if same { &teacher.tokenizer } else { &student.tokenizer };
-            for format in settings.gguf {
-                let file = format!("student-{}.gguf", format.name());
-                save_gguf(&run.file(&file), &student.decoder, tokenizer, format.dtype())?;
-                outputs.push(file);
-            }
-            if settings.hf {
-                let mut lineage = run.lineage("student", &teacher);
-                lineage.metrics = run.figures()?;
-                write_atomic(&run.file("student/README.md"), lineage.card().as_bytes())?;
-                write_json(&run.file("student/lineage.json"), &lineage)?;
-                outputs.extend(["student/README.md".to_owned(), "student/lineage.json".to_owned()]);
-            }
-            Ok(outputs)
-        })
-    }
-
     /// The evaluation's figures for the student's model card.
-    fn figures(&self) -> Result<std::collections::BTreeMap<String, f64>, StageError> {
+    pub(super) fn figures(&self) -> Result<std::collections::BTreeMap<String, f64>, StageError> {
         let scores: Evaluation = read_json(&self.file(EVALUATION))?;
         let student = scores.student;
         Ok([
@@ -217,16 +182,4 @@ impl Pipeline<'_> {
 
 fn subject(model: &LoadedModel) -> Subject<'_> {
     Subject { decoder: &model.decoder, tokenizer: &model.tokenizer }
-}
-
-impl GgufFormat {
-    /// The same for the writer.
-    pub fn dtype(self) -> limbeck_model::weights::gguf::GgufDtype {
-        use limbeck_model::weights::gguf::GgufDtype;
-        match self {
-            Self::F32 => GgufDtype::F32,
-            Self::F16 => GgufDtype::F16,
-            Self::Q8_0 => GgufDtype::Q8_0,
-        }
-    }
 }

@@ -14,6 +14,7 @@ mod assemble;
 mod capture;
 mod error;
 mod examples;
+mod export;
 mod finished;
 mod folder;
 mod journal;
@@ -83,6 +84,8 @@ pub struct Pipeline<'a> {
     force: bool,
     /// Whether a stage has been done in this process.
     worked: bool,
+    /// What could not be done without stopping the run, in sentences.
+    failures: Vec<String>,
 }
 
 impl std::fmt::Debug for Pipeline<'_> {
@@ -127,12 +130,18 @@ impl<'a> Pipeline<'a> {
             earlier: before.recipe,
             force,
             worked: false,
+            failures: Vec::new(),
         })
     }
 
     /// The run folder.
     pub fn folder(&self) -> &Path {
         self.folder.root()
+    }
+
+    /// What failed without stopping the run, in sentences: exports. The report says it too.
+    pub fn failures(&self) -> &[String] {
+        &self.failures
     }
 
     /// The recipe in work.
@@ -161,6 +170,9 @@ impl<'a> Pipeline<'a> {
     /// The first stage that fails; what was done before is kept.
     pub fn reach(&mut self, goal: Goal) -> Result<(), PipelineError> {
         self.make_examples()?;
+        if goal == Goal::Report {
+            self.foresee_exports()?;
+        }
         self.make_teacher()?;
         self.make_signals(goal)?;
         if goal == Goal::Capture {

@@ -112,6 +112,12 @@ impl Pipeline<'_> {
         Ok(Box::new(EnsembleTeacher::new(teachers, weights, combination)?))
     }
 
+    /// Says what of a model's files was left out or decided, on the terminal and in the manifest.
+    pub(super) fn note_model(&mut self, role: &str, model: &LoadedModel) {
+        model.notes.iter().for_each(|sentence| self.progress.note(sentence));
+        self.manifest.note(role, model.notes.clone());
+    }
+
     /// The teacher, loaded once; of an ensemble the first member.
     pub(super) fn teacher(&mut self) -> Result<Arc<LoadedModel>, StageError> {
         if let Some(teacher) = &self.teacher {
@@ -124,6 +130,7 @@ impl Pipeline<'_> {
             }
             None => load_as(&self.file(FOLDER), "trained in this run", &self.device)?,
         };
+        self.note_model("teacher", &model);
         let model = Arc::new(model);
         self.teacher = Some(Arc::clone(&model));
         Ok(model)

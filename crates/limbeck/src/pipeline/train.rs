@@ -168,6 +168,7 @@ impl Pipeline<'_> {
             StudentConfig::Model(model) => {
                 let located = self.locate(&model.source)?;
                 let loaded = load_as(&located.path, &model.source, &self.device)?;
+                self.note_model("student", &loaded);
                 return Ok((loaded.decoder, loaded.tokenizer));
             }
         };

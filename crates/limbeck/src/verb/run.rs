@@ -37,6 +37,7 @@ pub(super) fn conclude(desk: &Desk, pipeline: &Pipeline<'_>, results: &Results) 
         "verdict": results.verdict,
         "gates": gates,
         "was_finished": pipeline.was_finished(),
+        "failures": pipeline.failures(),
         "report": report,
         "results": pipeline.folder().join(RESULTS),
     });
@@ -57,8 +58,14 @@ pub(super) fn conclude(desk: &Desk, pipeline: &Pipeline<'_>, results: &Results) 
         for gate in &gates {
             text += &format!("gate: {}\n", gate.sentence);
         }
+        for failure in pipeline.failures() {
+            text += &wrapped(failure, "failed: ", columns);
+        }
         text += &format!("report: {}", report.display());
         text
     })?;
+    if !pipeline.failures().is_empty() {
+        return Ok(Exit::Broke);
+    }
     Ok(if gates.iter().all(|gate| gate.passed) { Exit::Fine } else { Exit::No })
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::error::GgufError;
 use super::file::GgufFile;
+use super::keys::Keys;
 use super::names::Architecture;
 use super::rope::Llama3Rope;
 use super::value::Value;
@@ -23,10 +24,11 @@ pub fn hf_config(file: &GgufFile) -> Result<Json, GgufError> {
     let mut config = Map::new();
     config.insert("architectures".into(), json!([architecture.class()]));
     config.insert("model_type".into(), architecture.name().into());
+    let keys = Keys::of(file, architecture)?;
     if architecture == Architecture::Gpt2 {
-        gpt2(file, &mut config)?;
+        gpt2(&keys, &mut config)?;
     } else {
-        llama_like(file, architecture, &mut config)?;
+        llama_like(&keys, architecture, &mut config)?;
     }
     config.insert("tie_word_embeddings".into(), head_is_tied(file)?.into());
     for (key, hf) in [
@@ -42,103 +44,67 @@ pub fn hf_config(file: &GgufFile) -> Result<Json, GgufError> {
     Ok(Json::Object(config))
 }
 
-/// Reads `{architecture}.{name}`.
-struct Keys<'a> {
-    file: &'a GgufFile,
-    prefix: &'static str,
-}
-
-impl Keys<'_> {
-    fn count(&self, name: &str) -> Result<u64, GgufError> {
-        self.file.required(
-            &format!("{}.{name}", self.prefix),
-            "an integer that is not negative",
-            Value::as_u64,
-        )
+fn gpt2(keys: &Keys<'_>, config: &mut Map<String, Json>) -> Result<(), GgufError> {
+    let (width, heads) = (keys.size("embedding_length")?, keys.size("attention.head_count")?);
+    keys.must_be("attention.head_count_kv", heads, "the number of heads")?;
+    for length in ["attention.key_length", "attention.value_length"] {
+        keys.must_be(length, width / heads, "the width divided by the heads")?;
     }
-
-    fn optional_count(&self, name: &str) -> Result<Option<u64>, GgufError> {
-        self.file.optional(
-            &format!("{}.{name}", self.prefix),
-            "an integer that is not negative",
-            Value::as_u64,
-        )
+    for key in [
+        "attention.layer_norm_rms_epsilon",
+        "rope.dimension_count",
+        "rope.freq_base",
+        "rope.scale_linear",
+        "rope.scaling.factor",
+        "rope.scaling.type",
+    ] {
+        keys.must_not_be(key, "absent: GPT-2 has learned positions and LayerNorm")?;
     }
-
-    fn number(&self, name: &str) -> Result<f64, GgufError> {
-        self.file.required(&format!("{}.{name}", self.prefix), "a number", Value::as_f64)
-    }
-
-    fn wrong(&self, name: &str, expected: &'static str, found: impl ToString) -> GgufError {
-        GgufError::WrongValue { key: format!("{}.{name}", self.prefix), expected, found: found.to_string() }
-    }
-}
-
-fn gpt2(file: &GgufFile, config: &mut Map<String, Json>) -> Result<(), GgufError> {
-    let keys = Keys { file, prefix: "gpt2" };
-    config.insert("vocab_size".into(), vocab_size(file)?.into());
-    config.insert("n_positions".into(), keys.count("context_length")?.into());
-    config.insert("n_ctx".into(), keys.count("context_length")?.into());
-    config.insert("n_embd".into(), keys.count("embedding_length")?.into());
-    config.insert("n_layer".into(), keys.count("block_count")?.into());
-    config.insert("n_head".into(), keys.count("attention.head_count")?.into());
-    config.insert("n_inner".into(), keys.count("feed_forward_length")?.into());
+    attention(keys, (width / heads) as f64)?;
+    config.insert("vocab_size".into(), vocab_size(keys)?.into());
+    config.insert("n_positions".into(), keys.size("context_length")?.into());
+    config.insert("n_ctx".into(), keys.size("context_length")?.into());
+    config.insert("n_embd".into(), width.into());
+    config.insert("n_layer".into(), keys.size("block_count")?.into());
+    config.insert("n_head".into(), heads.into());
+    config.insert("n_inner".into(), keys.size("feed_forward_length")?.into());
     config.insert("activation_function".into(), "gelu_new".into());
     config.insert("layer_norm_epsilon".into(), keys.number("attention.layer_norm_epsilon")?.into());
     Ok(())
 }
 
 fn llama_like(
-    file: &GgufFile,
+    keys: &Keys<'_>,
     architecture: Architecture,
     config: &mut Map<String, Json>,
 ) -> Result<(), GgufError> {
-    let keys = Keys { file, prefix: architecture.name() };
-    let (width, heads) = (keys.count("embedding_length")?, keys.count("attention.head_count")?);
-    if heads == 0 {
-        return Err(keys.wrong("attention.head_count", "at least 1", heads));
-    }
-    let d_head = keys.optional_count("attention.key_length")?.unwrap_or(width / heads);
-    if let Some(value) = keys.optional_count("attention.value_length")?
-        && value != d_head
-    {
-        return Err(keys.wrong("attention.value_length", "the key length", value));
-    }
-    if let Some(rotated) = keys.optional_count("rope.dimension_count")?
-        && rotated != d_head
-    {
-        return Err(keys.wrong(
-            "rope.dimension_count",
-            "the head size (partial rotation is not supported)",
-            rotated,
-        ));
-    }
-    if let Some(experts) = keys.optional_count("expert_count")?
-        && experts != 0
-    {
-        return Err(keys.wrong("expert_count", "0 (mixtures of experts are not supported)", experts));
-    }
-    let freq_base = format!("{}.rope.freq_base", keys.prefix);
-    let theta = file.optional(&freq_base, "a number", Value::as_f64)?.unwrap_or(10000.0);
-    config.insert("vocab_size".into(), vocab_size(file)?.into());
+    let (width, heads) = (keys.size("embedding_length")?, keys.size("attention.head_count")?);
+    let d_head = keys.optional_size("attention.key_length")?.unwrap_or(width / heads);
+    keys.must_be("attention.value_length", d_head, "the key length")?;
+    let expected = "the head size (partial rotation is not supported)";
+    keys.must_be("rope.dimension_count", d_head, expected)?;
+    keys.must_not_be("attention.layer_norm_epsilon", "absent: this architecture has RMSNorm")?;
+    attention(keys, d_head as f64)?;
+    let theta = keys.optional_number("rope.freq_base")?.unwrap_or(10000.0);
+    config.insert("vocab_size".into(), vocab_size(keys)?.into());
     config.insert("hidden_size".into(), width.into());
-    config.insert("intermediate_size".into(), keys.count("feed_forward_length")?.into());
-    config.insert("num_hidden_layers".into(), keys.count("block_count")?.into());
+    config.insert("intermediate_size".into(), keys.size("feed_forward_length")?.into());
+    config.insert("num_hidden_layers".into(), keys.size("block_count")?.into());
     config.insert("num_attention_heads".into(), heads.into());
     config.insert(
         "num_key_value_heads".into(),
-        keys.optional_count("attention.head_count_kv")?.unwrap_or(heads).into(),
+        keys.optional_size("attention.head_count_kv")?.unwrap_or(heads).into(),
     );
     config.insert("head_dim".into(), d_head.into());
     config.insert("hidden_act".into(), "silu".into());
-    config.insert("max_position_embeddings".into(), keys.count("context_length")?.into());
+    config.insert("max_position_embeddings".into(), keys.size("context_length")?.into());
     config.insert("rms_norm_eps".into(), keys.number("attention.layer_norm_rms_epsilon")?.into());
     config.insert("rope_theta".into(), theta.into());
-    if let Some(scaling) = rope_scaling(&keys, theta)? {
+    if let Some(scaling) = rope_scaling(keys, theta, d_head)? {
         config.insert("rope_scaling".into(), scaling);
     }
     if architecture == Architecture::Llama {
-        let has_bias = |name: &str| file.tensors().contains_key(name);
+        let has_bias = |name: &str| keys.file.tensors().contains_key(name);
         config.insert("attention_bias".into(), has_bias("blk.0.attn_output.bias").into());
         config.insert("mlp_bias".into(), has_bias("blk.0.ffn_down.bias").into());
     } else {
@@ -150,16 +116,59 @@ fn llama_like(
     Ok(())
 }
 
-fn rope_scaling(keys: &Keys<'_>, theta: f64) -> Result<Option<Json>, GgufError> {
-    let kind = format!("{}.rope.scaling.type", keys.prefix);
-    if let Some(kind @ ("linear" | "yarn")) = keys.file.optional(&kind, "a string", Value::as_str)? {
-        return Ok(Some(json!({ "rope_type": kind, "factor": keys.number("rope.scaling.factor")? })));
+/// Attention over the whole context, scaled by 1 / sqrt(d_head).
+fn attention(keys: &Keys<'_>, d_head: f64) -> Result<(), GgufError> {
+    let name = "attention.sliding_window";
+    if let Some(window) = keys.any_number(name)?
+        && window != 0.0
+        && window < keys.size("context_length")? as f64
+    {
+        return Err(keys.wrong(name, "0 (every token attends to the whole context)", window));
     }
-    if !keys.file.tensors().contains_key(ROPE_FREQS) {
-        return Ok(None);
+    let name = "attention.scale";
+    match keys.any_number(name)? {
+        Some(scale) if scale != 0.0 && (scale * d_head.sqrt() - 1.0).abs() > 1e-5 => {
+            Err(keys.wrong(name, "1 / sqrt(head size)", scale))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Scaled rotary positions: Llama 3's by their tensor; every other way to scale them is refused by its key.
+///
+/// As llama.cpp reads the keys: an absent type is `linear`, `rope.scale_linear` is the older name of its factor, a factor of 0 is
+/// none, and type `none` means that no factor is used.
+fn rope_scaling(keys: &Keys<'_>, theta: f64, d_head: u64) -> Result<Option<Json>, GgufError> {
+    let kind = keys.text("rope.scaling.type")?;
+    match kind {
+        None | Some("none" | "linear") => {}
+        Some(other) => {
+            return Err(keys.wrong("rope.scaling.type", "none (this scaling is not supported)", other));
+        }
+    }
+    for name in ["rope.scaling.factor", "rope.scale_linear"] {
+        match keys.any_number(name)? {
+            Some(factor) if kind != Some("none") && factor != 0.0 && factor != 1.0 => {
+                return Err(keys.wrong(name, "1 (linear scaling of positions is not supported)", factor));
+            }
+            _ => {}
+        }
+    }
+    let Some(info) = keys.file.tensors().get(ROPE_FREQS) else { return Ok(None) };
+    if info.shape.iter().map(|size| *size as u64).product::<u64>() != d_head / 2 {
+        return Err(GgufError::WrongShape {
+            tensor: ROPE_FREQS.to_owned(),
+            found: info.shape.clone(),
+            expected: format!("[{}], half the head size", d_head / 2),
+        });
     }
     let factors = keys.file.tensor(ROPE_FREQS)?.values;
-    let rope = Llama3Rope::from_factors(&factors, theta).ok_or(GgufError::UnknownRopeFactors)?;
+    if factors.iter().all(|factor| *factor == 1.0) {
+        return Ok(None);
+    }
+    let positive = factors.iter().all(|factor| factor.is_finite() && *factor > 0.0);
+    let rope = positive.then(|| Llama3Rope::from_factors(&factors, theta)).flatten();
+    let rope = rope.ok_or(GgufError::UnknownRopeFactors)?;
     Ok(Some(json!({
         "rope_type": "llama3",
         "factor": rope.factor,
@@ -169,10 +178,11 @@ fn rope_scaling(keys: &Keys<'_>, theta: f64) -> Result<Option<Json>, GgufError> 
     })))
 }
 
-fn vocab_size(file: &GgufFile) -> Result<usize, GgufError> {
+/// The rows of the embedding, whatever `vocab_size` says: llama.cpp, too, goes by what is there.
+fn vocab_size(keys: &Keys<'_>) -> Result<usize, GgufError> {
     let name = "token_embd.weight";
     let info =
-        file.tensors().get(name).ok_or_else(|| GgufError::MissingTensor { tensor: name.to_owned() })?;
+        keys.file.tensors().get(name).ok_or_else(|| GgufError::MissingTensor { tensor: name.to_owned() })?;
     match info.shape.as_slice() {
         &[vocab, _] => Ok(vocab),
         found => Err(GgufError::WrongShape {

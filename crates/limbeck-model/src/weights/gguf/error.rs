@@ -90,7 +90,7 @@ pub enum GgufError {
     #[error("general.alignment is {found}; it must be a power of two from 1 to 65536")]
     BadAlignment {
         /// The value.
-        found: u64,
+        found: String,
     },
     /// No or too many dimensions.
     #[error("tensor {tensor} has {found} dimensions; 1 to 4 are allowed")]
@@ -183,6 +183,45 @@ pub enum GgufError {
         expected: &'static str,
         /// What is there.
         found: String,
+    },
+    /// A key of the architecture that this reader does not know.
+    #[error(
+        "key {key} ({found}) is unknown here; it may say that the network is another than this decoder computes"
+    )]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// What it holds.
+        found: String,
+    },
+    /// A part of a split model whose name does not say which.
+    #[error(
+        "this is part {number} of {count} of a split model; the parts are found by their names, so that this one's must end in \
+         -{number:05}-of-{count:05}.gguf"
+    )]
+    SplitName {
+        /// Which part, from 1.
+        number: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A split model of which parts are not there.
+    #[error("this is part {number} of {count} of a split model; not beside it: {missing}")]
+    SplitParts {
+        /// Which part was opened, from 1.
+        number: usize,
+        /// How many there are.
+        count: usize,
+        /// The file names of those missing.
+        missing: String,
+    },
+    /// Parts of a split model that do not belong together.
+    #[error("{part} is no part of this split model: {reason}")]
+    SplitStranger {
+        /// The file name.
+        part: String,
+        /// What contradicts the other parts.
+        reason: String,
     },
     /// An architecture there is no decoder for.
     #[error("architecture {found:?} is not supported; llama, qwen2, qwen3 and gpt2 are")]

@@ -14,8 +14,10 @@ use super::quantise::quantise_q8_0;
 use super::rope::{Llama3Rope, halves_to_pairs};
 use super::value::Value;
 use super::writer::{GgufWriter, StoredTensor};
+use crate::config::{Activation, DecoderConfig, Family, Norm, Position, activation_name};
 use crate::tokenizer::Tokenizer;
 use crate::weights::error::WeightsError;
+use crate::weights::fit::check_held;
 use crate::weights::float::FloatFormat;
 use crate::weights::source::{HostTensor, WeightSource};
 
@@ -53,14 +55,28 @@ impl GgufDtype {
     }
 }
 
+/// Refuses what a GGUF file cannot say: settings of a network that its architecture has no key for, so that every reader would
+/// compute another network, and tokenizers without a form in the format. What passes can be written, save for values that the number
+/// format cannot hold.
+///
+/// # Errors
+/// [`WeightsError::NotExportable`] naming the setting and what would work; what the tokenizer reports.
+pub fn check_gguf(config: &DecoderConfig, tokenizer: &Tokenizer) -> Result<(), WeightsError> {
+    refuse_unsaid(config)?;
+    metadata(config)?;
+    tokenizer.gguf_metadata(config.vocab_size)?;
+    Ok(())
+}
+
 /// Writes a model of one of the four families as GGUF version 3. The file appears complete or not at all.
 ///
 /// `config` is the Hugging Face configuration, `weights` give Hugging Face names and layouts. The vocabulary is padded with unused
 /// tokens to the rows of the embedding.
 ///
 /// # Errors
-/// [`WeightsError::Config`] for a missing key, [`WeightsError::NotExportable`] for a model or tokenizer without a GGUF form, and
-/// what reading the weights or writing the file reports.
+/// [`WeightsError::Config`] for a configuration that is no decoder's, [`WeightsError::NotExportable`] for a model or tokenizer without
+/// a GGUF form, [`WeightsError::NotHeld`] for values that the number format cannot hold, and what reading the weights or writing the
+/// file reports.
 pub fn save_gguf_pieces(
     path: &Path,
     config: &Json,
@@ -68,22 +84,17 @@ pub fn save_gguf_pieces(
     tokenizer: &Tokenizer,
     dtype: GgufDtype,
 ) -> Result<(), WeightsError> {
-    let settings = Settings { config };
-    let architecture = Architecture::parse(settings.text("model_type")?).map_err(WeightsError::gguf(path))?;
-    let mut metadata = settings.metadata(architecture)?;
+    let config = DecoderConfig::from_hf_json(config)?;
+    refuse_unsaid(&config)?;
+    let architecture = Architecture::of(config.family);
+    let mut metadata = metadata(&config)?;
     metadata.insert("general.file_type".into(), Value::U32(dtype.file_type()));
     metadata.insert("general.quantization_version".into(), Value::U32(2));
-    let vocab = usize::try_from(settings.count("vocab_size")?).unwrap_or(usize::MAX);
-    metadata.extend(tokenizer.gguf_metadata(vocab)?);
+    metadata.extend(tokenizer.gguf_metadata(config.vocab_size)?);
 
-    let tied = settings
-        .config
-        .get("tie_word_embeddings")
-        .and_then(Json::as_bool)
-        .unwrap_or(architecture == Architecture::Gpt2);
     let mut tensors = Vec::new();
     let mut sources = BTreeMap::new();
-    for name in weights.names().into_iter().filter(|name| !(tied && name == "lm_head.weight")) {
+    for name in weights.names().into_iter().filter(|name| !(config.tied && name == "lm_head.weight")) {
         let stored = architecture.to_gguf(&name).ok_or_else(|| {
             let error = GgufError::UnknownTensor {
                 tensor: name.clone(),
@@ -100,7 +111,7 @@ pub fn save_gguf_pieces(
         tensors.push(StoredTensor { name: stored.clone(), kind, shape });
         sources.insert(stored, name);
     }
-    let factors = settings.rope_factors()?;
+    let factors = rope_factors(&config);
     if let Some(factors) = &factors {
         tensors.push(StoredTensor {
             name: ROPE_FREQS.to_owned(),
@@ -108,21 +119,33 @@ pub fn save_gguf_pieces(
             shape: vec![factors.len()],
         });
     }
-    let heads = settings.heads(architecture)?;
+    let heads = (config.n_heads, config.n_kv_heads);
     let writer = GgufWriter { metadata, tensors };
-    atomic::write_atomic_with(path, |out| {
+    let mut refused = None;
+    let written = atomic::write_atomic_with(path, |out| {
         writer.write(out, &mut |stored| {
-            let values = match sources.get(&stored.name) {
-                None => factors.clone().unwrap_or_default(),
-                Some(name) => {
-                    let tensor = weights.tensor(name).map_err(std::io::Error::other)?;
-                    to_gguf_layout(tensor, architecture.layout(name), heads).values
-                }
+            let Some(name) = sources.get(&stored.name) else {
+                return Ok(FloatFormat::F32.encode(factors.as_deref().unwrap_or_default()));
             };
-            Ok(encode(stored.kind, &values))
+            let bytes = weights.tensor(name).and_then(|tensor| {
+                let tensor = to_gguf_layout(tensor, architecture.layout(name), heads);
+                let bytes = encode(stored.kind, &tensor.values);
+                let format = format!("{:?}", stored.kind).to_lowercase();
+                check_held(&stored.name, &tensor, &stored.kind.dequantise(&bytes), &format)?;
+                Ok(bytes)
+            });
+            bytes.map_err(|error| {
+                let message = error.to_string();
+                refused = Some(error);
+                std::io::Error::other(message)
+            })
         })
-    })?;
-    Ok(())
+    });
+    // What stopped the writing is the reason, not the writing.
+    match refused {
+        Some(error) => Err(error),
+        None => Ok(written?),
+    }
 }
 
 fn to_gguf_layout(tensor: HostTensor, layout: Layout, (heads, key_heads): (usize, usize)) -> HostTensor {
@@ -142,122 +165,132 @@ fn encode(kind: TensorType, values: &[f32]) -> Vec<u8> {
     }
 }
 
-/// A Hugging Face configuration, read for export.
-struct Settings<'a> {
-    config: &'a Json,
+/// What no key of the architecture says: every reader takes the family's own.
+fn refuse_unsaid(config: &DecoderConfig) -> Result<(), WeightsError> {
+    let architecture = Architecture::of(config.family).name();
+    let family = config.family;
+    let refuse = |setting: String, instead: &str| {
+        Err(WeightsError::NotExportable {
+            format: "GGUF",
+            reason: format!(
+                "{setting}, and architecture {architecture} has no key for it: every reader would take {instead}; a Hugging Face \
+                 folder keeps it"
+            ),
+        })
+    };
+    let (key, own, own_name) = match family {
+        Family::Gpt2 => ("activation_function", Activation::GeluTanh, "gelu_new"),
+        _ => ("hidden_act", Activation::Silu, "silu"),
+    };
+    if config.activation != own {
+        let name = activation_name(config.activation);
+        return refuse(format!("{key} is {name}"), own_name);
+    }
+    let biases = [config.qkv_bias, config.out_bias, config.mlp_bias];
+    // llama.cpp's Llama takes all biases that are there; those of q, k and v come together with that of the output.
+    let fits = match family {
+        Family::Gpt2 => biases == [true; 3],
+        Family::Llama => config.qkv_bias == config.out_bias,
+        Family::Qwen2 => biases == [true, false, false],
+        Family::Qwen3 => biases == [false; 3],
+    };
+    if !fits {
+        let [qkv, out, mlp] = biases;
+        let key = if mlp && family != Family::Gpt2 { "mlp_bias" } else { "attention_bias" };
+        return refuse(format!("{key}: biases are {qkv} on q, k and v, {out} on the output, {mlp} in the MLP"), "its own");
+    }
+    if config.gated == (family == Family::Gpt2) {
+        return refuse(format!("the gate of the MLP is {}", config.gated), "its own form");
+    }
+    if config.qk_norm != (family == Family::Qwen3) {
+        return refuse(format!("the norm of queries and keys is {}", config.qk_norm), "its own form");
+    }
+    if matches!(config.norm, Norm::Layer { .. }) != (family == Family::Gpt2) {
+        return refuse("the kind of norm is another".to_owned(), "its own");
+    }
+    match config.position {
+        Position::Learned if family != Family::Gpt2 => refuse("positions are learned".to_owned(), "rotary ones"),
+        Position::Rotary { .. } if family == Family::Gpt2 => {
+            refuse("positions are rotary".to_owned(), "learned ones")
+        }
+        Position::Rotary { scaling: Some(_), .. } if family != Family::Llama => refuse(
+            "rope_parameters.rope_type is llama3 (factors that only architecture llama stores)".to_owned(),
+            "unscaled positions, or refuse the file",
+        ),
+        _ if family == Family::Gpt2
+            && (config.n_kv_heads != config.n_heads || config.n_heads * config.d_head != config.d_model) =>
+        {
+            refuse("heads do not share the width evenly".to_owned(), "its own form")
+        }
+        _ => Ok(()),
+    }
 }
 
-impl Settings<'_> {
-    fn text(&self, key: &str) -> Result<&str, WeightsError> {
-        self.config.get(key).and_then(Json::as_str).ok_or_else(|| wrong(key, "a string"))
-    }
+/// The factors of Llama 3's scaling, by pair.
+fn rope_factors(config: &DecoderConfig) -> Option<Vec<f32>> {
+    let Position::Rotary { theta, scaling: Some(scaling) } = config.position else { return None };
+    let rope = Llama3Rope {
+        factor: scaling.factor,
+        low: scaling.low_freq_factor,
+        high: scaling.high_freq_factor,
+        original: scaling.original_max_positions as f64,
+    };
+    Some(rope.factors(theta, config.d_head))
+}
 
-    fn count(&self, key: &str) -> Result<u64, WeightsError> {
-        self.config
-            .get(key)
-            .and_then(Json::as_u64)
-            .ok_or_else(|| wrong(key, "an integer that is not negative"))
-    }
-
-    fn count_or(&self, key: &str, default: u64) -> Result<u64, WeightsError> {
-        if self.config.get(key).is_none_or(Json::is_null) { Ok(default) } else { self.count(key) }
-    }
-
-    fn number(&self, key: &str) -> Result<f64, WeightsError> {
-        self.config.get(key).and_then(Json::as_f64).ok_or_else(|| wrong(key, "a number"))
-    }
-
-    /// The rotary settings: `rope_parameters` of transformers 5, or the older `rope_scaling`.
-    fn rope(&self) -> Option<&Json> {
-        ["rope_parameters", "rope_scaling"]
-            .into_iter()
-            .filter_map(|key| self.config.get(key))
-            .find(|value| value.is_object())
-    }
-
-    fn theta(&self) -> f64 {
-        let nested = self.rope().and_then(|rope| rope.get("rope_theta"));
-        nested.or_else(|| self.config.get("rope_theta")).and_then(Json::as_f64).unwrap_or(10000.0)
-    }
-
-    fn d_head(&self) -> Result<u64, WeightsError> {
-        let heads = self.count("num_attention_heads")?.max(1);
-        self.count_or("head_dim", self.count("hidden_size")? / heads)
-    }
-
-    fn heads(&self, architecture: Architecture) -> Result<(usize, usize), WeightsError> {
-        if architecture == Architecture::Gpt2 {
-            let heads = self.count("n_head")? as usize;
-            return Ok((heads, heads));
-        }
-        let heads = self.count("num_attention_heads")?;
-        Ok((heads as usize, self.count_or("num_key_value_heads", heads)? as usize))
-    }
-
-    fn rope_factors(&self) -> Result<Option<Vec<f32>>, WeightsError> {
-        let Some(rope) = self.rope() else { return Ok(None) };
-        let kind =
-            rope.get("rope_type").or_else(|| rope.get("type")).and_then(Json::as_str).unwrap_or("default");
-        match kind {
-            "default" => Ok(None),
-            "llama3" => {
-                let number =
-                    |key: &str| rope.get(key).and_then(Json::as_f64).ok_or_else(|| wrong(key, "a number"));
-                let llama3 = Llama3Rope {
-                    factor: number("factor")?,
-                    low: number("low_freq_factor")?,
-                    high: number("high_freq_factor")?,
-                    original: number("original_max_position_embeddings")?,
-                };
-                Ok(Some(llama3.factors(self.theta(), self.d_head()? as usize)))
-            }
-            other => Err(WeightsError::NotExportable {
+/// The keys of a network.
+fn metadata(config: &DecoderConfig) -> Result<BTreeMap<String, Value>, WeightsError> {
+    let name = Architecture::of(config.family).name();
+    let mut metadata: BTreeMap<String, Value> = [
+        ("general.architecture", name),
+        ("general.type", "model"),
+        ("general.name", "limbeck student"),
+    ]
+    .map(|(key, text)| (key.to_owned(), Value::String(text.to_owned())))
+    .into();
+    let mut put = |key: &str, value: Value| metadata.insert(format!("{name}.{key}"), value);
+    let single = |key: &str, value: f64| {
+        let number = value as f32;
+        match number.is_finite() && number > 0.0 {
+            true => Ok(Value::F32(number)),
+            false => Err(WeightsError::NotExportable {
                 format: "GGUF",
-                reason: format!("rotary scaling {other:?} is not supported"),
+                reason: format!("{key} is {value}, which a 32-bit number does not hold"),
             }),
         }
-    }
-
-    fn metadata(&self, architecture: Architecture) -> Result<BTreeMap<String, Value>, WeightsError> {
-        let mut metadata = BTreeMap::new();
-        let name = architecture.name();
-        metadata.insert("general.architecture".into(), Value::String(name.to_owned()));
-        metadata.insert("general.type".into(), Value::String("model".to_owned()));
-        metadata.insert("general.name".into(), Value::String("limbeck student".to_owned()));
-        let mut put = |key: &str, value: Value| metadata.insert(format!("{name}.{key}"), value);
-        let count = |key: &str| -> Result<Value, WeightsError> {
-            let value = self.count(key)?;
-            u32::try_from(value).map(Value::U32).map_err(|_| wrong(key, "a 32-bit integer"))
-        };
-        if architecture == Architecture::Gpt2 {
-            put("context_length", count("n_positions")?);
-            put("embedding_length", count("n_embd")?);
-            put("block_count", count("n_layer")?);
-            put("attention.head_count", count("n_head")?);
-            put(
-                "feed_forward_length",
-                Value::U32(self.count_or("n_inner", 4 * self.count("n_embd")?)? as u32),
-            );
-            put("attention.layer_norm_epsilon", Value::F32(self.number("layer_norm_epsilon")? as f32));
-            return Ok(metadata);
+    };
+    let norm = match config.norm {
+        Norm::Layer { .. } => "attention.layer_norm_epsilon",
+        Norm::Rms { .. } => "attention.layer_norm_rms_epsilon",
+    };
+    put(norm, single(norm, config.norm_eps())?);
+    let sizes = [
+        ("context_length", config.max_positions),
+        ("embedding_length", config.d_model),
+        ("block_count", config.n_layers),
+        ("feed_forward_length", config.d_mlp),
+        ("attention.head_count", config.n_heads),
+    ];
+    let of_rotary = [
+        ("attention.head_count_kv", config.n_kv_heads),
+        ("attention.key_length", config.d_head),
+        ("attention.value_length", config.d_head),
+        ("rope.dimension_count", config.d_head),
+        ("vocab_size", config.vocab_size),
+    ];
+    let rotary = match config.position {
+        Position::Learned => &[][..],
+        Position::Rotary { theta, .. } => {
+            put("rope.freq_base", single("rope.freq_base", theta)?);
+            &of_rotary
         }
-        let d_head = self.d_head()? as u32;
-        put("context_length", count("max_position_embeddings")?);
-        put("embedding_length", count("hidden_size")?);
-        put("block_count", count("num_hidden_layers")?);
-        put("feed_forward_length", count("intermediate_size")?);
-        put("attention.head_count", count("num_attention_heads")?);
-        put("attention.head_count_kv", Value::U32(self.heads(architecture)?.1 as u32));
-        put("attention.key_length", Value::U32(d_head));
-        put("attention.value_length", Value::U32(d_head));
-        put("attention.layer_norm_rms_epsilon", Value::F32(self.number("rms_norm_eps")? as f32));
-        put("rope.dimension_count", Value::U32(d_head));
-        put("rope.freq_base", Value::F32(self.theta() as f32));
-        put("vocab_size", count("vocab_size")?);
-        Ok(metadata)
+    };
+    for (key, size) in sizes.iter().chain(rotary) {
+        let size = u32::try_from(*size).map_err(|_| WeightsError::NotExportable {
+            format: "GGUF",
+            reason: format!("{key} is {size}, which a 32-bit number does not hold"),
+        })?;
+        put(key, Value::U32(size));
     }
-}
-
-fn wrong(key: &str, expected: &'static str) -> WeightsError {
-    WeightsError::Config { key: key.to_owned(), expected }
+    Ok(metadata)
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::blocks::TensorType;
 use super::cursor::Cursor;
 use super::error::GgufError;
+use super::split;
 use super::value::Value;
 use crate::weights::error::WeightsError;
 use crate::weights::mapped::MappedFile;
@@ -22,26 +23,31 @@ pub struct TensorInfo {
     pub shape: Vec<usize>,
     /// The stored type.
     pub kind: TensorType,
-    /// Its bytes in the whole file.
+    /// The file it lies in, of a model split over several: from 0.
+    pub part: usize,
+    /// Its bytes in that whole file.
     pub range: Range<usize>,
 }
 
-/// A GGUF file, memory-mapped, its head checked: every tensor lies within the file, aligned and apart from the others.
+/// A GGUF file, memory-mapped, its head checked: every tensor lies within the file, aligned and apart from the others. Or a model
+/// split over several such files, as one.
 #[derive(Debug, Clone)]
 pub struct GgufFile {
-    file: MappedFile,
+    /// The file opened, or all parts in order.
+    pub(super) files: Vec<MappedFile>,
     version: u32,
-    metadata: BTreeMap<String, Value>,
-    tensors: BTreeMap<String, TensorInfo>,
+    pub(super) metadata: BTreeMap<String, Value>,
+    pub(super) tensors: BTreeMap<String, TensorInfo>,
 }
 
 impl GgufFile {
-    /// Opens and checks a file.
+    /// Opens and checks a file, and with any part of a split model (key `split.count`) all the others beside it.
     ///
     /// # Errors
     /// [`WeightsError::Io`], or [`WeightsError::Gguf`] with what is wrong.
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
-        Self::parse(MappedFile::open(path)?).map_err(WeightsError::gguf(path))
+        let file = Self::parse(MappedFile::open(path)?).map_err(WeightsError::gguf(path))?;
+        split::complete(path, file)
     }
 
     /// Checks bytes already mapped.
@@ -72,7 +78,7 @@ impl GgufFile {
             }
         }
         check_overlaps(&tensors)?;
-        Ok(Self { file, version, metadata, tensors })
+        Ok(Self { files: vec![file], version, metadata, tensors })
     }
 
     /// The format's version, 1 to 3.
@@ -93,16 +99,30 @@ impl GgufFile {
         &self.tensors
     }
 
-    /// Where the file lies.
+    /// Where the file lies; of a split model the first part.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.file.path()
+        self.files.first().map_or(Path::new(""), MappedFile::path)
     }
 
-    /// The whole file.
+    /// Where the file lies that a tensor is in.
     #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.file
+    pub fn path_of(&self, tensor: &str) -> &Path {
+        let part = self.tensors.get(tensor).and_then(|info| self.files.get(info.part));
+        part.map_or_else(|| self.path(), MappedFile::path)
+    }
+
+    /// BLAKE3 (hex) of the file's bytes; of a split model of all parts, each with its length before it.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for file in &self.files {
+            if self.files.len() > 1 {
+                hasher.update(&(file.len() as u64).to_le_bytes());
+            }
+            hasher.update(file);
+        }
+        hasher.finalize().to_hex().to_string()
     }
 
     /// The stored bytes of a tensor.
@@ -111,7 +131,7 @@ impl GgufFile {
     /// [`GgufError::MissingTensor`].
     pub fn raw(&self, name: &str) -> Result<&[u8], GgufError> {
         let info = self.tensors.get(name);
-        info.and_then(|info| self.file.get(info.range.clone()))
+        info.and_then(|info| self.files.get(info.part)?.get(info.range.clone()))
             .ok_or_else(|| GgufError::MissingTensor { tensor: name.to_owned() })
     }
 
@@ -193,10 +213,9 @@ fn alignment(metadata: &BTreeMap<String, Value>) -> Result<usize, GgufError> {
     let Some(value) = metadata.get("general.alignment") else {
         return Ok(DEFAULT_ALIGNMENT);
     };
-    let found = value.as_u64().unwrap_or(0);
-    match usize::try_from(found) {
-        Ok(alignment @ 1..=65536) if alignment.is_power_of_two() => Ok(alignment),
-        _ => Err(GgufError::BadAlignment { found }),
+    match value.as_u64().map(usize::try_from) {
+        Some(Ok(alignment @ 1..=65536)) if alignment.is_power_of_two() => Ok(alignment),
+        _ => Err(GgufError::BadAlignment { found: value.describe() }),
     }
 }
 
@@ -263,7 +282,7 @@ impl RawTensor {
         let end = usize::try_from(offset).ok().and_then(|offset| Some((offset, offset.checked_add(size)?)));
         match end {
             Some((start, end)) if end <= available => {
-                Ok((tensor, TensorInfo { shape: sizes, kind, range: data_start + start..data_start + end }))
+                Ok((tensor, TensorInfo { shape: sizes, kind, part: 0, range: data_start + start..data_start + end }))
             }
             _ => Err(GgufError::OutOfBounds { tensor, offset, size: size as u64, available }),
         }

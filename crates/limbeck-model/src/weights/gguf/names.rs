@@ -1,6 +1,7 @@
 //! Tensor names and layouts: llama.cpp's against Hugging Face's.
 
 use super::error::GgufError;
+use crate::config::Family;
 
 /// The architectures there is a decoder for, as `general.architecture` names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +79,16 @@ const GPT2_BLOCK: &[(&str, &str)] = &[
 ];
 
 impl Architecture {
+    /// That of a family.
+    pub(super) fn of(family: Family) -> Self {
+        match family {
+            Family::Llama => Self::Llama,
+            Family::Qwen2 => Self::Qwen2,
+            Family::Qwen3 => Self::Qwen3,
+            Family::Gpt2 => Self::Gpt2,
+        }
+    }
+
     /// From `general.architecture`.
     pub(super) fn parse(name: &str) -> Result<Self, GgufError> {
         [Self::Llama, Self::Qwen2, Self::Qwen3, Self::Gpt2]

@@ -86,12 +86,21 @@ impl WeightSource for GgufSource {
 
     fn tensor(&mut self, name: &str) -> Result<HostTensor, WeightsError> {
         let stored = self.stored(name)?;
-        let tensor = self.file.tensor(stored).map_err(WeightsError::gguf(self.file.path()))?;
+        let path = self.file.path_of(stored);
+        let tensor = self.file.tensor(stored).map_err(WeightsError::gguf(path))?;
+        WeightsError::check_finite(path, stored, &tensor.values)?;
         Ok(match self.architecture.layout(name) {
             Layout::Same => tensor,
             Layout::Transposed => tensor.transposed(),
             Layout::RotaryQuery => pairs_to_halves(tensor, self.heads),
             Layout::RotaryKey => pairs_to_halves(tensor, self.key_heads),
         })
+    }
+    fn stored_name(&self, name: &str) -> String {
+        self.names.get(name).cloned().unwrap_or_else(|| name.to_owned())
+    }
+
+    fn origin(&self) -> String {
+        self.file.path().display().to_string()
     }
 }

@@ -113,6 +113,18 @@ impl Value {
         }
     }
 
+    /// The value as a number, whole or not.
+    #[must_use]
+    pub fn as_number(&self) -> Option<f64> {
+        match *self {
+            Self::I8(value) => Some(value.into()),
+            Self::I16(value) => Some(value.into()),
+            Self::I32(value) => Some(value.into()),
+            Self::I64(value) => Some(value as f64),
+            _ => self.as_f64().or_else(|| self.as_u64().map(|value| value as f64)),
+        }
+    }
+
     /// The value as a string.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
