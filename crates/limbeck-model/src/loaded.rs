@@ -46,11 +46,9 @@ pub fn load_model(path: &Path, device: &Device) -> Result<LoadedModel, ModelErro
 /// [`Tokenizer::from_folder`]); transformers writes 50256 there when it saves a GPT-2 again.
 fn stray_ids(files: &ModelFiles) -> Vec<String> {
     let mut notes = Vec::new();
-    for (role, used) in [
-        ("bos", files.tokenizer.bos()),
-        ("eos", files.tokenizer.eos()),
-        ("pad", files.tokenizer.pad()),
-    ] {
+    for (role, used) in
+        [("bos", files.tokenizer.bos()), ("eos", files.tokenizer.eos()), ("pad", files.tokenizer.pad())]
+    {
         let key = format!("{role}_token_id");
         let Some(value) = files.config.get(&key).filter(|value| !value.is_null()) else { continue };
         let ids = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);

@@ -21,9 +21,7 @@ impl DecoderConfig {
             "llama" => llama_like(&keys, Family::Llama)?,
             "qwen2" => llama_like(&keys, Family::Qwen2)?,
             "qwen3" => llama_like(&keys, Family::Qwen3)?,
-            other => {
-                return Err(ConfigError::value("model_type", other, "one of gpt2, llama, qwen2, qwen3"));
-            }
+            _ => return Err(keys.wrong("model_type", "one of gpt2, llama, qwen2, qwen3")),
         };
         parsed.check()?;
         Ok(parsed)

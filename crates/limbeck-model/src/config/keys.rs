@@ -121,7 +121,9 @@ impl<'a> Keys<'a> {
             Value::Object(map) => map.is_empty(),
         };
         match self.get(key) {
-            Some(value) if !off(value) => Err(self.wrong(key, "absent (this decoder computes no such thing)")),
+            Some(value) if !off(value) => {
+                Err(self.wrong(key, "absent (this decoder computes no such thing)"))
+            }
             _ => Ok(()),
         }
     }

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     fn values(rotation: &Rotation) -> (Vec<f32>, Vec<f32>) {
-        let of = |t: &Tensor<4>| t.clone().into_data().to_vec::<f32>().unwrap();
+        let of = |t: &Tensor<4>| t.clone().into_data().try_to_vec::<f32>().unwrap();
         (of(&rotation.cos), of(&rotation.sin))
     }
 

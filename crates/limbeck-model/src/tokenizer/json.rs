@@ -27,7 +27,8 @@ impl Tokenizer {
         let id = |role: &str| {
             let token = config.get(format!("{role}_token"));
             let content = token.and_then(|token| token.as_str().or_else(|| token.get("content")?.as_str()));
-            content.and_then(|content| tokenizer.token_to_id(content))
+            content
+                .and_then(|content| tokenizer.token_to_id(content))
                 .or_else(|| model_id(&model, role).filter(|id| tokenizer.id_to_token(*id).is_some()))
         };
         let specials = Specials { bos: id("bos"), eos: id("eos"), pad: id("pad") };

@@ -20,7 +20,8 @@ pub(crate) fn check_held(
     format: &str,
 ) -> Result<(), WeightsError> {
     let (matrix, exact) = (exact.shape.len() > 1, exact.values.as_slice());
-    let refuse = |reason: String, remedy| Err(WeightsError::NotHeld { tensor: tensor.to_owned(), reason, remedy });
+    let refuse =
+        |reason: String, remedy| Err(WeightsError::NotHeld { tensor: tensor.to_owned(), reason, remedy });
     if let Some(at) = first_not_finite(exact) {
         let value = exact.get(at).copied().unwrap_or(f32::NAN);
         return refuse(format!("holds {value} at element {at}"), "weights are finite");

@@ -125,10 +125,7 @@ impl SafetensorsSource {
     fn find(&self, name: &str) -> Result<(&MappedFile, &Entry), WeightsError> {
         let found =
             self.tensors.get(name).and_then(|(number, entry)| Some((self.files.get(*number)?, entry)));
-        found.ok_or_else(|| WeightsError::MissingTensor {
-            tensor: name.to_owned(),
-            origin: self.origin(),
-        })
+        found.ok_or_else(|| WeightsError::MissingTensor { tensor: name.to_owned(), origin: self.origin() })
     }
 }
 

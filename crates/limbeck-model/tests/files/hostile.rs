@@ -14,7 +14,7 @@ use crate::fixture;
 
 const INPUTS: u64 = 10_000;
 /// No single allocation may be larger, whatever the file claims; the largest input has some 150 KiB.
-pub const LIMIT: usize = 64 << 20;
+pub(crate) const LIMIT: usize = 64 << 20;
 
 /// Notes the largest single allocation.
 struct Watching;
@@ -43,7 +43,7 @@ unsafe impl GlobalAlloc for Watching {
 static WATCHING: Watching = Watching;
 
 /// The largest single allocation so far, in bytes.
-pub fn largest_allocation() -> usize {
+pub(crate) fn largest_allocation() -> usize {
     LARGEST.load(Ordering::Relaxed)
 }
 

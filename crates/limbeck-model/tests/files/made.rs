@@ -7,16 +7,14 @@ use limbeck_model::weights::gguf::{
     GgufDtype, GgufFile, GgufWriter, StoredTensor, TensorType, Value, check_gguf,
 };
 use limbeck_model::weights::{FloatFormat, MappedFile, MemoryWeights, write_safetensors};
-use limbeck_model::{
-    Decoder, DecoderConfig, Family, Lineage, Sizes, Tokenizer, save_gguf, save_hf_folder,
-};
+use limbeck_model::{Decoder, DecoderConfig, Family, Lineage, Sizes, Tokenizer, save_gguf, save_hf_folder};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
 use crate::{fixture, flex};
 
 /// A decoder of the family, with as many rows of embedding as the tokenizer has tokens.
-pub fn shape(family: &str) -> DecoderConfig {
+pub(crate) fn shape(family: &str) -> DecoderConfig {
     let sizes = Sizes {
         vocab_size: 400,
         d_model: 32,
@@ -35,20 +33,20 @@ pub fn shape(family: &str) -> DecoderConfig {
     }
 }
 
-pub fn decoder(family: &str) -> Decoder {
+pub(crate) fn decoder(family: &str) -> Decoder {
     Decoder::init(&shape(family), 3, &flex()).unwrap()
 }
 
-pub fn tokenizer() -> Tokenizer {
+pub(crate) fn tokenizer() -> Tokenizer {
     Tokenizer::from_folder(&fixture("tokenizers/smollm")).unwrap()
 }
 
-pub fn config(family: &str) -> Json {
+pub(crate) fn config(family: &str) -> Json {
     shape(family).to_hf_json()
 }
 
 /// A folder as a student is saved.
-pub fn folder(family: &str) -> TempDir {
+pub(crate) fn folder(family: &str) -> TempDir {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("model");
     save_hf_folder(&path, &decoder(family), &tokenizer(), &Lineage::default()).unwrap();
@@ -59,7 +57,7 @@ pub fn folder(family: &str) -> TempDir {
     place
 }
 
-pub fn change_config(folder: &Path, change: impl FnOnce(&mut Json)) {
+pub(crate) fn change_config(folder: &Path, change: impl FnOnce(&mut Json)) {
     let path = folder.join("config.json");
     let mut config: Json = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     change(&mut config);
@@ -67,12 +65,12 @@ pub fn change_config(folder: &Path, change: impl FnOnce(&mut Json)) {
 }
 
 /// Writes other weights into a folder.
-pub fn put_weights(folder: &Path, weights: &MemoryWeights) {
+pub(crate) fn put_weights(folder: &Path, weights: &MemoryWeights) {
     let path = folder.join("model.safetensors");
     write_safetensors(&path, &mut weights.clone(), FloatFormat::F32, &str::to_owned).unwrap();
 }
 
-pub fn gguf_of(family: &str) -> GgufFile {
+pub(crate) fn gguf_of(family: &str) -> GgufFile {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("model.gguf");
     check_gguf(&shape(family), &tokenizer()).unwrap();
@@ -80,12 +78,12 @@ pub fn gguf_of(family: &str) -> GgufFile {
     in_memory(std::fs::read(path).unwrap())
 }
 
-pub fn in_memory(bytes: Vec<u8>) -> GgufFile {
+pub(crate) fn in_memory(bytes: Vec<u8>) -> GgufFile {
     GgufFile::parse(MappedFile::from_bytes(Path::new("memory.gguf"), bytes)).unwrap()
 }
 
 /// The bytes of a file with this metadata and those of `file`'s tensors that `keep` wants, and further ones of zeros.
-pub fn bytes_of(
+pub(crate) fn bytes_of(
     file: &GgufFile,
     metadata: BTreeMap<String, Value>,
     keep: impl Fn(&str) -> bool,
@@ -113,7 +111,7 @@ pub fn bytes_of(
 }
 
 /// The same file with other metadata.
-pub fn rewritten(file: &GgufFile, change: impl FnOnce(&mut BTreeMap<String, Value>)) -> GgufFile {
+pub(crate) fn rewritten(file: &GgufFile, change: impl FnOnce(&mut BTreeMap<String, Value>)) -> GgufFile {
     let mut metadata = file.metadata().clone();
     change(&mut metadata);
     in_memory(bytes_of(file, metadata, |_| true, &[]))

@@ -1,12 +1,12 @@
 //! Weights and networks that a file cannot hold, or that no network can be made of: refused by tensor, before anything stands.
 
+use limbeck_model::config::Position;
 use limbeck_model::weights::gguf::{GgufDtype, GgufSource, check_gguf, hf_config};
 use limbeck_model::weights::{FloatFormat, MemoryWeights};
 use limbeck_model::{
     Activation, Decoder, DecoderConfig, HostTensor, Lineage, Llama3Scaling, ModelError, WeightSource,
     WeightsError, load_model, save_folder_pieces, save_gguf,
 };
-use limbeck_model::config::Position;
 
 use crate::flex;
 use crate::made::{bytes_of, config, decoder, folder, gguf_of, in_memory, put_weights, shape, tokenizer};
@@ -48,10 +48,7 @@ fn networks_that_gguf_cannot_say_are_refused_before_writing() {
         (with("gpt2", &activation(Activation::Silu)), "activation_function is silu"),
         (with("gpt2", &activation(Activation::Gelu)), "activation_function is gelu"),
         (with("gpt2", &activation(Activation::Relu)), "activation_function is relu"),
-        (
-            with("qwen3", &|config| (config.qkv_bias, config.out_bias) = (true, true)),
-            "attention_bias",
-        ),
+        (with("qwen3", &|config| (config.qkv_bias, config.out_bias) = (true, true)), "attention_bias"),
         (with("qwen2", &|config| config.position = llama3), "rope_parameters.rope_type"),
         (with("qwen3", &|config| config.position = llama3), "rope_parameters.rope_type"),
         (
@@ -325,7 +322,8 @@ fn tensors_of_a_gguf_without_a_place_are_refused_by_name() {
     }
     // Factors that change nothing are read; others of no known rule are refused.
     let file = gguf_of("llama");
-    let zeros = in_memory(bytes_of(&file, file.metadata().clone(), |_| true, &[("rope_freqs.weight", vec![4])]));
+    let zeros =
+        in_memory(bytes_of(&file, file.metadata().clone(), |_| true, &[("rope_freqs.weight", vec![4])]));
     assert!(hf_config(&zeros).is_err());
     assert!(GgufSource::new(file).is_ok());
 }

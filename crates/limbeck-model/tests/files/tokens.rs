@@ -48,5 +48,9 @@ fn special_tokens_beyond_the_embedding_are_left_out_and_said() {
     for id in [model.tokenizer.bos(), model.tokenizer.eos(), model.tokenizer.pad()].into_iter().flatten() {
         assert!(id < 2);
     }
-    assert!(model.notes.iter().any(|note| note.contains("no row in the embedding of 2")), "{:?}", model.notes);
+    assert!(
+        model.notes.iter().any(|note| note.contains("no row in the embedding of 2")),
+        "{:?}",
+        model.notes
+    );
 }

@@ -197,7 +197,10 @@ fn refuse_unsaid(config: &DecoderConfig) -> Result<(), WeightsError> {
     if !fits {
         let [qkv, out, mlp] = biases;
         let key = if mlp && family != Family::Gpt2 { "mlp_bias" } else { "attention_bias" };
-        return refuse(format!("{key}: biases are {qkv} on q, k and v, {out} on the output, {mlp} in the MLP"), "its own");
+        return refuse(
+            format!("{key}: biases are {qkv} on q, k and v, {out} on the output, {mlp} in the MLP"),
+            "its own",
+        );
     }
     if config.gated == (family == Family::Gpt2) {
         return refuse(format!("the gate of the MLP is {}", config.gated), "its own form");
@@ -209,7 +212,9 @@ fn refuse_unsaid(config: &DecoderConfig) -> Result<(), WeightsError> {
         return refuse("the kind of norm is another".to_owned(), "its own");
     }
     match config.position {
-        Position::Learned if family != Family::Gpt2 => refuse("positions are learned".to_owned(), "rotary ones"),
+        Position::Learned if family != Family::Gpt2 => {
+            refuse("positions are learned".to_owned(), "rotary ones")
+        }
         Position::Rotary { .. } if family == Family::Gpt2 => {
             refuse("positions are rotary".to_owned(), "learned ones")
         }
@@ -241,13 +246,10 @@ fn rope_factors(config: &DecoderConfig) -> Option<Vec<f32>> {
 /// The keys of a network.
 fn metadata(config: &DecoderConfig) -> Result<BTreeMap<String, Value>, WeightsError> {
     let name = Architecture::of(config.family).name();
-    let mut metadata: BTreeMap<String, Value> = [
-        ("general.architecture", name),
-        ("general.type", "model"),
-        ("general.name", "limbeck student"),
-    ]
-    .map(|(key, text)| (key.to_owned(), Value::String(text.to_owned())))
-    .into();
+    let mut metadata: BTreeMap<String, Value> =
+        [("general.architecture", name), ("general.type", "model"), ("general.name", "limbeck student")]
+            .map(|(key, text)| (key.to_owned(), Value::String(text.to_owned())))
+            .into();
     let mut put = |key: &str, value: Value| metadata.insert(format!("{name}.{key}"), value);
     let single = |key: &str, value: f64| {
         let number = value as f32;

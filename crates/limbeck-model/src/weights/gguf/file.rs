@@ -281,9 +281,10 @@ impl RawTensor {
         let available = file_length - data_start;
         let end = usize::try_from(offset).ok().and_then(|offset| Some((offset, offset.checked_add(size)?)));
         match end {
-            Some((start, end)) if end <= available => {
-                Ok((tensor, TensorInfo { shape: sizes, kind, part: 0, range: data_start + start..data_start + end }))
-            }
+            Some((start, end)) if end <= available => Ok((
+                tensor,
+                TensorInfo { shape: sizes, kind, part: 0, range: data_start + start..data_start + end },
+            )),
             _ => Err(GgufError::OutOfBounds { tensor, offset, size: size as u64, available }),
         }
     }

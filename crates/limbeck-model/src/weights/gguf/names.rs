@@ -94,7 +94,7 @@ impl Architecture {
         [Self::Llama, Self::Qwen2, Self::Qwen3, Self::Gpt2]
             .into_iter()
             .find(|architecture| architecture.name() == name)
-            .ok_or_else(|| GgufError::UnsupportedArchitecture { found: name.to_owned() })
+            .ok_or_else(|| GgufError::UnsupportedArchitecture { found: name.chars().take(40).collect() })
     }
 
     /// The name in GGUF; for these four it is also Hugging Face's `model_type`.

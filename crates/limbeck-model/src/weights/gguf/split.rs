@@ -62,7 +62,8 @@ pub(super) fn complete(path: &Path, file: GgufFile) -> Result<GgufFile, WeightsE
     let Some(parts) = parts.filter(|parts| parts.get(place.number).is_some_and(|part| part == path)) else {
         return Err(in_file(GgufError::SplitName { number, count }));
     };
-    let missing: Vec<String> = parts.iter().filter(|part| !part.is_file()).map(|part| name_of(part)).collect();
+    let missing: Vec<String> =
+        parts.iter().filter(|part| !part.is_file()).map(|part| name_of(part)).collect();
     if !missing.is_empty() {
         let mut shown = missing.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
         if missing.len() > NAMED {
