@@ -114,14 +114,18 @@ fn parts(estimate: &Estimate, unit: Unit) -> Parts {
     Parts { value, low, high }
 }
 
+/// What stands beside a value of whose spread nothing is known.
+const NO_INTERVAL: &str = "(no interval)";
+
 /// `0.912 [0.880, 0.940]`, the interval muted.
 pub(crate) fn estimate(estimate: &Estimate, unit: Unit) -> Markup {
     let Parts { value, low, high } = parts(estimate, unit);
     let suffix = if value == ABSENT { "" } else { unit.suffix() };
+    let has_interval = estimate.has_interval() || value == ABSENT;
     html! {
         span.v { (value) (suffix) }
         " "
-        span.ci { "[" (low) ", " (high) "]" }
+        span.ci { @if has_interval { "[" (low) ", " (high) "]" } @else { (NO_INTERVAL) } }
     }
 }
 
@@ -129,7 +133,11 @@ pub(crate) fn estimate(estimate: &Estimate, unit: Unit) -> Markup {
 pub(crate) fn estimate_text(estimate: &Estimate, unit: Unit) -> String {
     let Parts { value, low, high } = parts(estimate, unit);
     let suffix = if value == ABSENT { "" } else { unit.suffix() };
-    format!("{value}{suffix} [{low}, {high}]")
+    if estimate.has_interval() || value == ABSENT {
+        format!("{value}{suffix} [{low}, {high}]")
+    } else {
+        format!("{value}{suffix} {NO_INTERVAL}")
+    }
 }
 
 /// A tick label: as many decimals as the step between ticks has.

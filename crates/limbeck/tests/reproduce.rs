@@ -45,7 +45,7 @@ fn the_experiments_are_listed_and_an_unknown_one_is_answered_with_them() {
 fn a_run_goes_on_from_its_networks_to_the_same_bits() {
     let place = tempfile::tempdir().unwrap();
     let first = json(&small("hinton-mnist", place.path(), &["--seeds", "2"]));
-    assert_eq!(first["networks"].as_array().unwrap().len(), 6);
+    assert_eq!(first["networks"].as_array().unwrap().len(), 10);
     assert_eq!(first["tables"][0]["rows"][0]["paper"], 67.0);
     assert_eq!(first["tables"][0]["rows"][0]["per_seed"].as_array().unwrap().len(), 2);
     let page = std::fs::read_to_string(place.path().join("hinton-mnist/report.html")).unwrap();
@@ -125,6 +125,34 @@ fn sound_students_are_compared_over_seeds_and_found_again() {
     let output = command.args(["--set", "variants=[]"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("begins with plain distillation"), "{}", stderr(&output));
+}
+
+#[test]
+fn the_second_confirmation_is_not_looked_at_before_its_seeds_are_done() {
+    let place = tempfile::tempdir().unwrap();
+    let of = |seeds: &str| {
+        json(&small("sound-student", place.path(), &["--seeds", seeds, "--set", "phase='confirmation-2'"]))
+    };
+    let early = of("1");
+    assert!(early["claims"].as_array().unwrap().is_empty());
+    assert_eq!(early["tables"].as_array().unwrap().len(), 1, "what it cost");
+    assert!(early["notes"][1].as_str().unwrap().contains("1 of 2 seeds"), "{}", early["notes"]);
+    let whole = of("2");
+    let claims = whole["claims"].as_array().unwrap();
+    let main = claims.iter().filter(|claim| claim["statement"].as_str().unwrap().starts_with("main outcome"));
+    assert_eq!((main.count(), claims.len()), (2, 10));
+    let rows = whole["tables"][0]["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 5, "plain, variant, control, and two differences");
+    for row in &rows[..3] {
+        let damage = row["ours"]["value"].as_f64().unwrap();
+        assert!((0.0..=100.0).contains(&damage), "{row}");
+    }
+    // A control is trained for its own number of steps, and the networks of both runs are the same.
+    let steps = |label: &str| {
+        let all = whole["networks"].as_array().unwrap();
+        all.iter().find(|one| one["label"].as_str().unwrap().contains(label)).unwrap()["epoch"].clone()
+    };
+    assert_eq!((steps("student plain,").as_u64(), steps("student plain, 9 steps").as_u64()), (Some(6), Some(9)));
 }
 
 #[test]

@@ -68,6 +68,16 @@ pub enum SolverConfig {
     Adamw(AdamWConfig),
 }
 
+impl SolverConfig {
+    /// Its name in recipes.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Momentum(_) => "momentum",
+            Self::Adamw(_) => "adamw",
+        }
+    }
+}
+
 impl Default for SolverConfig {
     fn default() -> Self {
         Self::Momentum(MomentumConfig::default())

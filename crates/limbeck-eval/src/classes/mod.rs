@@ -4,4 +4,4 @@ mod bias;
 mod errors;
 
 pub use bias::{Shift, match_mean_probability, shift_for_fewest_errors, shifted};
-pub use errors::{ErrorRuns, wrong};
+pub use errors::{ErrorRuns, Share, contrast, share_of, wrong};

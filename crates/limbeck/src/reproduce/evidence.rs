@@ -1,22 +1,17 @@
-//! From errors of networks to figures, differences and claims.
+//! From errors of networks to figures, differences and claims. Every claim is decided by an interval.
 
-use limbeck_eval::classes::ErrorRuns;
+use limbeck_eval::classes::{ErrorRuns, Share, contrast, share_of};
 use limbeck_results::{Claim, ClaimOutcome, Figure, FigureTable, FigureUnit};
-use limbeck_stats::{Bootstrap, Estimate};
+use limbeck_stats::{Direction, Estimate, Finding, student_t};
 
 use super::ReproduceError;
 
-/// Resamples of every interval: enough for two digits of its ends, and quick over 10,000 cases.
-const RESAMPLES: usize = 2000;
-
 /// What the intervals of errors are.
-pub(super) const OVER_CASES: &str =
-    "Mean over seeds; in brackets the 95% bootstrap interval over test cases, and the figure of every seed.";
+pub(super) const OVER_CASES: &str = "Mean over seeds, and the figure of every seed. In brackets the 95% interval: over test cases for \
+    one seed, over test cases and seeds crossed for several.";
 
-/// The bootstrap of all figures.
-pub(super) fn bootstrap() -> Bootstrap {
-    Bootstrap::default().with_resamples(RESAMPLES)
-}
+/// What the intervals of figures without cases are.
+pub(super) const OVER_SEEDS: &str = "Mean over seeds; in brackets Student's 95% interval over them.";
 
 /// A row with a number of errors.
 pub(super) fn errors(what: &str, paper: Option<f64>, runs: &ErrorRuns) -> Result<Figure, ReproduceError> {
@@ -24,7 +19,7 @@ pub(super) fn errors(what: &str, paper: Option<f64>, runs: &ErrorRuns) -> Result
         what: what.to_owned(),
         unit: FigureUnit::Count,
         paper,
-        ours: runs.errors(bootstrap())?,
+        ours: runs.errors()?,
         per_seed: runs.counts(),
     })
 }
@@ -41,47 +36,82 @@ pub(super) fn accuracy(
         what: what.to_owned(),
         unit: FigureUnit::Share,
         paper,
-        ours: runs.accuracy(bootstrap(), cluster_of)?,
+        ours: runs.accuracy(cluster_of)?,
         per_seed: runs.counts().iter().map(|errors| 1.0 - errors / cases).collect(),
     })
 }
 
-/// A row with a number that differs from seed to seed and has no cases: the interval is the range over seeds.
-pub(super) fn per_seed(what: &str, unit: FigureUnit, paper: Option<f64>, values: &[f64]) -> Figure {
-    let count = values.len().max(1) as f64;
-    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    Figure {
-        what: what.to_owned(),
-        unit,
-        paper,
-        ours: Estimate { value: values.iter().sum::<f64>() / count, low, high },
-        per_seed: values.to_vec(),
-    }
+/// A row with a number that differs from seed to seed and has no cases; one seed has no interval.
+pub(super) fn per_seed(
+    what: &str,
+    unit: FigureUnit,
+    paper: Option<f64>,
+    values: &[f64],
+) -> Result<Figure, ReproduceError> {
+    let ours = student_t(values, 0.95)?;
+    Ok(Figure { what: what.to_owned(), unit, paper, ours, per_seed: values.to_vec() })
 }
 
-/// Share of the gap from `from` to `to` that `student` closes, `(from - student) / (from - to)`, each the mean of its
-/// cases, resampled together over clusters of cases. `None` when there is no gap in some resample.
+/// The difference in errors, first less second, as a number of cases.
+pub(super) fn fewer(first: &ErrorRuns, second: &ErrorRuns) -> Result<Estimate, ReproduceError> {
+    let cases = first.by_case().len() as f64;
+    Ok(first.difference(second, None)?.map(|share| share * cases))
+}
+
+/// The claim that `student` closes at least `bound` of the gap from `from` to `to`, `(from - student) / (from - to)`.
+///
+/// Where `to` is not better than `from` by the interval there is no gap, and nothing can be said of a share of it.
 pub(super) fn gap_closed(
+    statement: &str,
     from: &ErrorRuns,
     to: &ErrorRuns,
     student: &ErrorRuns,
     cluster_of: Option<&[usize]>,
-) -> Option<Estimate> {
-    let (from, to, student) = (from.by_case(), to.by_case(), student.by_case());
-    let cases = from.len();
-    let clusters: Vec<usize> = cluster_of.map_or_else(|| (0..cases).collect(), <[usize]>::to_vec);
-    let count = clusters.iter().max()? + 1;
-    let mut sums = vec![[0.0; 2]; count];
-    for (case, &cluster) in clusters.iter().enumerate() {
-        sums[cluster][0] += from[case] - student[case];
-        sums[cluster][1] += from[case] - to[case];
-    }
-    let share = |units: &[usize]| {
-        let sum = |of: usize| units.iter().map(|&unit| sums[unit][of]).sum::<f64>();
-        sum(0) / sum(1)
+    bound: f64,
+) -> Result<Claim, ReproduceError> {
+    let percent = |share: Estimate| written(&share.map(|share| share * 100.0), 0);
+    Ok(match share_of([from, student], [from, to], cluster_of)? {
+        Share::Of(share) => above(statement, &share, bound, format!("{}% of the gap", percent(share))),
+        Share::NoWhole(gap) => Claim {
+            statement: statement.to_owned(),
+            outcome: ClaimOutcome::CannotTell,
+            because: format!(
+                "there is no gap that the data can tell: {} points",
+                written(&gap.map(|share| share * 100.0), 2)
+            ),
+        },
+    })
+}
+
+/// The claim that `after` is below `part` of `before`, in errors; `because` with both as shares.
+pub(super) fn below_part(
+    statement: &str,
+    before: &ErrorRuns,
+    after: &ErrorRuns,
+    part: f64,
+    because: String,
+) -> Result<Claim, ReproduceError> {
+    let excess = contrast(&[(part, before), (-1.0, after)], None)?;
+    Ok(above(statement, &excess, 0.0, because))
+}
+
+/// The claim that two networks are alike within `margin` errors: by two one-sided tests at 5%; it fails where they are apart by at
+/// least the margin.
+pub(super) fn alike(
+    statement: &str,
+    first: &ErrorRuns,
+    second: &ErrorRuns,
+    margin: f64,
+    because: String,
+) -> Result<Claim, ReproduceError> {
+    let wide = fewer(first, second)?;
+    // The interval at 95% within the margin is two tests at 2.5%: stricter than needed, and the one that is shown.
+    let outcome = match Finding::of_size(&wide, &wide, margin, Direction::LowerIsBetter) {
+        Finding::Equal => ClaimOutcome::Agrees,
+        Finding::Better | Finding::Worse => ClaimOutcome::Differs,
+        Finding::CannotTell => ClaimOutcome::CannotTell,
     };
-    bootstrap().statistic(count, share).ok()
+    Ok(Claim { statement: statement.to_owned(), outcome, because })
 }
 
 /// A table.
@@ -101,14 +131,18 @@ pub(super) fn above(statement: &str, estimate: &Estimate, bound: f64, because: S
     Claim { statement: statement.to_owned(), outcome, because }
 }
 
-/// A claim that a plain figure decides.
-pub(super) fn decided(statement: &str, holds: bool, because: String) -> Claim {
-    let outcome = if holds { ClaimOutcome::Agrees } else { ClaimOutcome::Differs };
-    Claim { statement: statement.to_owned(), outcome, because }
+/// The claim that an estimate is at most `bound`.
+pub(super) fn at_most(statement: &str, estimate: &Estimate, bound: f64, because: String) -> Claim {
+    let turned = Estimate { value: -estimate.value, low: -estimate.high, high: -estimate.low };
+    above(statement, &turned, -bound, because)
 }
 
-/// `12.3 [10.1, 14.0]`.
+/// `12.3 [10.1, 14.0]`, or `12.3 (no interval)`.
 pub(super) fn written(estimate: &Estimate, digits: usize) -> String {
     let Estimate { value, low, high } = estimate;
-    format!("{value:.digits$} [{low:.digits$}, {high:.digits$}]")
+    if estimate.has_interval() {
+        format!("{value:.digits$} [{low:.digits$}, {high:.digits$}]")
+    } else {
+        format!("{value:.digits$} (no interval)")
+    }
 }

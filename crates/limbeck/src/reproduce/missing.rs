@@ -9,7 +9,9 @@ use limbeck_results::{Figure, FigureUnit};
 use serde::Deserialize;
 use toml::Table;
 
-use super::evidence::{OVER_CASES, accuracy, decided, errors, per_seed, table};
+use super::evidence::{
+    OVER_CASES, OVER_SEEDS, above, accuracy, below_part, errors, per_seed, table, written,
+};
 use super::mnist::{Cases, Data, Softness, place};
 use super::recipe::settings;
 use super::workbench::{JobTeacher, NetworkJob, Workbench};
@@ -22,7 +24,7 @@ struct Settings {
     /// The classes that are left out, or alone kept.
     classes: Vec<u32>,
     teacher: ClassifierConfig,
-    soft: ClassifierConfig,
+    student: ClassifierConfig,
     targets: Softness,
 }
 
@@ -70,24 +72,26 @@ pub(super) fn without_classes(
     let right = accuracy("share right", None, &outcomes.held_out.only(of), None)?.ours;
     let before = accuracy("share right", None, &outcomes.before.only(of), None)?.ours;
     let claims = vec![
-        decided(
+        above(
             &format!(
                 "A student that never saw a {class} gets most of them right, and mostly those are its errors \
                       (paper: 877 of 1010)."
             ),
-            before.value > 0.5,
-            format!("{:.1}% of the {class}s right before any shift", before.value * 100.0),
+            &before,
+            0.5,
+            format!("{}% of the {class}s right before any shift", percent(&before)),
         ),
-        decided(
+        above(
             &format!(
                 "With a higher bias for class {class}, at least 95% of the {class}s are right (paper: 98.6%)."
             ),
-            right.value >= 0.95,
-            format!("{:.1}% right, the shift chosen on held-out training cases", right.value * 100.0),
+            &right,
+            0.95,
+            format!("{}% right, the shift chosen on held-out training cases", percent(&right)),
         ),
     ];
     Ok(Findings {
-        tables: vec![table("Errors", &caption, rows), shifts(&outcomes, Some(3.5))],
+        tables: vec![table("Errors", &caption, rows), shifts(&outcomes, Some(3.5))?],
         claims,
         notes: notes(),
         ..Findings::default()
@@ -116,28 +120,28 @@ pub(super) fn only_classes(
     ] {
         rows.push(error_share(&format!("error, {when}"), paper, runs)?);
     }
-    let (before, after) = (rows[0].ours, rows[1].ours);
+    let right = accuracy("share right", None, &outcomes.before, None)?.ours;
     let claims = vec![
-        decided(
+        above(
             "A student that saw only two classes knows the others to a large part (paper: 52.7% of all cases right).",
-            1.0 - before.value > 0.3,
-            format!(
-                "{:.1}% right before any shift; the two classes alone would be about 20%",
-                (1.0 - before.value) * 100.0
-            ),
+            &right,
+            0.3,
+            format!("{}% right before any shift; the two classes alone would be about 20%", percent(&right)),
         ),
-        decided(
+        below_part(
             "Lower biases for the two classes remove most of the errors (paper: 47.3% to 13.2%).",
-            after.value < 0.5 * before.value,
+            &outcomes.before,
+            &outcomes.held_out,
+            0.5,
             format!(
-                "{:.1}% to {:.1}%, the shift chosen on held-out training cases",
-                before.value * 100.0,
-                after.value * 100.0
+                "{}% to {}%, the shift chosen on held-out training cases",
+                percent(&rows[0].ours),
+                percent(&rows[1].ours)
             ),
-        ),
+        )?,
     ];
     Ok(Findings {
-        tables: vec![table("Error rate", &caption, rows), shifts(&outcomes, Some(-7.6))],
+        tables: vec![table("Error rate", &caption, rows), shifts(&outcomes, Some(-7.6))?],
         claims,
         notes: notes(),
         ..Findings::default()
@@ -179,7 +183,7 @@ fn outcomes(
         let targets = Arc::new(predict(&teacher, set, &transfer));
         let student = NetworkJob::hard(
             if keep { "student on the kept classes" } else { "student without the classes" },
-            &settings.soft,
+            &settings.student,
             &data.training,
             Arc::clone(&transfer),
             seed,
@@ -217,15 +221,23 @@ fn error_share(what: &str, paper: Option<f64>, runs: &ErrorRuns) -> Result<Figur
     })
 }
 
-fn shifts(outcomes: &Outcomes, paper: Option<f64>) -> limbeck_results::FigureTable {
+fn percent(share: &limbeck_stats::Estimate) -> String {
+    written(&share.map(|share| share * 100.0), 1)
+}
+
+fn shifts(outcomes: &Outcomes, paper: Option<f64>) -> Result<limbeck_results::FigureTable, ReproduceError> {
     let [held_out, unlabelled, on_test] = &outcomes.shifts;
     let row = |what: &str, paper, values: &[f64]| per_seed(what, FigureUnit::Number, paper, values);
     let rows = vec![
-        row("fewest errors on held-out training cases", None, held_out),
-        row("mean probability as the teacher's on held-out training cases, without labels", None, unlabelled),
-        row("fewest errors on the test set, as the paper did", paper, on_test),
+        row("fewest errors on held-out training cases", None, held_out)?,
+        row(
+            "mean probability as the teacher's on held-out training cases, without labels",
+            None,
+            unlabelled,
+        )?,
+        row("fewest errors on the test set, as the paper did", paper, on_test)?,
     ];
-    table("Shift of the biases", "Mean over seeds; in brackets the range over seeds.", rows)
+    Ok(table("Shift of the biases", OVER_SEEDS, rows))
 }
 
 fn notes() -> Vec<String> {

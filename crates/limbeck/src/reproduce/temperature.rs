@@ -5,22 +5,25 @@ use std::sync::Arc;
 use limbeck_distill::classifier::ClassifierConfig;
 use limbeck_eval::classes::ErrorRuns;
 use limbeck_model::predict;
-use limbeck_results::{CurvePlot, CurveSeries};
+use limbeck_results::{Claim, CurvePlot, CurveSeries};
 use serde::Deserialize;
 use toml::Table;
 
-use super::evidence::{OVER_CASES, bootstrap, decided, errors, table, written};
+use super::evidence::{OVER_CASES, above, alike, errors, fewer, table, written};
 use super::mnist::{Cases, Data, Softness, place};
 use super::recipe::settings;
 use super::workbench::{JobTeacher, NetworkJob, Workbench};
 use super::{Findings, ReproduceError};
+
+/// Results are similar within this part of the errors.
+const ALIKE: f64 = 0.2;
 
 #[derive(Debug, Deserialize)]
 struct Settings {
     #[serde(flatten)]
     cases: Cases,
     teacher: ClassifierConfig,
-    soft: ClassifierConfig,
+    student: ClassifierConfig,
     targets: Softness,
     /// Units of both hidden layers.
     student_widths: Vec<usize>,
@@ -52,8 +55,9 @@ pub(super) fn run(recipe: &Table, seeds: &[u64], bench: &Workbench<'_>) -> Resul
         let jobs: Vec<NetworkJob> = cells
             .iter()
             .map(|cell| {
-                let layers = settings.soft.hidden.len();
-                let config = ClassifierConfig { hidden: vec![cell.width; layers], ..settings.soft.clone() };
+                let layers = settings.student.hidden.len();
+                let config =
+                    ClassifierConfig { hidden: vec![cell.width; layers], ..settings.student.clone() };
                 let softness = Softness { temperature: cell.temperature, ..settings.targets.clone() };
                 let label = format!("{} units, T = {}", cell.width, cell.temperature);
                 NetworkJob::hard(label, &config, &data.training, Arc::clone(&data.rows), seed)
@@ -80,34 +84,7 @@ fn findings(settings: &Settings, data: &Data, cells: &[Cell]) -> Result<Findings
         let points = of_width.iter().zip(&rows).map(|(cell, row)| (cell.temperature, row.ours.value));
         series.push(CurveSeries { name: format!("{width} units"), points: points.collect() });
         tables.push(table(&format!("2 x {width} units"), &caption, rows));
-        let errors_of =
-            |cell: &&Cell| cell.runs.counts().iter().sum::<f64>() / cell.runs.counts().len().max(1) as f64;
-        if width < 100 {
-            let best = of_width.iter().copied().min_by(|a, b| errors_of(a).total_cmp(&errors_of(b)));
-            if let Some(best) = best {
-                claims.push(decided(
-                    &format!("With {width} units per layer temperatures from 2.5 to 4 work best."),
-                    (2.5..=4.0).contains(&best.temperature),
-                    format!("the fewest errors, {:.0}, are at T = {}", errors_of(&best), best.temperature),
-                ));
-            }
-        } else {
-            let above_8: Vec<&Cell> =
-                of_width.iter().copied().filter(|cell| cell.temperature >= 8.0).collect();
-            if let [first, .., last] = above_8.as_slice() {
-                let apart = last.runs.difference(&first.runs, bootstrap())?;
-                claims.push(decided(
-                    &format!("With {width} units per layer all temperatures from 8 on give similar results."),
-                    apart.low <= 0.0 && apart.high >= 0.0,
-                    format!(
-                        "T = {} makes {} errors more than T = {}",
-                        last.temperature,
-                        written(&apart, 0),
-                        first.temperature
-                    ),
-                ));
-            }
-        }
+        claims.extend(if width < 100 { small(width, &of_width)? } else { large(width, &of_width)? });
     }
     Ok(Findings {
         tables,
@@ -124,4 +101,46 @@ fn findings(settings: &Settings, data: &Data, cells: &[Cell]) -> Result<Findings
                 .to_owned(),
         ],
     })
+}
+
+/// Small students are best at temperatures from 2.5 to 4: the best of those against the best of the others.
+fn small(width: usize, cells: &[&Cell]) -> Result<Option<Claim>, ReproduceError> {
+    let mean = |cell: &Cell| cell.runs.counts().iter().sum::<f64>() / cell.runs.counts().len().max(1) as f64;
+    let best = |inside: bool| {
+        let of_kind = cells.iter().copied().filter(|cell| (2.5..=4.0).contains(&cell.temperature) == inside);
+        of_kind.min_by(|a, b| mean(a).total_cmp(&mean(b)))
+    };
+    let (Some(inside), Some(outside)) = (best(true), best(false)) else {
+        return Ok(None);
+    };
+    let fewer = fewer(&outside.runs, &inside.runs)?;
+    Ok(Some(above(
+        &format!("With {width} units per layer temperatures from 2.5 to 4 work best."),
+        &fewer,
+        0.0,
+        format!(
+            "the best of them, T = {}, makes {} errors fewer than the best of the others, T = {}",
+            inside.temperature,
+            written(&fewer, 0),
+            outside.temperature
+        ),
+    )))
+}
+
+/// Large students are alike from T = 8 on, within a fifth of their errors.
+fn large(width: usize, cells: &[&Cell]) -> Result<Option<Claim>, ReproduceError> {
+    let above_8: Vec<&Cell> = cells.iter().copied().filter(|cell| cell.temperature >= 8.0).collect();
+    let [first, .., last] = above_8.as_slice() else {
+        return Ok(None);
+    };
+    let apart = fewer(&last.runs, &first.runs)?;
+    let margin = ALIKE * first.runs.errors()?.value;
+    let because = format!(
+        "T = {} makes {} errors more than T = {}; alike is within {margin:.0}",
+        last.temperature,
+        written(&apart, 0),
+        first.temperature
+    );
+    let statement = format!("With {width} units per layer all temperatures from 8 on give similar results.");
+    alike(&statement, &last.runs, &first.runs, margin, because).map(Some)
 }

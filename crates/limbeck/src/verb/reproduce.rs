@@ -157,7 +157,11 @@ fn ours(figure: &Figure) -> String {
     let whole = figure.unit == FigureUnit::Count && figure.per_seed.len() == 1;
     let write = |value: f64| if whole { format!("{value:.0}") } else { shown(value, figure.unit) };
     let estimate = figure.ours;
-    let mut text = format!("{} [{}, {}]", write(estimate.value), write(estimate.low), write(estimate.high));
+    let mut text = if estimate.has_interval() {
+        format!("{} [{}, {}]", write(estimate.value), write(estimate.low), write(estimate.high))
+    } else {
+        format!("{} (no interval)", write(estimate.value))
+    };
     if figure.per_seed.len() > 1 {
         let each: Vec<String> = figure.per_seed.iter().map(|value| shown(*value, figure.unit)).collect();
         text += &format!("  ({})", each.join(", "));

@@ -1,10 +1,12 @@
 //! Variants against plain distillation, over seeds.
 
-use limbeck_stats::{Estimate, StatsError, holm, sign_flip_test};
+use limbeck_stats::{Estimate, StatsError, fieller, holm, sign_flip_test, student_t};
 
 use super::measure::Measured;
-use super::nested::{Draw, nested};
 use super::settings::Variant;
+
+/// Confidence of the intervals over seeds that tables show.
+pub(super) const CONFIDENCE: f64 = 0.95;
 
 /// Everything measured: per seed the teacher and each variant's student.
 pub(super) struct Measurements {
@@ -17,34 +19,32 @@ pub(super) struct Measurements {
     pub(super) seconds: Vec<Vec<f64>>,
 }
 
-/// A figure of a network on drawn units.
-pub(super) type Statistic = fn(&Measured, &mut Draw<'_>) -> f64;
+/// A figure of a network.
+pub(super) type Statistic<'a> = &'a dyn Fn(&Measured) -> f64;
 
 /// Severity.
-pub(super) fn severity(measured: &Measured, draw: &mut Draw<'_>) -> f64 {
-    measured.severity(&draw.units(measured.full.len()))
+pub(super) fn severity(measured: &Measured) -> f64 {
+    measured.severity()
 }
 
 /// Mean over the scored sets of the share that is right.
-pub(super) fn accuracy(measured: &Measured, draw: &mut Draw<'_>) -> f64 {
-    let sets = measured.sets.iter().map(|set| mean(&set.right, draw));
-    sets.sum::<f64>() / measured.sets.len().max(1) as f64
+pub(super) fn accuracy(measured: &Measured) -> f64 {
+    mean(measured.sets.iter().map(|set| mean(set.right.iter().copied())))
 }
 
 /// Mean over the scored sets of the share on which teacher and network agree.
-pub(super) fn agreement(measured: &Measured, draw: &mut Draw<'_>) -> f64 {
-    let sets = measured.sets.iter().map(|set| mean(&set.agrees, draw));
-    sets.sum::<f64>() / measured.sets.len().max(1) as f64
+pub(super) fn agreement(measured: &Measured) -> f64 {
+    mean(measured.sets.iter().map(|set| mean(set.agrees.iter().copied())))
 }
 
-/// Alignment; over seeds only.
-pub(super) fn alignment(measured: &Measured, _: &mut Draw<'_>) -> f64 {
+/// Alignment.
+pub(super) fn alignment(measured: &Measured) -> f64 {
     measured.a
 }
 
-fn mean(values: &[f64], draw: &mut Draw<'_>) -> f64 {
-    let units = draw.units(values.len());
-    units.iter().map(|&unit| values[unit]).sum::<f64>() / units.len().max(1) as f64
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = values.len().max(1) as f64;
+    values.sum::<f64>() / count
 }
 
 impl Measurements {
@@ -68,66 +68,59 @@ impl Measurements {
         }
     }
 
-    fn seeds(&self) -> usize {
-        self.students.len()
-    }
-
     /// A figure of the teachers.
-    pub(super) fn teacher(&self, statistic: Statistic, resamples: usize) -> Estimate {
-        nested(self.seeds(), resamples, |seed, draw| [statistic(&self.teachers[seed], draw)], |[value]| value)
+    pub(super) fn teacher(&self, statistic: Statistic<'_>) -> Result<Estimate, StatsError> {
+        student_t(&self.teachers.iter().map(statistic).collect::<Vec<f64>>(), CONFIDENCE)
     }
 
     /// A figure of a variant's students.
-    pub(super) fn student(&self, variant: usize, statistic: Statistic, resamples: usize) -> Estimate {
-        let per_seed = |seed: usize, draw: &mut Draw<'_>| [statistic(&self.students[seed][variant], draw)];
-        nested(self.seeds(), resamples, per_seed, |[value]| value)
+    pub(super) fn student(&self, variant: usize, statistic: Statistic<'_>) -> Result<Estimate, StatsError> {
+        student_t(&self.by_seed(variant, statistic), CONFIDENCE)
     }
 
-    /// The same by seed, on all units.
-    pub(super) fn by_seed(&self, variant: usize, statistic: Statistic) -> Vec<f64> {
-        let one = |seed: usize| {
-            nested(1, 0, |_, draw| [statistic(&self.students[seed][variant], draw)], |[value]| value).value
-        };
-        (0..self.seeds()).map(one).collect()
+    /// The same by seed.
+    pub(super) fn by_seed(&self, variant: usize, statistic: Statistic<'_>) -> Vec<f64> {
+        self.students.iter().map(|students| statistic(&students[variant])).collect()
     }
 
-    /// A variant minus plain distillation, seed by seed and prompt by prompt.
-    pub(super) fn difference(&self, variant: usize, statistic: Statistic, resamples: usize) -> Estimate {
-        self.paired(variant, statistic, resamples, |[own, plain]| own - plain)
+    /// A variant minus another, seed by seed.
+    pub(super) fn differences(&self, variant: usize, other: usize, statistic: Statistic<'_>) -> Vec<f64> {
+        let (own, others) = (self.by_seed(variant, statistic), self.by_seed(other, statistic));
+        own.iter().zip(&others).map(|(own, other)| own - other).collect()
     }
 
-    /// A variant over plain distillation: 1 where both are 0, infinite where plain distillation alone is.
-    pub(super) fn ratio(&self, variant: usize, statistic: Statistic, resamples: usize) -> Estimate {
-        self.paired(variant, statistic, resamples, |[own, plain]| match plain > 0.0 {
-            true => own / plain,
-            false if own > 0.0 => f64::INFINITY,
-            false => 1.0,
-        })
-    }
-
-    fn paired(
+    /// The mean of those differences.
+    pub(super) fn difference(
         &self,
         variant: usize,
-        statistic: Statistic,
-        resamples: usize,
-        combine: impl Fn([f64; 2]) -> f64,
-    ) -> Estimate {
-        let per_seed = |seed: usize, draw: &mut Draw<'_>| {
-            // Both on the same units: the draw is repeated for the second.
-            let both = &self.students[seed];
-            draw.twice(|draw| statistic(&both[variant], draw), |draw| statistic(&both[0], draw))
-        };
-        nested(self.seeds(), resamples, per_seed, combine)
+        other: usize,
+        statistic: Statistic<'_>,
+        confidence: f64,
+    ) -> Result<Estimate, StatsError> {
+        student_t(&self.differences(variant, other, statistic), confidence)
+    }
+
+    /// A variant's mean over another's, which may be all 0: there is no ratio then.
+    pub(super) fn ratio(
+        &self,
+        variant: usize,
+        other: usize,
+        statistic: Statistic<'_>,
+        confidence: f64,
+    ) -> Result<Estimate, StatsError> {
+        let (own, others) = (self.by_seed(variant, statistic), self.by_seed(other, statistic));
+        if others.iter().all(|value| *value == 0.0) {
+            return Ok(Estimate::alone(f64::NAN));
+        }
+        fieller(&own, &others, confidence)
     }
 
     /// One-sided p-values that each variant's severity is below that of plain distillation, by flipping the signs of the seeds'
     /// differences, and the same by Holm's correction over all variants.
     pub(super) fn p_values(&self) -> Result<(Vec<f64>, Vec<f64>), StatsError> {
-        let plain = self.by_seed(0, severity);
         let mut found = Vec::new();
         for variant in 1..self.names.len() {
-            let own = self.by_seed(variant, severity);
-            let differences: Vec<f64> = own.iter().zip(&plain).map(|(own, plain)| own - plain).collect();
+            let differences = self.differences(variant, 0, &severity);
             let test = sign_flip_test(&differences, 10_000, 42)?;
             let half = test.p_value / 2.0;
             found.push(if test.mean < 0.0 { half } else { 1.0 - half });

@@ -2,15 +2,16 @@
 //!
 //! Plain distillation is compared with the same distillation and one objective, or dropout of components, more: same data,
 //! same order, same steps, same start, seed by seed. What is measured on which prompts, every variant and the
-//! budget are in the recipe, fixed before the runs; weights were chosen on other seeds (`phase = "validation"`).
+//! budget are in the recipe, fixed before the runs. Weights are first guesses: three validation seeds decided the prompts and the number of
+//! steps, and no weight.
 
 mod comparison;
 mod findings;
 mod measure;
-mod nested;
 mod networks;
 mod pair;
 mod quickstart;
+mod second;
 mod settings;
 mod smollm2;
 
@@ -63,5 +64,8 @@ fn compare(
             measured.add(found, student.seconds);
         }
     }
-    findings::findings(common, &measured)
+    match common.second() {
+        Some(second) => second::findings(second, &measured),
+        None => findings::findings(common, &measured),
+    }
 }

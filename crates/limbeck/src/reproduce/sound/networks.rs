@@ -61,7 +61,12 @@ pub(super) fn student(
     seed: u64,
     bench: &Workbench<'_>,
 ) -> Result<Trained, ReproduceError> {
-    let config = TrainingConfig { seed, component_dropout: variant.dropout, ..common.training.clone() };
+    let config = TrainingConfig {
+        seed,
+        component_dropout: variant.dropout,
+        steps: variant.steps.unwrap_or(common.training.steps),
+        ..common.training.clone()
+    };
     let job = DecoderJob {
         label: format!("student {}, seed {seed}", variant.name),
         begins: pair.student.clone(),

@@ -26,6 +26,8 @@ pub(super) struct Pair {
     pub(super) scored: Vec<ShiftedSet>,
     /// The prompts soundness is measured on.
     pub(super) task: ContrastTask,
+    /// The prompts of a second task, in the phases that ask for one.
+    pub(super) second_task: Option<ContrastTask>,
     /// What was measured inside the teacher, once asked for.
     pub(super) inside: Mutex<Option<Arc<Inside>>>,
 }
@@ -41,7 +43,17 @@ impl Pair {
         scored: Vec<ShiftedSet>,
         task: ContrastTask,
     ) -> Self {
-        Self { teacher, teacher_key, tokenizer, student, training, scored, task, inside: Mutex::default() }
+        Self {
+            teacher,
+            teacher_key,
+            tokenizer,
+            student,
+            training,
+            scored,
+            task,
+            second_task: None,
+            inside: Mutex::default(),
+        }
     }
 
     /// The teacher as the trainer asks it.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::networks::{DecoderJob, have};
 use super::pair::Pair;
-use super::settings::Common;
+use super::settings::{Common, Measures};
 use crate::recipe::Architecture;
 use crate::reproduce::ReproduceError;
 use crate::reproduce::workbench::Workbench;
@@ -62,5 +62,11 @@ pub(super) fn pair(settings: &Settings, seed: u64, bench: &Workbench<'_>) -> Res
     }];
     scored.extend(sets.shifts);
     let task = generate(&tokenizer, &settings.common.measures.numerals(seed))?;
-    Ok(Pair::new(taught.decoder, taught.key, tokenizer, student, training, scored, task))
+    let mut second_task = None;
+    if let Some(second) = settings.common.second() {
+        let measures = Measures { distractors: second.second_task, ..settings.common.measures.clone() };
+        second_task = Some(generate(&tokenizer, &measures.numerals(seed))?);
+    }
+    let pair = Pair::new(taught.decoder, taught.key, tokenizer, student, training, scored, task);
+    Ok(Pair { second_task, ..pair })
 }

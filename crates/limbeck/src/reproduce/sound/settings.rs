@@ -14,6 +14,9 @@ const VALIDATION: u64 = 100;
 /// Seeds of the confirmation begin after this.
 const CONFIRMATION: u64 = 200;
 
+/// Seeds of the second confirmation begin after this.
+const SECOND_CONFIRMATION: u64 = 300;
+
 /// What both experiments are told.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Common {
@@ -34,6 +37,25 @@ pub(super) struct Common {
     /// Name of the variant that is tested once more, alone and on seeds of its own.
     #[serde(default)]
     pub(super) confirmed: Option<String>,
+    /// The second confirmation, on seeds of its own.
+    #[serde(default)]
+    pub(super) second_confirmation: Option<SecondConfirmation>,
+}
+
+/// How the second confirmation is made and judged.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SecondConfirmation {
+    /// Plain distillation for as long as the variant takes: the control of what is owed to time alone.
+    pub(super) control: Variant,
+    /// What stands between the sentences of the second task's sequences.
+    pub(super) second_task: Distractors,
+    /// The part of plain distillation's damage that is asked for.
+    pub(super) at_most: f64,
+    /// The largest loss of accuracy, and of agreement, that is no loss: a share of the examples.
+    pub(super) margin: f64,
+    /// Seeds before which nothing is looked at.
+    pub(super) fewest_seeds: usize,
 }
 
 /// What a run is for.
@@ -46,6 +68,9 @@ pub(super) enum Phase {
     Validation,
     /// One variant that the test pointed at, on seeds 201, 202, ..: a single question, so that nothing is corrected for.
     Confirmation,
+    /// The same variant once more on seeds 301, 302, .., by damages that it was not trained with, beside a control.
+    #[serde(rename = "confirmation-2")]
+    SecondConfirmation,
 }
 
 impl Phase {
@@ -55,6 +80,7 @@ impl Phase {
             Phase::Test => n,
             Phase::Validation => VALIDATION + n,
             Phase::Confirmation => CONFIRMATION + n,
+            Phase::SecondConfirmation => SECOND_CONFIRMATION + n,
         }
     }
 }
@@ -71,6 +97,9 @@ pub(super) struct Variant {
     /// Dropout of heads and MLPs.
     #[serde(default)]
     pub(super) dropout: Option<ComponentDropout>,
+    /// Steps, where they are not those of the others.
+    #[serde(default)]
+    pub(super) steps: Option<u64>,
 }
 
 /// The prompts soundness is measured on, and how intervals are computed.
@@ -85,8 +114,6 @@ pub(super) struct Measures {
     pub(super) distractors: Distractors,
     /// Prompts per forward pass.
     pub(super) batch_size: usize,
-    /// Bootstrap resamples.
-    pub(super) resamples: usize,
 }
 
 impl Measures {
@@ -111,13 +138,13 @@ impl Common {
     /// be confirmed.
     pub(super) fn variants_of_phase(&self) -> Result<Vec<&Variant>, ReproduceError> {
         let (key, list) = match self.phase {
-            Phase::Test | Phase::Confirmation => ("variants", &self.variants),
+            Phase::Test | Phase::Confirmation | Phase::SecondConfirmation => ("variants", &self.variants),
             Phase::Validation => ("candidates", &self.candidates),
         };
         let refuse =
             |found: String, right: &str| Err(ReproduceError::Setting { key, found, right: right.to_owned() });
         match list.first() {
-            Some(first) if first.add.is_empty() && first.dropout.is_none() => {}
+            Some(first) if first.add.is_empty() && first.dropout.is_none() && first.steps.is_none() => {}
             first => {
                 return refuse(
                     first.map_or("an empty list".to_owned(), |first| first.name.clone()),
@@ -133,7 +160,20 @@ impl Common {
         match self.phase {
             Phase::Test | Phase::Validation => Ok(list.iter().collect()),
             Phase::Confirmation => Ok(vec![&list[0], self.to_confirm()?]),
+            Phase::SecondConfirmation => match &self.second_confirmation {
+                Some(second) => Ok(vec![&list[0], self.to_confirm()?, &second.control]),
+                None => Err(ReproduceError::Setting {
+                    key: "phase",
+                    found: "\"confirmation-2\"".to_owned(),
+                    right: "another phase: this recipe has no [second_confirmation]".to_owned(),
+                }),
+            },
         }
+    }
+
+    /// The second confirmation, in its phase.
+    pub(super) fn second(&self) -> Option<&SecondConfirmation> {
+        self.second_confirmation.as_ref().filter(|_| self.phase == Phase::SecondConfirmation)
     }
 
     /// The variant that `confirmed` names, which is not plain distillation.
