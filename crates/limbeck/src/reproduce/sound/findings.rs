@@ -167,11 +167,11 @@ fn goal(found: &Measurements, variant: usize, p: f64) -> Result<Claim, Reproduce
 fn notes(common: &Common, found: &Measurements) -> Vec<String> {
     let phase = match common.phase {
         Phase::Test => {
-            "The seeds are those of the test. Weights are first guesses, none was tuned; seeds 101 to 103 decided the prompts and the \
-             number of steps."
+            "The seeds are those of the test. Weights are first guesses, none was tuned on any seed; the recipe says what was looked \
+             at before."
         }
         Phase::Validation => {
-            "These are the validation seeds, on which weights are chosen: no figure here is a result."
+            "These are the validation seeds, on which candidates can be compared: no figure here is a result."
         }
         Phase::Confirmation | Phase::SecondConfirmation => {
             "One variant, chosen because of the test's outcome, on seeds that decided nothing before."
