@@ -211,7 +211,9 @@ impl Bootstrap {
         resampled.sort_unstable_by(f64::total_cmp);
         let low = describe::quantile(&resampled, tail)?.min(value);
         let high = describe::quantile(&resampled, 1.0 - tail)?.max(value);
-        Ok(if low < high { Estimate { value, low, high } } else { Estimate::alone(value) })
+        // Resamples that differ by rounding alone do not differ.
+        let apart = high - low > 1e-12 * value.abs();
+        Ok(if apart { Estimate { value, low, high } } else { Estimate::alone(value) })
     }
 }
 

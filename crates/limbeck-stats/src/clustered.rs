@@ -11,10 +11,11 @@ use crate::{Cluster, Estimate, StatsError, proportion};
 
 /// The share `sum of sums / sum of counts`, each sum between 0 and its count, with an interval that knows the clusters.
 ///
-/// `n_eff = N / d`. With `k` clusters that carry the rarer outcome, `d = D^(k / (k + 1)) M^(1 / (k + 1))`, where `D` is
+/// `n_eff = N / d` with `d = D^(k / (k + 1)) M^(1 / (k + 1))`, where `D` is
 /// the design effect `C / (C - 1) sum (s - p n)^2 / (N p (1 - p))` and `M = sum n^2 / N` that of clusters whose items are all
-/// alike. Student's t with `C - 1` degrees of freedom takes the normal law's place, as a smaller `n_eff` (Korn & Graubard
-/// 1998). At 0 and 1, `n_eff = N / M`: the number of clusters when they have the same size. Clusters without items are left out.
+/// alike, and `k` counts clusters by how much of the spread each carries. Student's t with at most `C - 1` degrees of freedom, fewer where few
+/// clusters carry the spread, takes the normal law's place, as a smaller `n_eff` (Korn & Graubard 1998). Where one or two clusters in a
+/// hundred are wrong altogether a sample may not show them, and the interval covers some 90% instead of 95%. At 0 and 1, `n_eff = N / M`: the number of clusters when they have the same size. Clusters without items are left out.
 ///
 /// # Errors
 /// No items, a sum outside `[0, count]`, a count that is negative or not finite, or a confidence outside `(0, 1)`.

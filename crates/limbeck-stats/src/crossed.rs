@@ -32,7 +32,8 @@ pub struct Crossed {
 /// McCulloch 1992, "Variance Components", chapter 4).
 ///
 /// With mean squares `A` of seeds, `B` of items and `E` of the rest, the mean's variance is `(max(A - E, 0) + B) / (S I)`, whose
-/// degrees of freedom are Satterthwaite's (1946).
+/// degrees of freedom are Satterthwaite's (1946). With three seeds that alone covers some 92%; so the interval is the wider of it and of the two
+/// parts' own, `t_(S-1)^2 max(A - E, 0) + t_(I-1)^2 B`, and covers 93 to 97% (3, 5 and 10 seeds, in a test).
 ///
 /// # Errors
 /// No values, seeds with different numbers of items, a value that is not finite, or a confidence outside `(0, 1)`.

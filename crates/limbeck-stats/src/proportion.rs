@@ -39,7 +39,7 @@ pub fn clopper_pearson(successes: u64, n: u64, confidence: f64) -> Result<Estima
 /// One to three of the rarer outcome (two up to 50 units) would make Wilson's end on that side cover too little; there it is
 /// `q / n`, with `q` the `1 - confidence` quantile of the gamma law of that many events (the modification of Brown, Cai &
 /// DasGupta 2001, "Interval Estimation for a Binomial Proportion", 4.1.1). Over all proportions its mean coverage at 95% lies
-/// between 95% and 97% from ten units, and is nowhere below 92%.
+/// between 95% and 97% from ten units, and is nowhere below 91%.
 ///
 /// # Errors
 /// As [`wilson`].

@@ -152,7 +152,10 @@ fn the_second_confirmation_is_not_looked_at_before_its_seeds_are_done() {
         let all = whole["networks"].as_array().unwrap();
         all.iter().find(|one| one["label"].as_str().unwrap().contains(label)).unwrap()["epoch"].clone()
     };
-    assert_eq!((steps("student plain,").as_u64(), steps("student plain, 9 steps").as_u64()), (Some(6), Some(9)));
+    assert_eq!(
+        (steps("student plain,").as_u64(), steps("student plain, 9 steps").as_u64()),
+        (Some(6), Some(9))
+    );
 }
 
 #[test]
