@@ -9,7 +9,7 @@ use crate::number;
 ///
 /// Where nothing is known of the spread (too few units, or values that are all the same) there is no interval: both ends are
 /// NaN, see [`Estimate::alone`]. In JSON a number that is not finite is `null`, and reads back as NaN.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {
     /// The point estimate.
     #[serde(with = "number")]
@@ -23,6 +23,14 @@ pub struct Estimate {
     #[serde(with = "number")]
     #[schemars(with = "Option<f64>")]
     pub high: f64,
+}
+
+/// Equal when they read the same: two without an interval are equal where their values are.
+impl PartialEq for Estimate {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |one: f64, other: f64| one == other || (one.is_nan() && other.is_nan());
+        same(self.value, other.value) && same(self.low, other.low) && same(self.high, other.high)
+    }
 }
 
 impl Estimate {
