@@ -49,9 +49,10 @@ mod tests {
         assert!((found.standard_deviation.value - 2.5f64.sqrt()).abs() < 1e-12);
         let quartiles = [found.lower_quartile, found.median, found.upper_quartile];
         assert_eq!(quartiles.map(|one| one.value), [2.0, 3.0, 4.0]);
-        assert!(
-            quartiles.iter().all(|one| one.low <= one.value && one.value <= one.high && one.low < one.high)
-        );
+        assert!(quartiles.iter().all(|one| !one.has_interval()), "five numbers are too few");
+        let ten: Vec<f64> = [5.0, 1.0, 2.0, 4.0, 3.0].repeat(2);
+        let median = spread(&ten, &bootstrap).unwrap().unwrap().median;
+        assert!(median.low <= median.value && median.value <= median.high && median.low < median.high);
     }
 
     #[test]

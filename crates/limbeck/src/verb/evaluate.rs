@@ -59,5 +59,9 @@ fn table(evaluation: &Evaluation) -> String {
 }
 
 fn cell(estimate: &Estimate) -> String {
-    format!("{:.4} [{:.4}, {:.4}]", estimate.value, estimate.low, estimate.high)
+    if estimate.has_interval() {
+        format!("{:.4} [{:.4}, {:.4}]", estimate.value, estimate.low, estimate.high)
+    } else {
+        format!("{:.4} (no interval)", estimate.value)
+    }
 }

@@ -104,7 +104,12 @@ fn lines(name: &str, cells: &[Option<Cell>], beside: bool) -> String {
 /// `12.3` and `10.1 to 14.0`.
 fn estimate(found: &Estimate, factor: f64, places: usize) -> Cell {
     let [value, low, high] = [found.value, found.low, found.high].map(|number| number * factor);
-    (format!("{value:.places$}"), format!("{low:.places$} to {high:.places$}"))
+    let interval = if found.has_interval() {
+        format!("{low:.places$} to {high:.places$}")
+    } else {
+        "no interval".to_owned()
+    };
+    (format!("{value:.places$}"), interval)
 }
 
 #[cfg(test)]
