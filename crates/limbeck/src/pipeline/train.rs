@@ -13,7 +13,8 @@ use limbeck_results::{CurvePoint, Input, TrainingRun};
 use limbeck_teach::{ReplayTeacher, Teacher, align};
 use serde_json::json;
 
-use super::{Pipeline, PipelineError, StageError, capture};
+use super::{Pipeline, PipelineError, StageError, capture, divergence};
+use crate::memory::{check_network, check_step};
 use crate::networks::load_as;
 use crate::recipe::{TeacherConfig, published, published_name};
 
@@ -82,8 +83,7 @@ impl Pipeline<'_> {
     /// Trains the baseline, unless the recipe says why not.
     pub(super) fn make_baseline(&mut self) -> Result<(), PipelineError> {
         if self.recipe.baseline.skip.is_some() {
-            self.manifest.stages.remove("baseline");
-            return Ok(());
+            return self.drop_stage("baseline");
         }
         let inputs = json!({
             "student": self.recipe.student,
@@ -114,6 +114,9 @@ impl Pipeline<'_> {
             Some(teacher) => teacher.identity().vocab_size,
             None => self.answering_teacher(self.recipe.training.precision)?.identity().vocab_size,
         };
+        let examples = self.examples()?;
+        let longest = examples.training.iter().map(|example| example.ids.len()).max().unwrap_or(0);
+        check_step(network, student.config(), &self.recipe.training, longest)?;
         let vocab_used = align((&of_teacher.tokenizer, columns), (&tokenizer, student.config().vocab_size))?;
         let outcome = train(
             TrainingJob {
@@ -130,6 +133,9 @@ impl Pipeline<'_> {
             self.progress,
         )?;
         let TrainingOutcome { decoder, steps, tokens, curve, .. } = outcome;
+        if let Some(remark) = divergence::of_curve(network, &curve) {
+            self.remark(remark);
+        }
         let lineage = self.lineage(network, &of_teacher);
         save_hf_folder(&self.file(network), &decoder, &tokenizer, &lineage)?;
         let summary = Trained::write(self, network, steps, tokens, curve)?;
@@ -163,6 +169,7 @@ impl Pipeline<'_> {
                     }
                     None => teacher.decoder.config().clone(),
                 };
+                check_network("student", &shape.resolve(&base)?)?;
                 shape.build(&base, self.recipe.seed, &self.device)?
             }
             StudentConfig::Model(model) => {
