@@ -11,7 +11,7 @@ use limbeck_audit::{
 use limbeck_data::progress::Silent;
 use limbeck_eval::contrast::ContrastTask;
 use limbeck_eval::numerals::{NumeralsOptions, TrainingOptions, closed_vocabulary, generate, training_sets};
-use limbeck_eval::{Encode, EvalError, EvaluationOptions, Networks, evaluate, verdict};
+use limbeck_eval::{Encode, EvalError, EvaluationOptions, Networks, Pair, evaluate, verdict};
 use limbeck_model::{
     Action, Capture, Decoder, DecoderConfig, Intervention, Interventions, NoTap, Parameter, Site, SiteKind,
     Sizes, TokenBatch,
@@ -342,9 +342,10 @@ fn evaluation(teacher: &Decoder, student: &Decoder) -> limbeck_results::Evaluati
         &words(),
         &TrainingOptions { examples: 0, held_out: 12, shifted: 2, distractors: 1, seed: 0 },
     );
-    let networks = Networks { teacher, student, baseline: Some(student) };
+    let pairs = [Pair { student, baseline: Some(student) }];
+    let networks = Networks { teacher, pairs: &pairs };
     let options = EvaluationOptions { resamples: 50, ..EvaluationOptions::default() };
-    evaluate(&networks, &sets.unwrap().held_out, &[], &options, &Silent).unwrap()
+    evaluate(&networks, &sets.unwrap().held_out, &[], &options, &Silent).unwrap().0
 }
 
 #[test]

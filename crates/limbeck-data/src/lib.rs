@@ -13,6 +13,5 @@ mod pattern;
 pub mod progress;
 pub mod records;
 pub mod signals;
-pub mod text;
 
 pub use error::DataError;

@@ -266,7 +266,10 @@ fn name(component: &Component) -> String {
     }
 }
 
-/// A share in percent with its interval.
+/// A share in percent with its interval, where there is one.
 pub(crate) fn percent(share: &Estimate) -> String {
+    if !share.has_interval() {
+        return format!("{:.1}%", share.value * 100.0);
+    }
     format!("{:.1}% ({:.1} to {:.1})", share.value * 100.0, share.low * 100.0, share.high * 100.0)
 }

@@ -6,6 +6,7 @@
 
 mod answers;
 pub mod classes;
+mod comparison;
 pub mod contrast;
 mod encode;
 mod error;
@@ -17,8 +18,9 @@ mod summary;
 mod verdict;
 
 pub use answers::answers;
+pub use comparison::SmallestEffect;
 pub use encode::Encode;
 pub use error::EvalError;
-pub use evaluation::{EvaluationOptions, Networks, ShiftedSet, evaluate};
+pub use evaluation::{EvaluationOptions, ExampleScore, ExampleScores, Networks, Pair, ShiftedSet, evaluate};
 pub use scoring::{NetworkScores, Scores, ScoringOptions, score};
-pub use verdict::verdict;
+pub use verdict::{standings, verdict};

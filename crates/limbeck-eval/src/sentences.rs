@@ -1,6 +1,6 @@
 //! Findings in words.
 
-use limbeck_results::{Estimate, Finding};
+use limbeck_results::{CarriedBy, Comparison, Finding};
 
 use crate::summary::FEWEST_EXAMPLES;
 
@@ -30,33 +30,64 @@ pub(crate) fn figure(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
-/// Student against baseline in one sentence.
+/// Student against baseline in one sentence: over `examples`, by `trainings` of each, as one of `chances` to decide.
 pub(crate) fn comparison_sentence(
-    measure: &str,
-    difference: &Estimate,
-    finding: Finding,
+    comparison: &Comparison,
     examples: usize,
+    trainings: usize,
+    chances: usize,
 ) -> String {
-    let (name, unit, scale) = wording(measure);
-    let [value, low, high] = [difference.value, difference.low, difference.high].map(|x| x * scale);
-    if finding == Finding::CannotTell {
-        let few = if examples < FEWEST_EXAMPLES {
-            format!("; {examples} examples are too few")
-        } else {
-            String::new()
-        };
-        return format!(
-            "The data cannot tell student and baseline apart in {name} (difference {} {unit}, 95% interval {} to {}{few}).",
-            figure(value),
-            figure(low),
-            figure(high)
-        );
+    let (name, unit, scale) = wording(&comparison.measure);
+    let shown = comparison.corrected.as_ref().unwrap_or(&comparison.difference);
+    let [value, low, high] = [shown.value, shown.low, shown.high].map(|x| x * scale);
+    let margin = figure(comparison.margin.unwrap_or(0.0) * scale);
+    let mut over = String::from("95% interval");
+    if trainings > 1 {
+        over += " over seeds and examples";
     }
-    let (word, low, high) = if value < 0.0 { ("lower", -high, -low) } else { ("higher", low, high) };
-    format!(
-        "The student's {name} is {} {unit} {word} than the baseline's (95% interval {} to {}).",
-        figure(value.abs()),
-        figure(low),
-        figure(high)
-    )
+    if chances > 1 {
+        over += &format!(", corrected for {chances} comparisons,");
+    }
+    let signed = format!("difference {} {unit}, {over} {} to {}", figure(value), figure(low), figure(high));
+    let (word, near, far) = if value < 0.0 { ("lower", -high, -low) } else { ("higher", low, high) };
+    let carried = match comparison.carried_by {
+        Some(CarriedBy { examples: few, share }) if comparison.finding != Finding::Equal => format!(
+            " {few} of {examples} examples {} {:.0}% of that difference.",
+            if few == 1 { "supplies" } else { "supply" },
+            share * 100.0
+        ),
+        _ => String::new(),
+    };
+    let said = match comparison.finding {
+        Finding::CannotTell if examples < FEWEST_EXAMPLES => {
+            return format!(
+                "The data cannot tell student and baseline apart in {name}: {examples} examples are too few for an interval (difference {} {unit}).",
+                figure(value)
+            );
+        }
+        Finding::CannotTell if !shown.is_finite() => {
+            return format!(
+                "The data cannot tell student and baseline apart in {name}: the difference, {} {unit}, is the same in every example, which allows no interval.",
+                figure(value)
+            );
+        }
+        Finding::CannotTell if near > 0.0 => format!(
+            "The student's {name} is {word} than the baseline's, but the data cannot tell whether by as much as matters, {margin} {unit} ({signed})."
+        ),
+        Finding::CannotTell => {
+            format!("The data cannot tell student and baseline apart in {name} ({signed}).")
+        }
+        Finding::Equal => {
+            return format!(
+                "In {name} student and baseline are equal within {margin} {unit}, by two one-sided tests ({signed})."
+            );
+        }
+        Finding::Better | Finding::Worse => format!(
+            "The student's {name} is {} {unit} {word} than the baseline's ({over} {} to {}).",
+            figure(value.abs()),
+            figure(near),
+            figure(far)
+        ),
+    };
+    said + &carried
 }

@@ -1,21 +1,20 @@
 //! Scores per token become estimates with intervals: the examples are what is resampled.
 
-use limbeck_results::{Comparison, Estimate, Finding, StudentScores, TeacherScores};
-use limbeck_stats::{Bootstrap, Cluster, Direction, Reliability};
+use limbeck_results::{Estimate, StudentScores, TeacherScores};
+use limbeck_stats::{Bootstrap, Cluster, Reliability, clustered_proportion, crossed_from_resamples};
 
 use crate::EvalError;
 use crate::scoring::{NetworkScores, Scores};
-use crate::sentences::comparison_sentence;
 
-/// With fewer examples than this a bootstrap interval says nothing about the difference.
+/// With fewer examples than this an interval says nothing about a difference.
 pub(crate) const FEWEST_EXAMPLES: usize = 8;
 
 /// One network's scores, gathered by example.
 pub(crate) struct ByExample {
-    accuracy: Vec<Cluster>,
-    loss: Vec<Cluster>,
-    agreement: Vec<Cluster>,
-    kl: Vec<Cluster>,
+    pub(crate) accuracy: Vec<Cluster>,
+    pub(crate) loss: Vec<Cluster>,
+    pub(crate) agreement: Vec<Cluster>,
+    pub(crate) kl: Vec<Cluster>,
     reliability: Vec<Reliability>,
 }
 
@@ -54,11 +53,18 @@ impl ByExample {
         self.loss.len()
     }
 
+    /// Calibration error over the chosen examples; not a number without any.
+    pub(crate) fn ece_of(&self, chosen: &[usize]) -> f64 {
+        let mut all = Reliability::new();
+        chosen.iter().for_each(|&example| all.merge(&self.reliability[example]));
+        all.ece().unwrap_or(f64::NAN)
+    }
+
     /// Scores against the data.
     pub(crate) fn teacher(&self, bootstrap: &Bootstrap) -> Result<TeacherScores, EvalError> {
         let loss = bootstrap.ratio(&self.loss)?;
         Ok(TeacherScores {
-            accuracy: bootstrap.ratio(&self.accuracy)?,
+            accuracy: clustered_proportion(&self.accuracy, bootstrap.confidence)?,
             loss,
             perplexity: loss.map(f64::exp),
             ece: bootstrap.ece(&self.reliability)?,
@@ -73,37 +79,45 @@ impl ByExample {
             loss,
             perplexity,
             ece,
-            agreement: bootstrap.ratio(&self.agreement)?,
+            agreement: clustered_proportion(&self.agreement, bootstrap.confidence)?,
             kl: bootstrap.ratio(&self.kl)?,
         })
     }
 }
 
-/// Student against baseline by every measure, paired over examples.
-pub(crate) fn compare(
-    student: &ByExample,
-    baseline: &ByExample,
-    bootstrap: &Bootstrap,
-) -> Result<Vec<Comparison>, EvalError> {
-    use Direction::{HigherIsBetter, LowerIsBetter};
-    let pair = |a: &[Cluster], b: &[Cluster]| bootstrap.ratio_difference(a, b);
-    let measured: [(&str, Estimate, Direction); 5] = [
-        ("accuracy", pair(&student.accuracy, &baseline.accuracy)?, HigherIsBetter),
-        ("loss", pair(&student.loss, &baseline.loss)?, LowerIsBetter),
-        ("agreement", pair(&student.agreement, &baseline.agreement)?, HigherIsBetter),
-        ("kl", pair(&student.kl, &baseline.kl)?, LowerIsBetter),
-        ("ece", bootstrap.ece_difference(&student.reliability, &baseline.reliability)?, LowerIsBetter),
-    ];
-    let examples = student.examples();
-    Ok(measured
-        .into_iter()
-        .map(|(measure, difference, direction)| {
-            let finding = match examples {
-                0..FEWEST_EXAMPLES => Finding::CannotTell,
-                _ => Finding::of(&difference, direction),
-            };
-            let sentence = comparison_sentence(measure, &difference, finding, examples);
-            Comparison { measure: measure.to_owned(), difference, finding, sentence }
+/// Mean scores of the same network trained with several seeds; intervals over seeds and examples, crossed.
+pub(crate) fn over_seeds(networks: &[&ByExample], bootstrap: &Bootstrap) -> Result<StudentScores, EvalError> {
+    let examples = networks.first().map_or(0, |network| network.examples());
+    let crossed = |of: &dyn Fn(&ByExample, &[usize]) -> f64| -> Result<Estimate, EvalError> {
+        let (points, values) = bootstrap.resampled(examples, networks.len(), |chosen, out| {
+            for (out, network) in out.iter_mut().zip(networks) {
+                *out = of(network, chosen);
+            }
+        })?;
+        Ok(crossed_from_resamples(&points, &values, examples, bootstrap.confidence)?.estimate)
+    };
+    let mean = |pick: fn(&ByExample) -> &[Cluster]| {
+        crossed(&|network, chosen| Cluster::total(chosen.iter().map(|&i| &pick(network)[i])).mean())
+    };
+    let share = |pick: fn(&ByExample) -> &[Cluster]| -> Result<Estimate, EvalError> {
+        // Seeds share the examples: pooled they say no more than one of them where all are right or all wrong.
+        let found = mean(pick)?;
+        let pooled: Vec<Cluster> =
+            (0..examples).map(|i| Cluster::total(networks.iter().map(|network| &pick(network)[i]))).collect();
+        let floor = clustered_proportion(&pooled, bootstrap.confidence)?;
+        Ok(Estimate {
+            value: found.value,
+            low: found.low.min(floor.low).max(0.0),
+            high: found.high.max(floor.high).min(1.0),
         })
-        .collect())
+    };
+    let loss = mean(|one| &one.loss)?;
+    Ok(StudentScores {
+        accuracy: share(|one| &one.accuracy)?,
+        loss,
+        perplexity: loss.map(f64::exp),
+        ece: crossed(&|network, chosen| network.ece_of(chosen))?,
+        agreement: share(|one| &one.agreement)?,
+        kl: mean(|one| &one.kl)?,
+    })
 }

@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use limbeck_data::examples::TokenExample;
 use limbeck_data::progress::{Progress, Silent};
 use limbeck_eval::{
-    EvalError, EvaluationOptions, Networks, ScoringOptions, ShiftedSet, evaluate, score, verdict,
+    EvalError, EvaluationOptions, Networks, Pair, ScoringOptions, ShiftedSet, evaluate, score, verdict,
 };
 use limbeck_model::{Decoder, DecoderConfig, NoTap, Parameter, Sizes, TokenBatch};
 use limbeck_results::{Finding, VerdictAnswer};
@@ -49,11 +49,15 @@ fn options() -> EvaluationOptions {
 #[test]
 fn a_network_agrees_with_itself() {
     let teacher = network(1, VOCAB);
-    let networks = Networks { teacher: &teacher, student: &teacher, baseline: None };
-    let found = evaluate(&networks, &examples(), &[], &options(), &Silent).unwrap();
+    let pairs = [Pair { student: &teacher, baseline: None }];
+    let networks = Networks { teacher: &teacher, pairs: &pairs };
+    let (found, _) = evaluate(&networks, &examples(), &[], &options(), &Silent).unwrap();
     assert_eq!(found.examples, 19);
-    assert!(found.student.agreement.value == 1.0 && found.student.agreement.low != 1.0);
-    assert!(found.student.kl.value == 0.0 && found.student.kl.high != 0.0);
+    // All right on 19 examples is not certainty.
+    assert_eq!((found.student.agreement.value, found.student.agreement.high), (1.0, 1.0));
+    assert!((0.7..0.9).contains(&found.student.agreement.low), "{:?}", found.student.agreement);
+    // A divergence that is the same in every example has no interval that they could tell.
+    assert!(found.student.kl.value == 0.0 && !found.student.kl.has_interval());
     assert_eq!(found.student.loss, found.teacher.loss);
     assert!(found.comparisons.is_empty() && found.baseline.is_none());
     assert!((found.teacher.perplexity.value - found.teacher.loss.value.exp()).abs() < 1e-12);
@@ -133,8 +137,9 @@ fn padded_columns_do_not_count() {
         &Device::flex(),
     )
     .unwrap();
-    let networks = Networks { teacher: &cut, student: &padded, baseline: None };
-    let found = evaluate(&networks, &examples(), &[], &options(), &Silent).unwrap();
+    let pairs = [Pair { student: &padded, baseline: None }];
+    let networks = Networks { teacher: &cut, pairs: &pairs };
+    let (found, _) = evaluate(&networks, &examples(), &[], &options(), &Silent).unwrap();
     assert!(found.student.kl.value < 1e-10);
     assert_eq!(found.student.agreement.value, 1.0);
 }
@@ -148,8 +153,9 @@ fn the_better_one_is_found_and_equals_are_not_told_apart() {
         description: "Other names.".into(),
         examples: data.clone(),
     }];
-    let networks = Networks { teacher: &teacher, student: &teacher, baseline: Some(&other) };
-    let found = evaluate(&networks, &data, &shifts, &options(), &Silent).unwrap();
+    let pairs = [Pair { student: &teacher, baseline: Some(&other) }];
+    let networks = Networks { teacher: &teacher, pairs: &pairs };
+    let (found, _) = evaluate(&networks, &data, &shifts, &options(), &Silent).unwrap();
     let measures: Vec<&str> =
         found.comparisons.iter().map(|comparison| comparison.measure.as_str()).collect();
     assert_eq!(measures, ["accuracy", "loss", "agreement", "kl", "ece"]);
@@ -157,7 +163,8 @@ fn the_better_one_is_found_and_equals_are_not_told_apart() {
         assert_eq!(comparison.finding, Finding::Better, "{}", comparison.sentence);
     }
     assert!(found.comparisons[0].sentence.starts_with("The student's accuracy is "));
-    assert!(found.comparisons[1].sentence.contains(" nats lower than the baseline's (95% interval "));
+    let decided = " nats lower than the baseline's (95% interval, corrected for 2 comparisons, ";
+    assert!(found.comparisons[1].sentence.contains(decided), "{}", found.comparisons[1].sentence);
     let said = verdict(&found, None);
     assert_eq!(said.answer, VerdictAnswer::Helped);
     assert!(said.headline.contains(&found.comparisons[1].sentence));
@@ -169,17 +176,22 @@ fn the_better_one_is_found_and_equals_are_not_told_apart() {
     );
     assert!(found.shifts[0].scores.shifts.is_empty());
 
-    let swapped = Networks { teacher: &teacher, student: &other, baseline: Some(&teacher) };
-    let found = evaluate(&swapped, &data, &[], &options(), &Silent).unwrap();
+    let pairs = [Pair { student: &other, baseline: Some(&teacher) }];
+    let swapped = Networks { teacher: &teacher, pairs: &pairs };
+    let (found, _) = evaluate(&swapped, &data, &[], &options(), &Silent).unwrap();
     assert_eq!(verdict(&found, None).answer, VerdictAnswer::Hurt);
 
-    let equal = Networks { teacher: &teacher, student: &other, baseline: Some(&other) };
-    let found = evaluate(&equal, &data, &[], &options(), &Silent).unwrap();
+    let pairs = [Pair { student: &other, baseline: Some(&other) }];
+    let equal = Networks { teacher: &teacher, pairs: &pairs };
+    let (found, _) = evaluate(&equal, &data, &[], &options(), &Silent).unwrap();
+    // The same network twice: 24 examples without a difference do not show that there is none.
     assert!(found.comparisons.iter().all(|comparison| comparison.finding == Finding::CannotTell));
+    let accuracy = found.comparisons[0].difference;
+    assert!(accuracy.low < -0.01 && accuracy.high > 0.01, "{accuracy:?}");
+    let loss = &found.comparisons[1].sentence;
     assert!(
-        found.comparisons[1]
-            .sentence
-            .starts_with("The data cannot tell student and baseline apart in loss (difference 0.0 nats")
+        loss.ends_with("the difference, 0.0 nats, is the same in every example, which allows no interval."),
+        "{loss}"
     );
     assert_eq!(verdict(&found, None).answer, VerdictAnswer::CannotTell);
 }
@@ -187,8 +199,9 @@ fn the_better_one_is_found_and_equals_are_not_told_apart() {
 #[test]
 fn few_examples_tell_nothing() {
     let (teacher, other) = (network(1, VOCAB), network(2, VOCAB));
-    let networks = Networks { teacher: &teacher, student: &teacher, baseline: Some(&other) };
-    let found = evaluate(&networks, &greedy(&teacher)[..1], &[], &options(), &Silent).unwrap();
+    let pairs = [Pair { student: &teacher, baseline: Some(&other) }];
+    let networks = Networks { teacher: &teacher, pairs: &pairs };
+    let (found, _) = evaluate(&networks, &greedy(&teacher)[..1], &[], &options(), &Silent).unwrap();
     assert!(found.comparisons.iter().all(|comparison| comparison.finding == Finding::CannotTell));
     assert!(found.comparisons[0].sentence.contains("1 examples are too few"));
 }

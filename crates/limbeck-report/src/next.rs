@@ -30,6 +30,11 @@ pub fn next_steps(results: &Results) -> Vec<String> {
              ask the teacher."
                 .to_owned(),
         ),
+        VerdictAnswer::Equal => steps.push(
+            "Fine-tune without the teacher, which does as well here, or give the student less labelled data, where a teacher \
+             has more to add (`training.max_examples`)."
+                .to_owned(),
+        ),
         VerdictAnswer::CannotTell => steps.push(more_examples(evaluation)),
         VerdictAnswer::NoBaseline => steps.push(
             "Train the baseline (leave out `baseline.skip`): without it nobody knows what the teacher added.".to_owned(),

@@ -21,15 +21,17 @@ pub use audit::{
     SimilarityMeasure, Slope, SpareCapacity, Spread, Standing, StudentRole, TeacherRole, VariantAlignment,
     component_label,
 };
-pub use evaluation::{Comparison, Condition, Evaluation, StudentScores, TeacherScores};
+pub use evaluation::{
+    CarriedBy, Comparison, Condition, Evaluation, OverSeeds, StudentScores, TeacherScores, VarianceShares,
+};
 pub use limbeck_stats::{Estimate, Finding};
 pub use reproduction::{
     Claim, ClaimOutcome, CurvePlot, CurveSeries, DataUsed, Figure, FigureTable, FigureUnit, NetworkUsed,
     Reproduction,
 };
 pub use run::{
-    BaselineOutcome, CurvePoint, Input, MadeFrom, ModelFacts, Models, Results, SCHEMA_VERSION, TermPoint,
-    Training, TrainingRun, Verdict, VerdictAnswer,
+    BaselineOutcome, CurvePoint, Input, ModelFacts, Models, Results, SCHEMA_VERSION, TermPoint, Training,
+    TrainingRun, Verdict, VerdictAnswer,
 };
 
 /// JSON schema of [`Results`], generated from the types (draft 2020-12).

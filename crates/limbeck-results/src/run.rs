@@ -42,20 +42,6 @@ pub struct Results {
     /// Things a reader must know: what was skipped, what was approximated.
     #[serde(default)]
     pub notes: Vec<String>,
-    /// The recipe and the weights that all this is of; absent in files of earlier versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub made_from: Option<MadeFrom>,
-}
-
-/// What results were made from: enough to tell whether a run folder still holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct MadeFrom {
-    /// BLAKE3 of the resolved recipe, hex.
-    pub recipe: String,
-    /// Fingerprint of every stage: the hash of all that it depended on.
-    pub stages: BTreeMap<String, String>,
-    /// BLAKE3 of the weights measured, by their path in the run folder.
-    pub weights: BTreeMap<String, String>,
 }
 
 /// The first screen of the report.
@@ -63,6 +49,10 @@ pub struct MadeFrom {
 pub struct Verdict {
     /// Did distillation help?
     pub answer: VerdictAnswer,
+    /// What puts everything below in doubt, said first: a teacher that fails at the task, a baseline that beats the student, a
+    /// student no better than always giving the most frequent answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// One sentence with figures: did distillation help this student.
     pub headline: String,
     /// One sentence with figures: where it is fragile.
@@ -84,7 +74,9 @@ pub enum VerdictAnswer {
     Hurt,
     /// Better by some measures, worse by others.
     Mixed,
-    /// No difference that the data can show.
+    /// No difference of a size that matters, by two one-sided tests.
+    Equal,
+    /// Neither a difference that matters nor its absence can be shown.
     CannotTell,
     /// There is no baseline to compare with.
     NoBaseline,

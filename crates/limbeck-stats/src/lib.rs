@@ -21,6 +21,7 @@ mod paired;
 mod paired_proportions;
 mod proportion;
 mod rank;
+mod resampled;
 mod student;
 mod studentised;
 

@@ -75,18 +75,24 @@ fn bounds_are_held_against_a_run() {
 
     // Beyond the bound by its value, but not by its interval.
     let unsure = gate(&folder, &["--min-agreement", "0.9"]);
-    assert_eq!(unsure.status.code(), Some(0));
-    assert!(stdout(&unsure).contains("the data cannot tell"), "{}", stdout(&unsure));
-    let strict = gate(&folder, &["--min-agreement", "0.9", "--strict"]);
-    assert_eq!(strict.status.code(), Some(1));
-    assert!(
-        stdout(&strict).starts_with("failed: ") && stdout(&strict).contains("cannot tell"),
-        "{}",
-        stdout(&strict)
-    );
+    assert_eq!(unsure.status.code(), Some(1));
+    assert!(stdout(&unsure).starts_with("failed, cannot tell: "), "{}", stdout(&unsure));
+    let lenient = gate(&folder, &["--min-agreement", "90%", "--cannot-tell", "pass"]);
+    assert_eq!(lenient.status.code(), Some(0), "{}", stderr(&lenient));
+    assert!(stdout(&lenient).starts_with("passed, cannot tell: "), "{}", stdout(&lenient));
+
+    // A measure that no results can hold, and a bound in another unit, are mistakes of whoever asks.
+    let unknown = gate(&folder, &["--at-most", "evaluation.student.nonsense=100"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(stderr(&unknown).contains("evaluation.student has no \"nonsense\""), "{}", stderr(&unknown));
+    for (flag, bound, right) in [("--min-accuracy", "90", "0.9"), ("--max-worst", "0.3", "30")] {
+        let mistaken = gate(&folder, &[flag, bound]);
+        assert_eq!(mistaken.status.code(), Some(2), "{flag}");
+        assert!(stderr(&mistaken).contains(&format!("write {right}")), "{}", stderr(&mistaken));
+    }
 
     // What is not there, or no number, never passes.
-    for measure in ["evaluation.student.kl=100", "evaluation.student.nonsense=100", "audit.baseline=100"] {
+    for measure in ["evaluation.student.kl=100", "audit.baseline=100"] {
         let missing = gate(&folder, &["--at-most", measure]);
         assert_eq!(missing.status.code(), Some(1), "{measure}");
         assert!(stdout(&missing).contains("the results hold no such number"), "{}", stdout(&missing));
@@ -97,8 +103,10 @@ fn bounds_are_held_against_a_run() {
     assert_eq!(stdout(&gate(&folder, &["--min-alignment", "0.8"])).lines().count(), 1);
     assert_eq!(stdout(&gate(&folder, &["--min-alignment", "0.8", "--recipe"])).lines().count(), 2);
 
-    let data: Value =
-        serde_json::from_slice(&gate(&folder, &["--json", "--min-agreement", "0.9"]).stdout).unwrap();
+    let data: Value = serde_json::from_slice(
+        &gate(&folder, &["--json", "--min-agreement", "0.9", "--cannot-tell", "pass"]).stdout,
+    )
+    .unwrap();
     assert_eq!((&data["passed"], &data["gates"][0]["answer"]), (&true.into(), &"cannot_tell".into()));
     assert_eq!(data["gates"][0]["interval"], json!([0.86, 0.92]));
 }

@@ -19,6 +19,9 @@ pub struct TrainingConfig {
     pub steps: u64,
     /// Sequences per optimizer step.
     pub batch_size: usize,
+    /// Training examples used: the first so many of the data; all when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_examples: Option<usize>,
     /// Micro-batches a step's sequences are divided into, to save memory. Every prediction of the step weighs the
     /// same, so the gradient is that of the undivided batch, up to rounding.
     pub accumulation: usize,
@@ -64,6 +67,7 @@ impl Default for TrainingConfig {
         Self {
             steps: 1000,
             batch_size: 16,
+            max_examples: None,
             accumulation: 1,
             slices: None,
             precision: Precision::F32,
@@ -84,6 +88,11 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
+    /// How many of `examples` training examples are used.
+    pub fn examples_of(&self, examples: usize) -> usize {
+        self.max_examples.unwrap_or(examples).min(examples)
+    }
+
     /// Parts of a micro-batch of a network with this many parameters.
     pub fn slices_of(&self, parameters: u64) -> usize {
         self.slices.unwrap_or(if parameters < SMALL { 2 } else { 1 })
@@ -94,9 +103,10 @@ impl TrainingConfig {
     /// # Errors
     /// [`DistillError::Config`] with the key, what was found and what would be right.
     pub fn check(&self) -> Result<(), DistillError> {
-        let rules: [(&'static str, bool, String, &str); 11] = [
+        let rules: [(&'static str, bool, String, &str); 12] = [
             ("steps", self.steps > 0, self.steps.to_string(), "at least 1"),
             ("batch_size", self.batch_size > 0, self.batch_size.to_string(), "at least 1"),
+            ("max_examples", self.max_examples != Some(0), "0".to_owned(), "at least 1"),
             (
                 "accumulation",
                 self.accumulation > 0 && self.accumulation <= self.batch_size,

@@ -133,6 +133,7 @@ fn answer(answer: VerdictAnswer) -> (&'static str, &'static str, &'static str) {
         VerdictAnswer::Helped => ("helped", "▲", "Distillation helped this student"),
         VerdictAnswer::Hurt => ("hurt", "▼", "Distillation hurt this student"),
         VerdictAnswer::Mixed => ("mixed", "◆", "Distillation helped by some measures and hurt by others"),
+        VerdictAnswer::Equal => ("open", "=", "Distillation made no difference that matters"),
         VerdictAnswer::CannotTell => ("open", "○", "The data cannot tell whether distillation helped"),
         VerdictAnswer::NoBaseline => ("open", "○", "No baseline, so the effect of distillation is unknown"),
     }

@@ -41,6 +41,8 @@ pub fn evaluation(
     Evaluation {
         examples,
         scored_tokens: examples * 31,
+        seeds: 1,
+        majority: Some(0.12),
         teacher: TeacherScores {
             accuracy: around(teacher.accuracy.value, 0.003),
             loss: teacher.loss,
@@ -49,6 +51,7 @@ pub fn evaluation(
         },
         student: scores(student.0, student.1, student.2),
         baseline: baseline.map(|b| scores(b.0, b.1, b.2)),
+        over_seeds: None,
         comparisons: Vec::new(),
         shifts: Vec::new(),
     }
@@ -251,7 +254,16 @@ fn facts(origin: &str, parameters: u64, layers: usize) -> ModelFacts {
 }
 
 fn compared(measure: &str, difference: Estimate, finding: Finding, sentence: &str) -> Comparison {
-    Comparison { measure: measure.into(), difference, finding, sentence: sentence.into() }
+    Comparison {
+        measure: measure.into(),
+        difference,
+        corrected: None,
+        margin: Some(0.01),
+        finding,
+        variance: None,
+        carried_by: None,
+        sentence: sentence.into(),
+    }
 }
 
 /// Answers as an audit might give them.
@@ -336,6 +348,7 @@ pub fn realistic() -> Results {
         seed: 42,
         verdict: Verdict {
             answer: VerdictAnswer::Helped,
+            warnings: Vec::new(),
             headline: "At equal data and steps the distilled student beats the same student trained without the \
                 teacher: loss 0.0842 against 0.131 (difference −0.0468 [−0.0609, −0.0327]), agreement with the \
                 teacher 98.6% against 96.4%.".into(),
@@ -383,7 +396,6 @@ pub fn realistic() -> Results {
             "Accuracy counts a prompt as right when the first predicted token is the next number.".into(),
             "Intervals come from 10,000 bootstrap resamples over examples.".into(),
         ],
-        made_from: None,
     }
 }
 
@@ -400,6 +412,7 @@ pub fn bare() -> Results {
     results.notes.clear();
     results.verdict = Verdict {
         answer: VerdictAnswer::NoBaseline,
+        warnings: Vec::new(),
         headline: "Accuracy 50.0% against the teacher’s 99.4%.".into(),
         fragile: String::new(),
         facts: Vec::new(),

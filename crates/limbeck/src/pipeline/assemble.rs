@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use limbeck_data::atomic::{read_json, write_atomic};
-use limbeck_data::text::visible;
 use limbeck_eval::verdict;
 use limbeck_report::{render_html, results_json};
 use limbeck_results::{BaselineOutcome, Models, Results, SCHEMA_VERSION, Training};
@@ -49,7 +48,6 @@ impl Pipeline<'_> {
             seconds,
             recipe: self.resolved.clone(),
             notes: self.notes(),
-            made_from: Some(self.made_from()),
         })
     }
 
@@ -59,8 +57,9 @@ impl Pipeline<'_> {
     /// When a file of the run folder is missing or damaged.
     pub fn training(&self) -> Result<Training, PipelineError> {
         let mut runs = Vec::new();
-        for network in ["teacher", "student", "baseline"] {
-            runs.extend(Trained::read(self, network)?);
+        let learners = self.learners().into_iter().map(|(learner, index)| learner.name(index));
+        for network in std::iter::once("teacher".to_owned()).chain(learners) {
+            runs.extend(Trained::read(self, &network)?);
         }
         Ok(Training { runs })
     }
@@ -82,7 +81,6 @@ impl Pipeline<'_> {
                     .into(),
             );
         }
-        notes.extend(self.manifest.stages.values().flat_map(|record| record.remarks.iter().cloned()));
         if let TeacherConfig::Ensemble { members, .. } = &self.recipe.teacher {
             notes.push(format!(
                 "The student learned from an ensemble of {} models; the teacher's scores and audit are those of the first, {}.",
@@ -108,7 +106,7 @@ impl Pipeline<'_> {
 pub fn write_report(folder: &Path, results: &Results) -> Result<PathBuf, PipelineError> {
     write_atomic(&folder.join(RESULTS), results_json(results).map_err(unwritable)?.as_bytes())?;
     let page = folder.join(REPORT);
-    write_atomic(&page, visible(&render_html(results)).as_bytes())?;
+    write_atomic(&page, render_html(results).as_bytes())?;
     Ok(page)
 }
 
@@ -131,6 +129,6 @@ pub fn read_results(folder: &Path) -> Result<Results, PipelineError> {
 pub fn rerender(folder: &Path) -> Result<(PathBuf, Results), PipelineError> {
     let results = read_results(folder)?;
     let page = folder.join(REPORT);
-    write_atomic(&page, visible(&render_html(&results)).as_bytes())?;
+    write_atomic(&page, render_html(&results).as_bytes())?;
     Ok((page, results))
 }

@@ -1,6 +1,5 @@
 //! The capture stage: the teacher's signals on disk.
 
-use limbeck_data::atomic::AtomicFolder;
 use limbeck_kernels::Precision;
 use limbeck_teach::capture;
 use serde_json::json;
@@ -18,24 +17,21 @@ impl Pipeline<'_> {
         let config = match (&self.recipe.capture, goal) {
             (Some(config), _) => config.clone(),
             (None, Goal::Capture) => crate::recipe::default_capture(&self.recipe),
-            // What `limbeck capture` wrote stays: it was asked for by itself.
-            (None, _) => return Ok(()),
+            (None, _) => {
+                self.manifest.stages.remove(STAGE);
+                return Ok(());
+            }
         };
         let inputs = json!({
             "capture": config,
             "teacher": self.teacher_hash()?,
             "data": self.output_hash("data"),
         });
-        self.stage(STAGE, &inputs, |run, fingerprint| {
+        self.stage(STAGE, &inputs, |run, _| {
             let teacher = run.answering_teacher(Precision::F32)?;
             let examples = run.examples()?;
-            // Beside the signals that may stand there, of another teacher or with other settings, until it is complete.
-            let growing = run.folder.checkpoints(STAGE, fingerprint)?;
-            capture(teacher.as_ref(), &examples.training, &config, &growing, run.progress)?;
-            AtomicFolder::of(growing, &run.file(FOLDER)).commit()?;
+            capture(teacher.as_ref(), &examples.training, &config, &run.file(FOLDER), run.progress)?;
             Ok(vec![FOLDER.to_owned()])
-        })?;
-        self.folder.clear_checkpoints(STAGE);
-        Ok(())
+        })
     }
 }

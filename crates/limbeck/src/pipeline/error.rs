@@ -10,7 +10,6 @@ use limbeck_eval::EvalError;
 use limbeck_model::ModelError;
 use limbeck_teach::TeachError;
 
-use crate::memory::MemoryError;
 use crate::networks::NetworkError;
 
 /// Why a run stopped.
@@ -20,7 +19,7 @@ pub enum PipelineError {
     #[error("{stage}: {source}")]
     Stage {
         /// The stage's name.
-        stage: &'static str,
+        stage: String,
         /// Why.
         source: StageError,
     },
@@ -61,7 +60,7 @@ pub enum PipelineError {
     #[error("stopped during {stage}; everything done is kept in {folder}", folder = folder.display())]
     Cancelled {
         /// The stage in work.
-        stage: &'static str,
+        stage: String,
         /// The run folder.
         folder: PathBuf,
     },
@@ -94,19 +93,6 @@ pub enum StageError {
     /// A recipe that cannot be written as TOML: a defect of ours.
     #[error(transparent)]
     Recipe(#[from] toml::ser::Error),
-    /// A network or a step that cannot fit into memory.
-    #[error(transparent)]
-    Memory(#[from] MemoryError),
-    /// A network whose scores are no numbers.
-    #[error(
-        "the {network}'s loss on the held-out examples is {value}: its weights or activations left the finite numbers"
-    )]
-    NotFinite {
-        /// The network.
-        network: &'static str,
-        /// The loss.
-        value: f64,
-    },
     /// There is too little data to train and hold out.
     #[error("{reason}")]
     TooLittle {
@@ -141,14 +127,10 @@ impl StageError {
 impl PipelineError {
     /// The error of work done outside a run folder; a wish to stop is told apart.
     pub fn of_stage(stage: &'static str, source: StageError) -> Self {
-        if source.is_cancelled() { Self::Stopped { stage } } else { Self::Stage { stage, source } }
-    }
-
-    /// What went wrong, without the stage's name.
-    pub(crate) fn of_what(&self) -> String {
-        match self {
-            Self::Stage { source, .. } => source.to_string(),
-            other => other.to_string(),
+        if source.is_cancelled() {
+            Self::Stopped { stage }
+        } else {
+            Self::Stage { stage: stage.to_owned(), source }
         }
     }
 
@@ -181,11 +163,7 @@ impl PipelineError {
             Self::File(error) | Self::Stage { source: StageError::Data(error), .. } => {
                 error.hint().into_iter().collect()
             }
-            Self::Stage { stage: "audit", source: StageError::Audit(AuditError::Prompts { .. }) } => vec![
-                "shorter prompts, or other shifted ones: audit.distractors, audit.brittleness.shifts".into(),
-                "`audit = false` in the recipe leaves the audit out".into(),
-            ],
-            Self::Stage { stage: "audit", source: StageError::Audit(_) } => {
+            Self::Stage { source: StageError::Audit(_), .. } => {
                 vec!["`audit = false` in the recipe leaves the audit out".into()]
             }
             Self::Stopped { stage: "audit" } => {

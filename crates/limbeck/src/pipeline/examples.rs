@@ -120,7 +120,7 @@ impl Pipeline<'_> {
 
     fn fetch_data(&mut self, source: &str) -> Result<(std::path::PathBuf, String), StageError> {
         let locator: Locator = source.parse()?;
-        let located = fetch(&locator, &Cache::from_env(), self.progress)?;
+        let located = fetch(&locator, &Cache::from_env()?, self.progress)?;
         self.manifest.note_input(Input {
             role: "data".into(),
             locator: source.to_owned(),

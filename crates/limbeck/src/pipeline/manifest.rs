@@ -10,9 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use super::error::PipelineError;
 
-/// The file.
-pub(crate) const MANIFEST: &str = "manifest.json";
-
 /// The account of a run folder.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Manifest {
@@ -41,12 +38,6 @@ pub struct StageRecord {
     pub outputs: BTreeMap<String, String>,
     /// Wall-clock seconds it took; of an interrupted stage those of its last part.
     pub seconds: f64,
-    /// Whether it was begun again since, from something else, and not finished: what is noted here is of before.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unfinished: bool,
-    /// What a reader of its figures must know; printed in the report.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub remarks: Vec<String>,
 }
 
 impl StageRecord {
@@ -60,17 +51,12 @@ impl StageRecord {
 impl Manifest {
     /// Reads the folder's manifest; an absent or unreadable one counts as none, and everything is made anew.
     pub(crate) fn read(root: &Path) -> Self {
-        Self::find(root).unwrap_or_default()
-    }
-
-    /// The folder's manifest, when it has one that can be read.
-    pub(crate) fn find(root: &Path) -> Option<Self> {
-        read_json(&root.join(MANIFEST)).ok()
+        read_json(&root.join("manifest.json")).unwrap_or_default()
     }
 
     /// Writes it, atomically.
     pub(crate) fn write(&self, root: &Path) -> Result<(), PipelineError> {
-        Ok(write_json(&root.join(MANIFEST), self)?)
+        Ok(write_json(&root.join("manifest.json"), self)?)
     }
 
     /// Keeps what is to be said of an input, in place of what was said before.

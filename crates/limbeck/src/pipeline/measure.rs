@@ -1,23 +1,27 @@
 //! The measuring stages: evaluation and audit.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use limbeck_audit::{AuditConfig, Subject, audit};
-use limbeck_data::atomic::{read_json, write_json};
+use limbeck_audit::{Subject, audit};
+use limbeck_data::atomic::{read_json, write_json, write_json_lines};
 use limbeck_data::hash::hash_file;
-use limbeck_eval::{EvaluationOptions, Networks, ScoringOptions, evaluate};
+use limbeck_eval::{EvaluationOptions, Networks, Pair, ScoringOptions, evaluate};
 use limbeck_model::LoadedModel;
 use limbeck_results::{Audit, Evaluation, Input, ModelFacts};
 use limbeck_teach::align;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Journal, Pipeline, PipelineError, StageError, divergence};
+use super::train::Learner;
+use super::{Journal, Pipeline, PipelineError, StageError};
 use crate::networks::load_as;
 
 const EVALUATION: &str = "evaluation.json";
 const AUDIT: &str = "audit.json";
+/// Scores by example, from which the evaluation can be computed again.
+const SCORES: &str = "scores.jsonl";
 const MODELS: &str = "models.json";
 /// Role of the file with the prompts of an audit.
 const PROMPTS: &str = "audit prompts";
@@ -29,11 +33,11 @@ pub(crate) struct Facts {
     pub(crate) student: ModelFacts,
 }
 
-/// The three networks, loaded.
+/// The networks, loaded.
 struct Loaded {
     teacher: Arc<LoadedModel>,
-    student: LoadedModel,
-    baseline: Option<LoadedModel>,
+    /// Student and baseline of every seed.
+    pairs: Vec<(LoadedModel, Option<LoadedModel>)>,
 }
 
 /// Size and origin of a network.
@@ -53,19 +57,27 @@ pub fn facts(model: &LoadedModel) -> ModelFacts {
 impl Pipeline<'_> {
     fn networks(&mut self) -> Result<Loaded, StageError> {
         let teacher = self.teacher()?;
-        let student = load_as(&self.file("student"), "student", &self.device)?;
-        let trained = self.recipe.baseline.skip.is_none();
-        let baseline =
-            trained.then(|| load_as(&self.file("baseline"), "baseline", &self.device)).transpose()?;
-        Ok(Loaded { teacher, student, baseline })
+        let with_baseline = self.recipe.baseline.skip.is_none();
+        let load = |learner: Learner, index| {
+            let name = learner.name(index);
+            load_as(&self.file(&name), &name, &self.device)
+        };
+        let pair = |index| -> Result<_, StageError> {
+            let baseline = with_baseline.then(|| load(Learner::Baseline, index)).transpose()?;
+            Ok((load(Learner::Student, index)?, baseline))
+        };
+        let pairs = (0..self.recipe.seeds).map(pair).collect::<Result<_, _>>()?;
+        Ok(Loaded { teacher, pairs })
     }
 
     fn network_hashes(&mut self) -> Result<serde_json::Value, PipelineError> {
-        Ok(json!({
-            "teacher": self.teacher_hash()?,
-            "student": self.output_hash("student"),
-            "baseline": self.output_hash("baseline"),
-        }))
+        let teacher = self.teacher_hash()?;
+        let learners: BTreeMap<String, String> = self
+            .learners()
+            .into_iter()
+            .map(|(learner, index)| (learner.name(index), self.output_hash(&learner.name(index))))
+            .collect();
+        Ok(json!({ "teacher": teacher, "learners": learners }))
     }
 
     /// Scores the networks on the held-out and the shifted examples.
@@ -78,12 +90,13 @@ impl Pipeline<'_> {
         });
         self.stage("evaluate", &inputs, |run, _| {
             let loaded = run.networks()?;
+            let student = &loaded.pairs[0].0;
             let examples = run.examples()?;
             let settings = &run.recipe.evaluation;
             let most = settings.max_examples.unwrap_or(usize::MAX).min(examples.held_out.len());
             let vocab_used = align(
                 (&loaded.teacher.tokenizer, loaded.teacher.decoder.config().vocab_size),
-                (&loaded.student.tokenizer, loaded.student.decoder.config().vocab_size),
+                (&student.tokenizer, student.decoder.config().vocab_size),
             )?;
             let options = EvaluationOptions {
                 scoring: ScoringOptions {
@@ -93,39 +106,37 @@ impl Pipeline<'_> {
                 },
                 resamples: settings.resamples,
                 seed: run.recipe.seed,
+                smallest: settings.smallest_effect,
             };
-            let networks = Networks {
-                teacher: &loaded.teacher.decoder,
-                student: &loaded.student.decoder,
-                baseline: loaded.baseline.as_ref().map(|model| &model.decoder),
-            };
-            let evaluation =
-                evaluate(&networks, &examples.held_out[..most], &examples.shifts, &options, run.progress)?;
-            divergence::check(&evaluation)?;
-            for remark in divergence::of_scores(&evaluation, loaded.student.decoder.config().vocab_size) {
-                run.remark(remark);
-            }
+            let pairs: Vec<Pair<'_>> = loaded.pairs.iter().map(scored).collect();
+            let networks = Networks { teacher: &loaded.teacher.decoder, pairs: &pairs };
+            let held_out = &examples.held_out[..most];
+            let (evaluation, scores) =
+                evaluate(&networks, held_out, &examples.shifts, &options, run.progress)?;
             write_json(&run.file(EVALUATION), &evaluation)?;
-            let models = Facts { teacher: facts(&loaded.teacher), student: facts(&loaded.student) };
+            write_json_lines(&run.file(SCORES), &scores)?;
+            let models = Facts { teacher: facts(&loaded.teacher), student: facts(student) };
             write_json(&run.file(MODELS), &models)?;
-            Ok(vec![EVALUATION.to_owned(), MODELS.to_owned()])
+            Ok(vec![EVALUATION.to_owned(), SCORES.to_owned(), MODELS.to_owned()])
         })
     }
 
     /// Looks inside the networks, unless the recipe says `audit = false`.
     pub(super) fn make_audit(&mut self) -> Result<(), PipelineError> {
         let Some(settings) = self.recipe.audit.settings() else {
-            return self.drop_stage("audit");
+            self.manifest.stages.remove("audit");
+            return Ok(());
         };
-        let inputs = self.audit_inputs(&settings)?;
+        let prompts = self.prompts_hash(settings.task.path()).map_err(|error| self.fail("audit", error))?;
+        let inputs = json!({ "audit": settings, "prompts": prompts, "networks": self.network_hashes()? });
         self.stage("audit", &inputs, |run, fingerprint| {
             let loaded = run.networks()?;
             let parts = run.folder.checkpoints("audit", fingerprint)?.join("parts");
             let journal = Journal::open(&parts, run.progress)?;
             let found = audit(
                 subject(&loaded.teacher),
-                subject(&loaded.student),
-                loaded.baseline.as_ref().map(subject),
+                subject(&loaded.pairs[0].0),
+                loaded.pairs[0].1.as_ref().map(subject),
                 &settings,
                 &journal,
             )?;
@@ -134,15 +145,6 @@ impl Pipeline<'_> {
         })?;
         self.folder.clear_checkpoints("audit");
         Ok(())
-    }
-
-    /// All that an audit depends on.
-    pub(super) fn audit_inputs(
-        &mut self,
-        settings: &AuditConfig,
-    ) -> Result<serde_json::Value, PipelineError> {
-        let prompts = self.prompts_hash(settings.task.path()).map_err(|error| self.fail("audit", error))?;
-        Ok(json!({ "audit": settings, "prompts": prompts, "networks": self.network_hashes()? }))
     }
 
     /// The hash of a file of prompts, noted as an input; none for a task built in.
@@ -159,7 +161,7 @@ impl Pipeline<'_> {
     }
 
     /// The evaluation's figures for the student's model card.
-    pub(super) fn figures(&self) -> Result<std::collections::BTreeMap<String, f64>, StageError> {
+    pub(super) fn figures(&self) -> Result<BTreeMap<String, f64>, StageError> {
         let scores: Evaluation = read_json(&self.file(EVALUATION))?;
         let student = scores.student;
         Ok([
@@ -180,8 +182,7 @@ impl Pipeline<'_> {
 
     /// The audit made in this folder, unless the recipe asks for none.
     pub fn audited(&self) -> Result<Option<Audit>, PipelineError> {
-        let failed = !self.manifest.stages.contains_key("audit");
-        if self.recipe.audit.settings().is_none() || failed {
+        if self.recipe.audit.settings().is_none() {
             return Ok(None);
         }
         Ok(Some(read_json(&self.file(AUDIT))?))
@@ -190,6 +191,11 @@ impl Pipeline<'_> {
     pub(super) fn facts(&self) -> Result<Facts, PipelineError> {
         Ok(read_json(&self.file(MODELS))?)
     }
+}
+
+/// Student and baseline of one seed, as they are scored.
+fn scored((student, baseline): &(LoadedModel, Option<LoadedModel>)) -> Pair<'_> {
+    Pair { student: &student.decoder, baseline: baseline.as_ref().map(|model| &model.decoder) }
 }
 
 fn subject(model: &LoadedModel) -> Subject<'_> {

@@ -12,18 +12,14 @@
 
 mod assemble;
 mod capture;
-mod divergence;
 mod error;
 mod examples;
 mod export;
 mod finished;
 mod folder;
-mod foresee;
 mod journal;
-mod leftovers;
 mod manifest;
 mod measure;
-mod provenance;
 mod records;
 mod stage;
 mod teacher;
@@ -51,7 +47,6 @@ use folder::RunFolder;
 pub use journal::Journal;
 pub use manifest::{Manifest, StageRecord};
 pub use measure::facts;
-pub use provenance::stale;
 
 /// How far a run goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,8 +86,6 @@ pub struct Pipeline<'a> {
     worked: bool,
     /// What could not be done without stopping the run, in sentences.
     failures: Vec<String>,
-    /// Of the stage at work, see [`Pipeline::remark`].
-    remarks: Vec<String>,
 }
 
 impl std::fmt::Debug for Pipeline<'_> {
@@ -122,7 +115,6 @@ impl<'a> Pipeline<'a> {
         manifest.limbeck_version = env!("CARGO_PKG_VERSION").to_owned();
         manifest.name.clone_from(&recipe.name);
         manifest.seed = recipe.seed;
-        manifest.write(folder.root())?;
         Ok(Self {
             recipe,
             resolved,
@@ -139,7 +131,6 @@ impl<'a> Pipeline<'a> {
             force,
             worked: false,
             failures: Vec::new(),
-            remarks: Vec::new(),
         })
     }
 
@@ -148,7 +139,7 @@ impl<'a> Pipeline<'a> {
         self.folder.root()
     }
 
-    /// What failed without stopping the run, in sentences: audit and exports. The report says it too.
+    /// What failed without stopping the run, in sentences: exports. The report says it too.
     pub fn failures(&self) -> &[String] {
         &self.failures
     }
@@ -176,53 +167,28 @@ impl<'a> Pipeline<'a> {
     /// Does every stage the goal needs that is not done yet.
     ///
     /// # Errors
-    /// The first stage that fails; what was done before is kept. On the way to the report, an audit or an export that fails
-    /// costs only itself, see [`Pipeline::failures`].
+    /// The first stage that fails; what was done before is kept.
     pub fn reach(&mut self, goal: Goal) -> Result<(), PipelineError> {
         self.make_examples()?;
         if goal == Goal::Report {
             self.foresee_exports()?;
-        }
-        if matches!(goal, Goal::Audit | Goal::Report) {
-            self.foresee_audit()?;
         }
         self.make_teacher()?;
         self.make_signals(goal)?;
         if goal == Goal::Capture {
             return Ok(());
         }
-        self.make_student()?;
-        self.make_baseline()?;
+        self.make_students()?;
         if matches!(goal, Goal::Evaluate | Goal::Report) {
             self.make_evaluation()?;
         }
         if matches!(goal, Goal::Audit | Goal::Report) {
-            let made = self.make_audit();
-            self.survive(goal, "audit", made)?;
+            self.make_audit()?;
         }
         if goal == Goal::Report {
             self.make_exports()?;
         }
         Ok(())
-    }
-
-    /// On the way to the report, keeps the error of a stage that nothing else needs, and forgets what it made earlier.
-    fn survive(
-        &mut self,
-        goal: Goal,
-        stage: &'static str,
-        made: Result<(), PipelineError>,
-    ) -> Result<(), PipelineError> {
-        match made {
-            Err(error) if goal == Goal::Report && !matches!(error, PipelineError::Cancelled { .. }) => {
-                let failure = format!("The {stage} failed: {}.", error.of_what());
-                self.progress.note(&failure);
-                self.drop_stage(stage)?;
-                self.failures.push(failure);
-                Ok(())
-            }
-            other => other,
-        }
     }
 
     /// Does everything and writes `results.json` and `report.html`.

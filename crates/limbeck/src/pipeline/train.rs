@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use limbeck_data::atomic::{read_json, write_json};
 use limbeck_data::hash::{hash_file, hash_path};
-use limbeck_distill::{FreshStudent, ObjectiveConfig, StudentConfig, TrainingJob, TrainingOutcome, train};
+use limbeck_distill::{
+    FreshStudent, ObjectiveConfig, StudentConfig, TrainingConfig, TrainingJob, TrainingOutcome, train,
+};
 use limbeck_model::{
     Decoder, DecoderConfig, Ingredient, Lineage, LoadedModel, ModelError, Tokenizer, save_hf_folder,
 };
@@ -13,10 +15,29 @@ use limbeck_results::{CurvePoint, Input, TrainingRun};
 use limbeck_teach::{ReplayTeacher, Teacher, align};
 use serde_json::json;
 
-use super::{Pipeline, PipelineError, StageError, capture, divergence};
-use crate::memory::{check_network, check_step};
+use super::{Pipeline, PipelineError, StageError, capture};
 use crate::networks::load_as;
 use crate::recipe::{TeacherConfig, published, published_name};
+
+/// Which of the two students: the one with a teacher, or the one without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Learner {
+    /// Learns from the teacher.
+    Student,
+    /// The same network trained without the teacher.
+    Baseline,
+}
+
+impl Learner {
+    /// The name of its training at the recipe's seed number `index`, from 0: of its stage, its folder and its metrics.
+    pub(crate) fn name(self, index: usize) -> String {
+        let own = match self {
+            Self::Student => "student",
+            Self::Baseline => "baseline",
+        };
+        if index == 0 { own.to_owned() } else { format!("{own}-{}", index + 1) }
+    }
+}
 
 /// The baseline's only objective, and a teacher's from scratch.
 pub(crate) fn cross_entropy() -> ObjectiveConfig {
@@ -55,68 +76,88 @@ impl Trained {
 }
 
 impl Pipeline<'_> {
-    /// Trains the student.
-    pub(super) fn make_student(&mut self) -> Result<(), PipelineError> {
-        let signals = match &self.recipe.teacher {
-            TeacherConfig::Model { signals: Some(folder), .. } => Some(hash_path(folder)?),
-            _ => self.recipe.capture.as_ref().map(|_| self.output_hash("capture")),
-        };
-        let inputs = json!({
-            "student": self.recipe.student,
-            "begins": self.student_source_hash()?,
-            "objectives": self.recipe.objectives,
-            "training": self.recipe.training.hash(),
-            "seed": self.recipe.seed,
-            "teacher": self.teacher_hash()?,
-            "signals": signals,
-            "data": self.output_hash("data"),
-        });
-        self.stage("student", &inputs, |run, fingerprint| {
-            let objectives = run.recipe.objectives.clone();
-            let teacher = run.signalling_teacher()?;
-            run.train_network("student", fingerprint, objectives, Some(teacher))
-        })?;
-        self.folder.clear_checkpoints("student");
+    /// Trains the student and, unless the recipe says why not, the baseline, once for every seed; what another recipe
+    /// trained in this folder beyond that is forgotten.
+    pub(super) fn make_students(&mut self) -> Result<(), PipelineError> {
+        let wanted = self.learners();
+        for learner in [Learner::Student, Learner::Baseline] {
+            let surplus = |index: &usize| self.manifest.stages.contains_key(&learner.name(*index));
+            let known: Vec<usize> = (0..).take_while(surplus).collect();
+            for index in known.into_iter().filter(|&index| !wanted.contains(&(learner, index))) {
+                self.manifest.stages.remove(&learner.name(index));
+            }
+        }
+        for (learner, index) in wanted {
+            self.make_learner(learner, index)?;
+        }
         Ok(())
     }
 
-    /// Trains the baseline, unless the recipe says why not.
-    pub(super) fn make_baseline(&mut self) -> Result<(), PipelineError> {
-        if self.recipe.baseline.skip.is_some() {
-            return self.drop_stage("baseline");
-        }
-        let inputs = json!({
+    /// Everyone who learns, in the order of training.
+    pub(super) fn learners(&self) -> Vec<(Learner, usize)> {
+        let with_baseline = self.recipe.baseline.skip.is_none();
+        (0..self.recipe.seeds)
+            .flat_map(|index| [(Learner::Student, index), (Learner::Baseline, index)])
+            .filter(|(learner, _)| with_baseline || *learner == Learner::Student)
+            .collect()
+    }
+
+    fn make_learner(&mut self, learner: Learner, index: usize) -> Result<(), PipelineError> {
+        let name = learner.name(index);
+        let mut inputs = json!({
             "student": self.recipe.student,
             "begins": self.student_source_hash()?,
-            "training": self.recipe.training.hash(),
-            "seed": self.recipe.seed,
+            "training": self.training_of(index).hash(),
+            "seed": self.seed_of(index),
             "teacher": self.teacher_hash()?,
             "data": self.output_hash("data"),
         });
-        self.stage("baseline", &inputs, |run, fingerprint| {
-            run.train_network("baseline", fingerprint, vec![cross_entropy()], None)
+        if learner == Learner::Student {
+            let signals = match &self.recipe.teacher {
+                TeacherConfig::Model { signals: Some(folder), .. } => Some(hash_path(folder)?),
+                _ => self.recipe.capture.as_ref().map(|_| self.output_hash("capture")),
+            };
+            inputs["objectives"] = json!(self.recipe.objectives);
+            inputs["signals"] = json!(signals);
+        }
+        self.stage(&name, &inputs, |run, fingerprint| match learner {
+            Learner::Student => {
+                let objectives = run.recipe.objectives.clone();
+                let teacher = run.signalling_teacher()?;
+                run.train_network(&name, index, fingerprint, objectives, Some(teacher))
+            }
+            Learner::Baseline => run.train_network(&name, index, fingerprint, vec![cross_entropy()], None),
         })?;
-        self.folder.clear_checkpoints("baseline");
+        self.folder.clear_checkpoints(&name);
         Ok(())
+    }
+
+    /// The recipe's seed number `index`.
+    fn seed_of(&self, index: usize) -> u64 {
+        self.recipe.seed.wrapping_add(index as u64)
+    }
+
+    /// How networks are trained at seed number `index`.
+    fn training_of(&self, index: usize) -> TrainingConfig {
+        let seed = self.recipe.training.seed.wrapping_add(index as u64);
+        TrainingConfig { seed, ..self.recipe.training.clone() }
     }
 
     /// Trains one of the two students and saves it as a Hugging Face folder.
     fn train_network(
         &mut self,
-        network: &'static str,
+        network: &str,
+        index: usize,
         fingerprint: &str,
         objectives: Vec<ObjectiveConfig>,
         teacher: Option<Box<dyn Teacher>>,
     ) -> Result<Vec<String>, StageError> {
-        let (student, tokenizer) = self.untrained_student()?;
+        let (student, tokenizer) = self.untrained_student(index)?;
         let of_teacher = self.teacher()?;
         let columns = match &teacher {
             Some(teacher) => teacher.identity().vocab_size,
             None => self.answering_teacher(self.recipe.training.precision)?.identity().vocab_size,
         };
-        let examples = self.examples()?;
-        let longest = examples.training.iter().map(|example| example.ids.len()).max().unwrap_or(0);
-        check_step(network, student.config(), &self.recipe.training, longest)?;
         let vocab_used = align((&of_teacher.tokenizer, columns), (&tokenizer, student.config().vocab_size))?;
         let outcome = train(
             TrainingJob {
@@ -126,16 +167,13 @@ impl Pipeline<'_> {
                 vocab_used: Some(vocab_used),
                 examples: Arc::clone(&self.examples()?.training),
                 objectives,
-                config: self.recipe.training.clone(),
+                config: self.training_of(index),
                 checkpoint_dir: self.folder.checkpoints(network, fingerprint)?,
                 metrics_path: self.file("metrics.jsonl"),
             },
             self.progress,
         )?;
         let TrainingOutcome { decoder, steps, tokens, curve, .. } = outcome;
-        if let Some(remark) = divergence::of_curve(network, &curve) {
-            self.remark(remark);
-        }
         let lineage = self.lineage(network, &of_teacher);
         save_hf_folder(&self.file(network), &decoder, &tokenizer, &lineage)?;
         let summary = Trained::write(self, network, steps, tokens, curve)?;
@@ -157,8 +195,8 @@ impl Pipeline<'_> {
         Ok(Box::new(ReplayTeacher::open(&folder, Some(teacher.identity()))?))
     }
 
-    /// The student before its training; the same for student and baseline.
-    fn untrained_student(&mut self) -> Result<(Decoder, Tokenizer), StageError> {
+    /// The student before its training at seed number `index`; the same for student and baseline.
+    fn untrained_student(&mut self, index: usize) -> Result<(Decoder, Tokenizer), StageError> {
         let teacher = self.teacher()?;
         let decoder = match self.recipe.student.clone() {
             StudentConfig::Layers(layers) => layers.build(&teacher.decoder)?,
@@ -169,8 +207,7 @@ impl Pipeline<'_> {
                     }
                     None => teacher.decoder.config().clone(),
                 };
-                check_network("student", &shape.resolve(&base)?)?;
-                shape.build(&base, self.recipe.seed, &self.device)?
+                shape.build(&base, self.seed_of(index), &self.device)?
             }
             StudentConfig::Model(model) => {
                 let located = self.locate(&model.source)?;
@@ -201,7 +238,8 @@ impl Pipeline<'_> {
         let data = self.manifest.inputs.iter().filter(|input| input.role == "data");
         Lineage {
             name: format!("{} {network}", self.recipe.name),
-            teacher: (network == "student")
+            teacher: network
+                .starts_with("student")
                 .then(|| Ingredient { name: published_name(&teacher.origin), hash: teacher.hash.clone() }),
             data: data
                 .map(|input| Ingredient { name: published_name(&input.locator), hash: input.hash.clone() })

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use limbeck_audit::AuditConfig;
 use limbeck_distill::{ObjectiveConfig, StudentConfig, TrainingConfig};
+use limbeck_eval::SmallestEffect;
 use limbeck_teach::CaptureConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,10 @@ pub struct Recipe {
     pub description: String,
     /// Seed of everything random in the run.
     pub seed: u64,
+    /// Trainings of student and baseline, from `seed` upwards by one each; the data and the teacher stay the same. With more than
+    /// one, comparisons hold over seeds and examples; `student/` and `baseline/` are those of the first.
+    #[serde(default = "one")]
+    pub seeds: usize,
     /// The run folder; `runs/NAME` unless said.
     #[serde(default)]
     pub output_dir: PathBuf,
@@ -58,6 +63,10 @@ pub struct Recipe {
     pub export: ExportConfig,
 }
 
+fn one() -> usize {
+    1
+}
+
 /// Whether a baseline is trained: `train = true`, or `skip = "the reason"`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -81,11 +90,19 @@ pub struct EvaluationConfig {
     /// Held-out examples scored at most; all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_examples: Option<usize>,
+    /// Differences between student and baseline below which they count as equal.
+    #[serde(default)]
+    pub smallest_effect: SmallestEffect,
 }
 
 impl Default for EvaluationConfig {
     fn default() -> Self {
-        Self { batch_size: 8, resamples: 10_000, max_examples: None }
+        Self {
+            batch_size: 8,
+            resamples: 10_000,
+            max_examples: None,
+            smallest_effect: SmallestEffect::default(),
+        }
     }
 }
 

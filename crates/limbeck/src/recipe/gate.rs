@@ -1,7 +1,7 @@
 //! Gates: what a run must reach before its student may ship.
 //!
 //! A bound on an estimate is broken when the whole 95% interval is on its wrong side. Where only the value is, and
-//! the interval reaches over the bound, the data cannot tell: that passes, unless the gate is strict.
+//! the interval reaches over the bound, the data cannot tell: that fails too, unless the gate says `cannot_tell = "pass"`.
 
 use limbeck_results::Results;
 use schemars::JsonSchema;
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::RecipeError;
+use super::measure::{Unit, check_path};
 
 /// A bound on one measured value of `results.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,9 +23,26 @@ pub struct Gate {
     /// The greatest value that passes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<f64>,
-    /// Fail also when the value is on the wrong side of a bound and its interval reaches over it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub strict: bool,
+    /// What becomes of a value on the wrong side of a bound whose interval reaches over it.
+    #[serde(default, skip_serializing_if = "CannotTell::fails")]
+    pub cannot_tell: CannotTell,
+}
+
+/// What becomes of a gate when the data cannot tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CannotTell {
+    /// The gate says no.
+    #[default]
+    Fail,
+    /// The gate lets the run pass.
+    Pass,
+}
+
+impl CannotTell {
+    fn fails(&self) -> bool {
+        *self == Self::Fail
+    }
 }
 
 /// How a measured value stands to its bounds, from good to bad.
@@ -88,6 +106,30 @@ impl std::fmt::Display for Measured {
 }
 
 impl Gate {
+    /// Refuses a gate that means nothing: a measure that no results can hold, no bound, a bound in another unit.
+    ///
+    /// # Errors
+    /// What is wrong, with what would be right.
+    pub fn check(&self) -> Result<(), String> {
+        check_path(&self.measure)?;
+        let bounds = [self.at_least, self.at_most];
+        if bounds.iter().all(Option::is_none) {
+            return Err(format!("the gate on {} has neither at_least nor at_most", self.measure));
+        }
+        for bound in bounds.into_iter().flatten() {
+            if !bound.is_finite() {
+                return Err(format!("{}: {bound} is no bound", self.measure));
+            }
+            Unit::of(&self.measure).doubt(&self.measure, bound).map_or(Ok(()), Err)?;
+        }
+        match (self.at_least, self.at_most) {
+            (Some(least), Some(most)) if least > most => {
+                Err(format!("{}: at_least {least} is above at_most {most}", self.measure))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Holds `results` against the gate.
     pub fn judge(&self, results: &Results) -> GateOutcome {
         self.judge_json(&serde_json::to_value(results).unwrap_or(Value::Null))
@@ -119,13 +161,20 @@ impl Gate {
             }
             GateAnswer::Broken | GateAnswer::Missing => format!("{measure} is {found}, but must be {asked}"),
             GateAnswer::CannotTell => {
-                let then = if self.strict { "which a strict gate fails" } else { "which passes" };
+                let then = if self.cannot_tell.fails() { "which fails" } else { "which this gate lets pass" };
                 format!(
                     "{measure} is {found} and should be {asked}, but the interval reaches over the bound: the data cannot \
                      tell, {then}"
                 )
             }
-            GateAnswer::Holds => format!("{measure} is {found}, {asked} as it must be"),
+            GateAnswer::Holds => {
+                let beyond = |bound: Option<f64>, end: f64, sign: f64| {
+                    bound.is_some_and(|bound| sign * (bound - end) > 0.0)
+                };
+                let reaches = beyond(self.at_least, low, 1.0) || beyond(self.at_most, high, -1.0);
+                let though = if reaches { ", though its interval reaches over the bound" } else { "" };
+                format!("{measure} is {found}, {asked} as it must be{though}")
+            }
         };
         self.outcome(Some(found), answer, sentence)
     }
@@ -138,7 +187,7 @@ impl Gate {
             answer,
             passed: match answer {
                 GateAnswer::Holds => true,
-                GateAnswer::CannotTell => !self.strict,
+                GateAnswer::CannotTell => !self.cannot_tell.fails(),
                 GateAnswer::Broken | GateAnswer::Missing => false,
             },
             sentence,
@@ -189,8 +238,9 @@ mod tests {
         })
     }
 
-    fn judge(measure: &str, at_least: Option<f64>, at_most: Option<f64>, strict: bool) -> GateOutcome {
-        Gate { measure: measure.to_owned(), at_least, at_most, strict }.judge_json(&results())
+    fn judge(measure: &str, at_least: Option<f64>, at_most: Option<f64>, pass: bool) -> GateOutcome {
+        let cannot_tell = if pass { CannotTell::Pass } else { CannotTell::Fail };
+        Gate { measure: measure.to_owned(), at_least, at_most, cannot_tell }.judge_json(&results())
     }
 
     #[test]
@@ -214,9 +264,10 @@ mod tests {
             assert_eq!(judge(measure, None, Some(at_most), false).answer, mirrored, "at most {at_most}");
         }
         let unsure = judge(measure, Some(0.9), None, false);
-        assert!(unsure.passed && unsure.sentence.contains("cannot tell"), "{}", unsure.sentence);
-        assert!(!judge(measure, Some(0.9), None, true).passed);
-        assert!(judge(measure, Some(0.86), None, true).passed, "a strict gate asks for the value only");
+        assert!(!unsure.passed && unsure.sentence.contains("cannot tell"), "{}", unsure.sentence);
+        assert!(judge(measure, Some(0.9), None, true).passed);
+        let held = judge(measure, Some(0.86), None, false);
+        assert!(held.passed && held.sentence.ends_with("reaches over the bound"), "{}", held.sentence);
         let broken = judge(measure, Some(0.95), Some(1.0), false);
         assert!(!broken.passed && broken.sentence.contains("between 0.95 and 1"), "{}", broken.sentence);
     }

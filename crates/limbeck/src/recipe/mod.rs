@@ -4,7 +4,6 @@
 //! where they were written; the result is walked beside the schema generated from the types, then read
 //! into them, then checked for sense.
 
-mod bounds;
 mod builtin;
 mod config;
 mod data;
@@ -13,6 +12,7 @@ mod gate;
 mod layers;
 mod load;
 mod meant;
+mod measure;
 mod node;
 mod origin;
 mod published;
@@ -27,7 +27,7 @@ pub use config::{
 };
 pub use data::DataConfig;
 pub use error::{Problem, RecipeError};
-pub use gate::{Gate, GateAnswer, GateOutcome, gates_of};
+pub use gate::{CannotTell, Gate, GateAnswer, GateOutcome, gates_of};
 pub use layers::Override;
 pub(crate) use load::resolved;
 pub use load::{Loaded, load, load_text, schema};

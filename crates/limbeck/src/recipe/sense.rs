@@ -13,10 +13,12 @@ use super::data::DataConfig;
 use super::error::Problem;
 use super::node::Node;
 use super::teacher::TeacherConfig;
-use crate::memory::check_network;
 
 /// Vocabulary size to try an architecture with, where the real one is not known yet.
 const ANY_VOCABULARY: usize = 64;
+
+/// Trainings of student and baseline at most.
+const MOST_SEEDS: usize = 100;
 
 /// All problems of a recipe, in the order of its sections.
 pub(crate) fn check(recipe: &Recipe, root: &Node) -> Vec<Problem> {
@@ -137,12 +139,8 @@ fn teacher(recipe: &Recipe, found: &mut Findings<'_>) {
             }
         }
         TeacherConfig::Trained { architecture, training, tokenizer } => {
-            let refused = match architecture.decoder(ANY_VOCABULARY) {
-                Err(error) => Some(error.to_string()),
-                Ok(config) => check_network("teacher", &config).err().map(|error| error.to_string()),
-            };
-            if let Some(message) = refused {
-                found.add("teacher.architecture", message);
+            if let Err(error) = architecture.decoder(ANY_VOCABULARY) {
+                found.add("teacher.architecture", error.to_string());
             }
             training_settings("teacher.training", training, found);
             if tokenizer.is_none() && !recipe.export.gguf.is_empty() {
@@ -206,15 +204,8 @@ fn student(recipe: &Recipe, found: &mut Findings<'_>) {
             }
             if let (None, TeacherConfig::Trained { architecture, .. }) = (&shape.config, &recipe.teacher) {
                 let base = architecture.decoder(ANY_VOCABULARY);
-                let refused = match base.ok().map(|base| shape.resolve(&base)) {
-                    Some(Err(error)) => Some(error.to_string()),
-                    Some(Ok(config)) => {
-                        check_network("student", &config).err().map(|error| error.to_string())
-                    }
-                    None => None,
-                };
-                if let Some(message) = refused {
-                    found.add("student", message);
+                if let Some(Err(error)) = base.ok().map(|base| shape.resolve(&base)) {
+                    found.add("student", error.to_string());
                 }
             }
         }
@@ -355,15 +346,14 @@ fn measures(recipe: &Recipe, found: &mut Findings<'_>) {
         found.add(key, error.to_string());
     }
     for (index, gate) in recipe.gates.iter().enumerate() {
-        found.require(
-            gate.at_least.is_some() || gate.at_most.is_some(),
-            &format!("gates.{index}"),
-            "a gate needs at_least, at_most or both",
-        );
-        found.require(
-            gate.at_least.zip(gate.at_most).is_none_or(|(least, most)| least <= most),
-            &format!("gates.{index}"),
-            "at_least is above at_most: nothing could pass",
-        );
+        if let Err(reason) = gate.check() {
+            found.add(&format!("gates.{index}"), reason);
+        }
+    }
+    found.require((1..=MOST_SEEDS).contains(&recipe.seeds), "seeds", "expected a number from 1 to 100");
+    let smallest = &recipe.evaluation.smallest_effect;
+    for (key, value) in [("points", smallest.points), ("percent", smallest.percent)] {
+        let key = format!("evaluation.smallest_effect.{key}");
+        found.require(value > 0.0 && value < 100.0, &key, "expected a number above 0 and below 100");
     }
 }

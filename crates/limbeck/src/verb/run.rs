@@ -1,6 +1,7 @@
 //! `limbeck run`: everything, from teacher to report.
 
 use clap::Args;
+use limbeck::eval::standings;
 use limbeck::pipeline::{Pipeline, REPORT, RESULTS};
 use limbeck::recipe::GateOutcome;
 use limbeck::report::{next_steps, weakest_part};
@@ -48,7 +49,13 @@ pub(super) fn conclude(desk: &Desk, pipeline: &Pipeline<'_>, results: &Results) 
             let folder = pipeline.folder().display();
             text += &format!("{folder} holds this run, finished; nothing was done again.\n\n");
         }
+        for warning in &verdict.warnings {
+            text += &wrapped(warning, "", columns);
+        }
         text += &wrapped(&verdict.headline, "", columns);
+        for line in standings(&results.evaluation) {
+            text += &wrapped(&line, "  ", columns);
+        }
         text += &wrapped(weakest_part(results), "", columns);
         text += "Next:\n";
         let folder = pipeline.folder().display().to_string();
