@@ -44,7 +44,7 @@ impl AblationChoice {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuditConfig {
-    /// The task.
+    /// The task; a recipe has to name it, unless it trains on number sequences.
     pub task: TaskChoice,
     /// Prompts per template of the task; of a file of prompts, at most so many of each length.
     pub prompts_per_template: usize,

@@ -93,15 +93,14 @@ fn ctrl_c_ends_cleanly_and_the_same_command_goes_on() {
 fn an_audit_that_was_stopped_goes_on_where_it_was() {
     let place = tempfile::tempdir().unwrap();
     let (whole, stopped) = (place.path().join("whole"), place.path().join("stopped"));
-    let more = ["--set", "audit.prompts_per_template=30", "--set", "audit.batch_size=4"];
+    let more = ["--set", "audit.prompts_per_template=6", "--set", "audit.batch_size=2"];
     succeed(on_tiny("audit", &whole, &more));
     let mut child =
         on_tiny("audit", &stopped, &more).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let parts = || {
         let mut folders = std::fs::read_dir(stopped.join("checkpoints")).into_iter().flatten().flatten();
-        folders.any(|folder| {
-            std::fs::metadata(folder.path().join("parts")).is_ok_and(|file| file.len() > 20_000)
-        })
+        folders
+            .any(|folder| std::fs::metadata(folder.path().join("parts")).is_ok_and(|file| file.len() > 2_000))
     };
     assert!(wait_for("parts of the audit", &mut child, parts), "the audit ended before it could be stopped");
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());

@@ -16,11 +16,14 @@ mod error;
 mod examples;
 mod export;
 mod finished;
+mod fit;
 mod folder;
 mod journal;
 mod manifest;
 mod measure;
+mod opening;
 mod records;
+mod shapes;
 mod stage;
 mod teacher;
 mod train;
@@ -173,6 +176,8 @@ impl<'a> Pipeline<'a> {
         if goal == Goal::Report {
             self.foresee_exports()?;
         }
+        self.settle().map_err(|error| self.fail("data", error))?;
+        self.introduce();
         self.make_teacher()?;
         self.make_signals(goal)?;
         if goal == Goal::Capture {

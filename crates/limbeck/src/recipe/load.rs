@@ -14,7 +14,7 @@ use super::origin::Origin;
 use super::{meant, sense, shape};
 
 /// Defaults of every recipe.
-const DEFAULTS: &str = include_str!("../defaults.toml");
+pub(super) const DEFAULTS: &str = include_str!("../defaults.toml");
 
 /// A recipe ready to run.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value as Json};
 
-use super::load::schema;
+use super::load::{DEFAULTS, schema};
 
 /// Tables within tables followed.
 const MAX_DEPTH: usize = 6;
@@ -18,7 +18,8 @@ prints a recipe to begin from. A key without a default has to be there, unless i
 /// The whole reference.
 pub fn reference() -> String {
     let schema = schema();
-    let mut page = Page { root: &schema, text: HEAD.to_owned() };
+    let defaults = toml::from_str(DEFAULTS).unwrap_or(Json::Null);
+    let mut page = Page { root: &schema, defaults, text: HEAD.to_owned() };
     page.text.push_str("\n## At the top\n");
     page.table(&schema, "", 0);
     page.text
@@ -26,6 +27,8 @@ pub fn reference() -> String {
 
 struct Page<'a> {
     root: &'a Json,
+    /// What every recipe is laid over.
+    defaults: Json,
     text: String,
 }
 
@@ -58,7 +61,7 @@ impl<'a> Page<'a> {
             .flatten()
             .filter_map(Json::as_str)
             .collect();
-        self.keys(keys, &needed, schema);
+        self.keys(keys, &needed, schema, path);
         if depth >= MAX_DEPTH {
             return;
         }
@@ -90,7 +93,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    fn keys(&mut self, keys: &'a Map<String, Json>, needed: &[&str], table: &Json) {
+    fn keys(&mut self, keys: &'a Map<String, Json>, needed: &[&str], table: &Json, path: &str) {
         let shown: Vec<(&String, &Json)> =
             keys.iter().filter(|(_, of_key)| of_key.get("const").is_none()).collect();
         if shown.is_empty() {
@@ -98,7 +101,10 @@ impl<'a> Page<'a> {
         }
         self.text.push_str("\n| key | type | default | meaning |\n|---|---|---|---|\n");
         for (key, of_key) in shown {
-            let default = match of_key.get("default").or_else(|| table.pointer(&format!("/default/{key}"))) {
+            let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            let laid = self.defaults.pointer(&format!("/{}", below.replace('.', "/")));
+            let own = of_key.get("default").or_else(|| table.pointer(&format!("/default/{key}")));
+            let default = match laid.or(own) {
                 // A table's defaults stand in its own section.
                 Some(Json::Object(all)) if !all.contains_key("kind") => String::new(),
                 Some(Json::String(text)) if text.is_empty() => String::new(),
