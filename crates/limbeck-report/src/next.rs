@@ -82,9 +82,9 @@ fn of_audit(audit: &Audit) -> Option<String> {
         ));
     }
     let worst = audit.student.components.iter().max_by(|a, b| a.drop.value.total_cmp(&b.drop.value))?;
+    let name = if worst.head.is_some() { format!("head {}", worst.label()) } else { worst.label() };
     Some(format!(
-        "Spread the load of {}: `training.component_dropout` trains the student with components removed at random.",
-        worst.label()
+        "Make the student depend less on {name}: `training.component_dropout` trains it with components removed at random."
     ))
 }
 

@@ -36,9 +36,9 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     section(
         "matches",
         "Matched components",
-        "Every teacher component with the student component most like it, the most influential first. Similarity \
-         is 1 when both do the same on these prompts; influence is the share of all damage done by removing them one by one. A \
-         student bar far longer than the teacher’s marks a component that took on more work.",
+        "Every teacher component with the student component most like it, from the teacher’s largest influence down. Similarity \
+         is 1 when both do the same on these prompts; influence is the share of all damage done by zero-ablating them one by one. A \
+         student bar far longer than the teacher’s marks a component with more influence than its counterpart.",
         body,
     )
 }

@@ -40,7 +40,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
             }
         }
         figure {
-            h3 { "The teacher’s components, the most influential first" }
+            h3 { "The teacher’s components, by the size of their drop" }
             (listing(roles))
         }
     };

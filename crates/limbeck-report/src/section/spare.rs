@@ -29,7 +29,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     }
     let shown: Vec<Network> = networks.iter().map(|(network, _)| *network).collect();
     let row = IntervalRow {
-        label: "Direct effects compensated by later components".to_owned(),
+        label: "Direct effect compensated by others".to_owned(),
         marks: networks.iter().map(|(network, spare)| (*network, spare.taken_over)).collect(),
         bands: Vec::new(),
     };

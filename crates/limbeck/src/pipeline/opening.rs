@@ -22,7 +22,8 @@ impl Pipeline<'_> {
         let recipe = &self.recipe;
         let sized = |config: &limbeck_model::DecoderConfig| {
             let size = magnitude(shapes::parameters(config));
-            format!("{}, {size} parameters, {} layers", config.family.model_type(), config.n_layers)
+            let layers = if config.n_layers == 1 { "layer" } else { "layers" };
+            format!("{}, {size} parameters, {} {layers}", config.family.model_type(), config.n_layers)
         };
         let of_teacher = match &recipe.teacher {
             TeacherConfig::Trained { training, .. } => {
@@ -44,7 +45,7 @@ impl Pipeline<'_> {
                     format!("{}, {} prompts a template", known(&settings.task), settings.prompts_per_template)
                 }
             },
-            None => "none; a section [audit] with a task, such as task = \"induction\", adds one".to_owned(),
+            None => "none; a section [audit] with task = \"induction\" adds one".to_owned(),
         };
         Ok(vec![
             format!("{}: run folder {}", recipe.name, self.root().display()),

@@ -53,7 +53,7 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Do everything a recipe asks, from teacher to report
     Run(run::Run),
-    /// Three minutes without a network: a teacher from scratch, a student, the proof
+    /// The whole way without a network: a teacher from scratch, a student, the report
     Quickstart(quickstart::Quickstart),
     /// Check a recipe without running it
     Validate(validate::Validate),
