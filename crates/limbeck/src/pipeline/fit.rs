@@ -47,7 +47,12 @@ fn of_size(parameters: f64) -> Option<Fitted> {
 }
 
 /// Sets what the recipe leaves `open`; gives what was set, as `key = value`.
-fn fit(recipe: &mut Recipe, open: &[String], parameters: f64, examples: usize) -> Vec<String> {
+fn fit(
+    recipe: &mut Recipe,
+    open: &[String],
+    parameters: f64,
+    (examples, held_out): (usize, usize),
+) -> Vec<String> {
     let fits = !matches!(recipe.teacher, TeacherConfig::Trained { .. });
     let Some(of) = of_size(parameters).filter(|_| fits) else { return Vec::new() };
     let is_open = |key: &str| open.iter().any(|one| one == key);
@@ -72,7 +77,7 @@ fn fit(recipe: &mut Recipe, open: &[String], parameters: f64, examples: usize) -
     if is_open("training.checkpoint_every") {
         training.checkpoint_every = of.checkpoint_every;
     }
-    if is_open("evaluation.max_examples") {
+    if is_open("evaluation.max_examples") && held_out > of.max_examples {
         recipe.evaluation.max_examples = Some(of.max_examples);
         said.push(format!("evaluation.max_examples = {}", of.max_examples));
     }
@@ -91,9 +96,10 @@ impl Pipeline<'_> {
             return Ok(());
         }
         let parameters = super::shapes::parameters(&self.shapes()?.teacher);
-        let examples = self.examples()?.training.len();
+        let examples = self.examples()?;
+        let sizes = (examples.training.len(), examples.held_out.len());
         let open = std::mem::take(&mut self.open);
-        let said = fit(&mut self.recipe, &open, parameters, examples);
+        let said = fit(&mut self.recipe, &open, parameters, sizes);
         if said.is_empty() {
             return Ok(());
         }
@@ -128,25 +134,25 @@ mod tests {
     #[test]
     fn what_is_left_open_fits_the_model_and_what_is_set_stays() {
         let Loaded { mut recipe, open, .. } = loaded(&["audit.task=induction"]);
-        let said = fit(&mut recipe, &open, 135e6, 34);
+        let said = fit(&mut recipe, &open, 135e6, (34, 300));
         assert!(said.len() >= 4, "{said:?}");
         assert_eq!((recipe.training.batch_size, recipe.training.steps), (8, 50));
         assert_eq!((recipe.training.warmup_steps, recipe.evaluation.max_examples), (5, Some(256)));
         assert_eq!(recipe.audit.settings().unwrap().prompts_per_template, 10);
         let mut larger = loaded(&[]).recipe;
-        fit(&mut larger, &open, 135e6, 400);
-        assert_eq!(larger.training.steps, 150);
+        fit(&mut larger, &open, 135e6, (400, 30));
+        assert_eq!((larger.training.steps, larger.evaluation.max_examples), (150, None));
         assert!(larger.audit.settings().is_none(), "no audit that nobody asked for");
 
         let Loaded { mut recipe, open, .. } = loaded(&["training.steps=7", "evaluation.max_examples=3"]);
-        fit(&mut recipe, &open, 1.7e9, 34);
+        fit(&mut recipe, &open, 1.7e9, (34, 30));
         assert_eq!((recipe.training.steps, recipe.evaluation.max_examples), (7, Some(3)));
         assert_eq!(recipe.training.batch_size, 4);
 
         let Loaded { mut recipe, open, .. } = loaded(&[]);
         let before = recipe.clone();
         assert!(
-            fit(&mut recipe, &open, 1e6, 34).is_empty() && recipe == before,
+            fit(&mut recipe, &open, 1e6, (34, 300)).is_empty() && recipe == before,
             "small models keep the defaults"
         );
     }

@@ -176,7 +176,7 @@ impl<'a> Pipeline<'a> {
         if goal == Goal::Report {
             self.foresee_exports()?;
         }
-        self.settle().map_err(|error| self.fail("data", error))?;
+        self.settle().map_err(|error| self.fail("student", error))?;
         self.introduce();
         self.make_teacher()?;
         self.make_signals(goal)?;
