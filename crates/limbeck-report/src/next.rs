@@ -59,6 +59,9 @@ pub fn next_steps(results: &Results) -> Vec<String> {
 }
 
 fn more_examples(evaluation: &Evaluation) -> String {
+    if evaluation.seeds < 2 {
+        return "Train with several seeds (`seeds = 3`): one training of each cannot tell the teacher from chance.".to_owned();
+    }
     format!(
         "Hold out more examples: {} were scored, and four times as many halve an interval (`data.held_out`, \
          `evaluation.max_examples`).",

@@ -19,6 +19,11 @@ pub(crate) fn render(results: &Results) -> Markup {
     html! {
         section id="verdict" class=(format!("verdict {class}")) {
             h2.answer { span.sign aria-hidden="true" { (sign) } (answer) }
+            @if !verdict.warnings.is_empty() {
+                div.caveats {
+                    @for warning in &verdict.warnings { p { span.sign aria-hidden="true" { "!" } (warning) } }
+                }
+            }
             (said(results, answer))
             (standings(&results.evaluation))
             div.columns {
@@ -60,8 +65,7 @@ fn code_marked(text: &str) -> Markup {
 
 /// The networks' figures as dots with intervals, a plot a measure.
 fn standings(evaluation: &Evaluation) -> Markup {
-    let (teacher, student, baseline) =
-        (&evaluation.teacher, &evaluation.student, evaluation.baseline.as_ref());
+    let (teacher, student, baseline) = (&evaluation.teacher, evaluation.students(), evaluation.baselines());
     let row = |label: &str, marks: [(Network, Option<Estimate>); 3]| IntervalRow {
         label: label.to_owned(),
         marks: marks.into_iter().filter_map(|(network, found)| Some((network, found?))).collect(),
