@@ -1,35 +1,56 @@
 //! Chat templates: Jinja templates as models carry them, rendered the way transformers does.
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Value, ValueKind, from_args};
-use minijinja::{Environment, Error, ErrorKind, State, context};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
 use thiserror::Error as ThisError;
 
+use crate::jinja::{JinjaError, Limits, Output, Template, Value};
+
 /// One turn of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     /// Who speaks: `system`, `user`, `assistant`, or what else the template knows.
     pub role: String,
     /// What is said.
     pub content: String,
+    /// Further keys that templates look at, such as `tool_calls` or `reasoning_content`; those that are null are left out.
+    #[serde(flatten)]
+    pub more: Map<String, Json>,
 }
 
 impl Message {
     /// A turn.
     #[must_use]
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
-        Self { role: role.into(), content: content.into() }
+        Self { role: role.into(), content: content.into(), more: Map::new() }
     }
 }
 
-/// The texts of special tokens, as templates name them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SpecialTokens {
-    /// `bos_token`; empty when the model has none.
-    pub bos: String,
-    /// `eos_token`; empty when the model has none.
-    pub eos: String,
+/// What a template is given.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Conversation {
+    /// The turns.
+    pub messages: Vec<Message>,
+    /// Whether the text ends where the assistant's answer begins.
+    pub add_generation_prompt: bool,
+    /// Texts of special tokens, as [`crate::Tokenizer::special_names`] gives them.
+    pub special: BTreeMap<String, String>,
+    /// Descriptions of tools, as a list; absent when there are none.
+    pub tools: Option<Json>,
+    /// Further variables, such as `enable_thinking`.
+    pub variables: BTreeMap<String, Json>,
+}
+
+impl Conversation {
+    /// Turns without special tokens and tools.
+    #[must_use]
+    pub fn new(messages: Vec<Message>) -> Self {
+        Self { messages, ..Self::default() }
+    }
 }
 
 /// A template that cannot be used, or not for this conversation.
@@ -41,39 +62,44 @@ pub enum ChatError {
     /// The template refused the conversation, or failed on it.
     #[error("chat template: {0}")]
     Failed(String),
+    /// A turn cannot be found in the text.
+    #[error(
+        "chat template: it rewrites earlier turns, so that turn {turn} (the assistant's) cannot be told apart; write the records as \
+         prompt and completion, or mark what the assistant says by {{% generation %}}"
+    )]
+    Rewrites {
+        /// The turn, counted from 1.
+        turn: usize,
+    },
 }
 
 /// The format with `<|im_start|>` and `<|im_end|>`, for models that carry no template.
 const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
-const NAME: &str = "chat";
-
 /// A compiled chat template.
 #[derive(Debug)]
 pub struct ChatTemplate {
-    environment: Environment<'static>,
+    template: Template,
+}
+
+/// The text of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The text, ready to be encoded without adding special tokens.
+    pub text: String,
+    /// Bytes of what the assistant says, of a template that marks it by `{% generation %}`; none of other templates.
+    pub generated: Option<Vec<Range<usize>>>,
 }
 
 impl ChatTemplate {
-    /// Compiles a template. White space around blocks is trimmed, loop controls are allowed, and the string and dictionary methods
-    /// of Python that templates use are there.
+    /// Compiles a template. White space around blocks is trimmed, loop controls and `{% generation %}` are there, and the filters,
+    /// tests and methods of Python that transformers' environment has.
     ///
     /// # Errors
     /// [`ChatError::Invalid`] with line and reason.
     pub fn new(template: &str) -> Result<Self, ChatError> {
-        let mut environment = Environment::new();
-        let mut syntax = SyntaxConfig::builder();
-        syntax.trim_blocks(true).lstrip_blocks(true);
-        environment.set_syntax(syntax.build().map_err(|error| ChatError::Invalid(format!("{error:#}")))?);
-        environment.set_unknown_method_callback(python_method);
-        environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
-            Err(Error::new(ErrorKind::InvalidOperation, message))
-        });
-        environment.add_filter("tojson", to_json);
-        environment
-            .add_template_owned(NAME, template.to_owned())
-            .map_err(|error| ChatError::Invalid(format!("{error:#}")))?;
-        Ok(Self { environment })
+        let template = Template::new(template).map_err(|error| ChatError::Invalid(error.to_string()))?;
+        Ok(Self { template })
     }
 
     /// The template of models that carry none: ChatML.
@@ -84,192 +110,93 @@ impl ChatTemplate {
         Self::new(CHATML)
     }
 
-    /// The text of a conversation, ready to be encoded without adding special tokens. With `add_generation_prompt` it ends where
-    /// the assistant's answer begins.
+    /// The text of a conversation. `strftime_now` takes the time of the call, in UTC.
     ///
     /// # Errors
-    /// [`ChatError::Failed`] with what the template says.
-    pub fn render(
+    /// [`ChatError::Failed`] with what the template says, or that it takes too many steps, too much memory or too deep a nesting.
+    pub fn render(&self, conversation: &Conversation) -> Result<Rendered, ChatError> {
+        self.render_turns(conversation, conversation.messages.len(), conversation.add_generation_prompt)
+    }
+
+    /// The text of the first turns.
+    fn render_turns(
         &self,
-        messages: &[Message],
+        conversation: &Conversation,
+        turns: usize,
         add_generation_prompt: bool,
-        special: &SpecialTokens,
-    ) -> Result<String, ChatError> {
-        let failed = |error: Error| ChatError::Failed(format!("{error:#}"));
-        let template = self.environment.get_template(NAME).map_err(failed)?;
-        let turn = |message: &Message| context! { role => message.role.as_str(), content => message.content.as_str() };
-        let messages: Value = messages.iter().map(turn).collect();
-        let context = context! {
-            messages, add_generation_prompt,
-            bos_token => special.bos.as_str(), eos_token => special.eos.as_str(),
-        };
-        template.render(context).map_err(failed)
+    ) -> Result<Rendered, ChatError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+        let messages: Vec<Json> = conversation.messages.iter().take(turns).map(plain).collect();
+        let mut variables: Vec<(String, Value)> = Vec::new();
+        for (name, text) in &conversation.special {
+            variables.push((name.clone(), Value::text(text)));
+        }
+        for (name, value) in &conversation.variables {
+            variables.push((name.clone(), Value::from_json(value)));
+        }
+        let tools = conversation.tools.as_ref().map_or(Value::None, Value::from_json);
+        variables.extend([
+            ("messages".to_owned(), Value::from_json(&Json::Array(messages))),
+            ("add_generation_prompt".to_owned(), Value::from_json(&add_generation_prompt.into())),
+            ("tools".to_owned(), tools),
+            ("documents".to_owned(), Value::None),
+        ]);
+        let failed = |error: JinjaError| ChatError::Failed(error.to_string());
+        let Output { text, generated } =
+            self.template.render(variables, now, Limits::default()).map_err(failed)?;
+        Ok(Rendered { text, generated })
     }
 }
 
-/// `tojson` as transformers has it: nothing escaped for HTML, `, ` and `: ` between items.
-fn to_json(value: &Value) -> Result<Value, Error> {
-    let mut text = String::new();
-    write_json(value, &mut text)?;
-    Ok(Value::from_safe_string(text))
-}
-
-fn write_json(value: &Value, out: &mut String) -> Result<(), Error> {
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    match value.kind() {
-        ValueKind::String => out.push_str(&quoted(value.as_str().unwrap_or_default())),
-        ValueKind::None => out.push_str("null"),
-        ValueKind::Bool | ValueKind::Number => out.push_str(&value.to_string()),
-        ValueKind::Seq | ValueKind::Iterable => {
-            out.push('[');
-            for (index, item) in value.try_iter()?.enumerate() {
-                out.push_str(if index == 0 { "" } else { ", " });
-                write_json(&item, out)?;
-            }
-            out.push(']');
-        }
-        ValueKind::Map => {
-            out.push('{');
-            for (index, key) in value.try_iter()?.enumerate() {
-                out.push_str(if index == 0 { "" } else { ", " });
-                out.push_str(&quoted(&key.to_string()));
-                out.push_str(": ");
-                write_json(&value.get_item(&key)?, out)?;
-            }
-            out.push('}');
-        }
-        kind => {
-            return Err(Error::new(ErrorKind::BadSerialization, format!("{kind} has no JSON form")));
-        }
+/// A turn as templates see it, with the reasoning under the names that templates read it by.
+fn plain(message: &Message) -> Json {
+    let names = ["reasoning_content", "thinking", "reasoning"];
+    let reasoning =
+        names.into_iter().find_map(|key| message.more.get(key).filter(|value| !value.is_null()).cloned());
+    let mut turn = Map::new();
+    if let Some(reasoning) = &reasoning {
+        turn.insert("thinking".into(), reasoning.clone());
     }
-    Ok(())
-}
-
-/// The methods of Python's `str`, `dict` and `list` that chat templates call.
-fn python_method(
-    _state: &mut State<'_, '_>,
-    value: &Value,
-    method: &str,
-    args: &[Value],
-) -> Result<Value, Error> {
-    match value.kind() {
-        ValueKind::String => string_method(value.as_str().unwrap_or_default(), method, args),
-        ValueKind::Map => map_method(value, method, args),
-        ValueKind::Seq if method == "count" => {
-            let (wanted,): (Value,) = from_args(args)?;
-            Ok(Value::from(value.try_iter()?.filter(|item| *item == wanted).count()))
-        }
-        _ => Err(Error::from(ErrorKind::UnknownMethod)),
+    turn.insert("role".into(), message.role.as_str().into());
+    turn.insert("content".into(), message.content.as_str().into());
+    let more = message.more.iter().filter(|(_, value)| !value.is_null());
+    turn.extend(more.map(|(key, value)| (key.clone(), value.clone())));
+    if let Some(reasoning) = reasoning {
+        turn.insert("reasoning_content".into(), reasoning);
     }
+    Json::Object(turn)
 }
 
-fn string_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
-    let is_in = |set: &Option<String>, letter: char| {
-        set.as_ref().map_or(letter.is_whitespace(), |set| set.contains(letter))
-    };
-    Ok(match method {
-        "strip" | "lstrip" | "rstrip" => {
-            let (set,): (Option<String>,) = from_args(args)?;
-            let mut rest = text;
-            if method != "rstrip" {
-                rest = rest.trim_start_matches(|letter| is_in(&set, letter));
-            }
-            if method != "lstrip" {
-                rest = rest.trim_end_matches(|letter| is_in(&set, letter));
-            }
-            rest.into()
+/// Bytes of `text`, the whole conversation's, that each of the assistant's turns adds: from where its answer begins to the end of its
+/// turn.
+///
+/// # Errors
+/// [`ChatError::Rewrites`] when the text of the first turns is not the beginning of the whole; what rendering reports.
+pub fn assistant_turns(
+    template: &ChatTemplate,
+    conversation: &Conversation,
+    text: &str,
+) -> Result<Vec<Range<usize>>, ChatError> {
+    let mut turns = Vec::new();
+    let mut end = 0;
+    for (index, message) in conversation.messages.iter().enumerate() {
+        if message.role != "assistant" {
+            continue;
         }
-        "startswith" | "endswith" => {
-            let (wanted,): (Value,) = from_args(args)?;
-            let test = |part: &str| {
-                if method == "startswith" { text.starts_with(part) } else { text.ends_with(part) }
-            };
-            match wanted.as_str() {
-                Some(part) => test(part),
-                None => wanted.try_iter()?.any(|part| part.as_str().is_some_and(test)),
-            }
-            .into()
-        }
-        "split" => {
-            let (separator, limit): (Option<String>, Option<i64>) = from_args(args)?;
-            let parts = limit
-                .and_then(|limit| usize::try_from(limit).ok())
-                .map_or(usize::MAX, |limit| limit.saturating_add(1));
-            match separator {
-                Some(separator) if !separator.is_empty() => {
-                    text.splitn(parts, &separator).map(Value::from).collect()
-                }
-                Some(_) => return Err(Error::new(ErrorKind::InvalidOperation, "empty separator")),
-                None if parts == usize::MAX => text.split_whitespace().map(Value::from).collect(),
-                None => {
-                    return Err(Error::new(
-                        ErrorKind::InvalidOperation,
-                        "split by white space takes no limit here",
-                    ));
-                }
-            }
-        }
-        "splitlines" => text.lines().map(Value::from).collect(),
-        "replace" => {
-            let (from, to): (String, String) = from_args(args)?;
-            text.replace(&from, &to).into()
-        }
-        "upper" => text.to_uppercase().into(),
-        "lower" => text.to_lowercase().into(),
-        "title" => title(text).into(),
-        "capitalize" => {
-            let mut letters = text.chars();
-            let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-            (first + &letters.as_str().to_lowercase()).into()
-        }
-        "find" => {
-            let (part,): (String,) = from_args(args)?;
-            let at =
-                text.find(&part).and_then(|at| text.get(..at)).map(|before| before.chars().count() as i64);
-            at.unwrap_or(-1).into()
-        }
-        "count" => {
-            let (part,): (String,) = from_args(args)?;
-            text.matches(&part).count().into()
-        }
-        "join" => {
-            let (items,): (Value,) = from_args(args)?;
-            let items: Vec<String> = items.try_iter()?.map(|item| item.to_string()).collect();
-            items.join(text).into()
-        }
-        "isdigit" => (!text.is_empty() && text.chars().all(char::is_numeric)).into(),
-        _ => return Err(Error::from(ErrorKind::UnknownMethod)),
-    })
-}
-
-/// Every word's first letter large, the others small.
-fn title(text: &str) -> String {
-    let mut inside = false;
-    let mut result = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if inside {
-            result.extend(letter.to_lowercase());
+        let before = template.render_turns(conversation, index, true)?.text;
+        let after = template.render_turns(conversation, index + 1, false)?.text;
+        // A template without a prompt for the answer, or with one that an answer does not begin with, has the turn begin behind the
+        // turns before.
+        let before = if after.starts_with(&before) {
+            before
         } else {
-            result.extend(letter.to_uppercase());
+            template.render_turns(conversation, index, false)?.text
+        };
+        if !(text.starts_with(&after) && after.starts_with(&before) && end <= before.len()) {
+            return Err(ChatError::Rewrites { turn: index + 1 });
         }
-        inside = letter.is_alphabetic();
+        turns.push(before.len()..after.len());
+        end = after.len();
     }
-    result
-}
-
-fn map_method(value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
-    let pairs = || -> Result<Vec<(Value, Value)>, Error> {
-        value.try_iter()?.map(|key| value.get_item(&key).map(|item| (key, item))).collect()
-    };
-    match method {
-        "items" => Ok(pairs()?.into_iter().map(|(key, item)| Value::from(vec![key, item])).collect()),
-        "keys" => Ok(pairs()?.into_iter().map(|(key, _)| key).collect()),
-        "values" => Ok(pairs()?.into_iter().map(|(_, item)| item).collect()),
-        "get" => {
-            let (key, default): (Value, Option<Value>) = from_args(args)?;
-            let found = value.get_item(&key)?;
-            Ok(if found.is_undefined() { default.unwrap_or_else(|| Value::from(())) } else { found })
-        }
-        _ => Err(Error::from(ErrorKind::UnknownMethod)),
-    }
+    Ok(turns)
 }

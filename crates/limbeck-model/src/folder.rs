@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use limbeck_data::atomic::{self, AtomicFolder};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::tokenizer::Tokenizer;
 use crate::weights::gguf::{GgufFile, GgufSource, hf_config};
@@ -161,13 +161,7 @@ pub fn save_folder_pieces(
     write_safetensors(&out.path().join("model.safetensors"), weights, format, &rename)?;
 
     let mut config = config.clone();
-    let mut generation = json!({ "_from_model_config": true });
-    for (role, id) in [("bos", tokenizer.bos()), ("eos", tokenizer.eos()), ("pad", tokenizer.pad())] {
-        if let Some(id) = id {
-            config[format!("{role}_token_id")] = id.into();
-            generation[format!("{role}_token_id")] = id.into();
-        }
-    }
+    tokenizer.put_ids(&mut config);
     let dtype = match format {
         FloatFormat::F32 => "float32",
         FloatFormat::F16 => "float16",
@@ -181,7 +175,7 @@ pub fn save_folder_pieces(
         .find_map(|key| config.get(key))
         .and_then(Json::as_u64);
     atomic::write_json(&out.path().join("config.json"), &config)?;
-    atomic::write_json(&out.path().join("generation_config.json"), &generation)?;
+    atomic::write_json(&out.path().join("generation_config.json"), &tokenizer.to_generation_config())?;
     atomic::write_atomic(&out.path().join("tokenizer.json"), tokenizer.to_tokenizer_json()?.as_bytes())?;
     atomic::write_json(&out.path().join("tokenizer_config.json"), &tokenizer.to_tokenizer_config(length))?;
     atomic::write_json(&out.path().join("lineage.json"), lineage)?;

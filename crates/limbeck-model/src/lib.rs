@@ -9,6 +9,7 @@ pub mod folder;
 pub mod gates;
 pub mod generate;
 pub mod influence;
+mod jinja;
 pub mod loaded;
 pub mod parameter;
 pub mod site;

@@ -18,6 +18,8 @@ where
     }
     let mut current = Vec::with_capacity(length);
     for document in documents {
+        // A document that ends with the separator has it already.
+        let separator = separator.filter(|end| document.last() != Some(end));
         for id in document.into_iter().chain(separator) {
             current.push(id);
             if current.len() == length {
@@ -39,6 +41,11 @@ mod tests {
         let ids: Vec<&[u32]> = examples.iter().map(|example| example.ids.as_slice()).collect();
         assert_eq!(ids, [&[1, 2, 3, 0], &[0, 4, 5, 6]]);
         assert!(examples.iter().all(|example| example.scored == [false, true, true, true]));
+        let ended = pack([vec![1, 0], vec![2, 0]], 2, Some(0));
+        assert_eq!(
+            (ended[0].ids.as_slice(), ended[1].ids.as_slice(), ended.len()),
+            (&[1, 0][..], &[2, 0][..], 2)
+        );
         let joined = pack([vec![1, 2, 3], vec![4]], 2, None);
         assert_eq!(joined.len(), 2);
         assert_eq!(joined[1].ids, [3, 4]);

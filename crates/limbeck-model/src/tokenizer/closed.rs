@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Specials, Tokenizer, TokenizerError};
+use super::{Specials, TokenSpan, Tokenizer, TokenizerError};
 
 /// Words with a role in a closed vocabulary. They are added in front of the others when they are not among them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,7 +55,8 @@ impl Tokenizer {
             }
         }
         let id = |word: &Option<String>| Some(vocab.get(word.as_ref()?)?.as_u64()? as u32);
-        let ids = Specials { bos: id(&specials.bos), eos: id(&specials.eos), pad: id(&specials.pad) };
+        let ids =
+            Specials { bos: id(&specials.bos), eos: id(&specials.eos), pad: id(&specials.pad), unk: None };
         let mut added: Vec<(u32, &String)> =
             [(ids.pad, &specials.pad), (ids.bos, &specials.bos), (ids.eos, &specials.eos)]
                 .into_iter()
@@ -75,19 +76,25 @@ impl Tokenizer {
             "model": { "type": "WordLevel", "vocab": vocab, "unk_token": NO_WORD },
         });
         let tokenizer = Self::from_json_bytes(json.to_string().as_bytes(), "closed vocabulary")?;
-        Ok(Self { specials: ids, ..tokenizer })
+        let ends = ids.eos.into_iter().collect();
+        Ok(Self { specials: ids, ends, ..tokenizer })
     }
 
-    pub(super) fn encode_closed(&self, text: &str, add_special: bool) -> Result<Vec<u32>, TokenizerError> {
-        let begin = self.bos().filter(|_| add_special);
-        let ids = text.split_whitespace().enumerate().map(|(index, word)| {
-            self.token_to_id(word).ok_or_else(|| TokenizerError::UnknownWord {
-                word: word.to_owned(),
-                position: index + 1,
-                size: self.vocab_size(),
+    pub(super) fn closed_spans(&self, text: &str) -> Result<Vec<TokenSpan>, TokenizerError> {
+        let words = text.split_whitespace().enumerate();
+        words
+            .map(|(index, word)| {
+                let start = word.as_ptr() as usize - text.as_ptr() as usize;
+                match self.token_to_id(word) {
+                    Some(id) => Ok(TokenSpan { id, bytes: start..start + word.len() }),
+                    None => Err(TokenizerError::UnknownWord {
+                        word: word.to_owned(),
+                        position: index + 1,
+                        size: self.vocab_size(),
+                    }),
+                }
             })
-        });
-        begin.map(Ok).into_iter().chain(ids).collect()
+            .collect()
     }
 }
 

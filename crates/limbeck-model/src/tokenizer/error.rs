@@ -94,10 +94,46 @@ pub enum TokenizerError {
         reason: &'static str,
     },
     /// Encoding or decoding failed inside the tokenizer.
-    #[error("tokenizer: {reason}")]
+    #[error("{origin}: {reason}")]
     Failed {
+        /// The file or model.
+        origin: String,
         /// What the tokenizer said.
         reason: String,
+    },
+    /// A file gives a token another id than the vocabulary has for it.
+    #[error("{path}: token {token:?} has the id {stated} there, but {found} by tokenizer.json")]
+    TokenId {
+        /// The file.
+        path: PathBuf,
+        /// The token.
+        token: String,
+        /// The id in the file.
+        stated: u64,
+        /// The id by `tokenizer.json`.
+        found: u32,
+    },
+    /// A file is larger than any tokenizer is.
+    #[error("{path}: {bytes} bytes; at most {most} are read")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        most: u64,
+    },
+    /// A student whose vocabulary lacks the token its texts end with.
+    #[error(
+        "the texts end with {token:?} (id {id}), which the student's vocabulary of {size} does not have; a student of the teacher's vocabulary learns to end"
+    )]
+    NoEndToken {
+        /// The token.
+        token: String,
+        /// Its id.
+        id: u32,
+        /// Size of the student's vocabulary.
+        size: usize,
     },
     /// The tokenizer has no form in GGUF.
     #[error("this tokenizer cannot be written into a GGUF file: {reason}")]

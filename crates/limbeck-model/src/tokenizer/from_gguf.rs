@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::closed::{added_token, surround};
 use super::pre::PreTokenizer;
-use super::{Specials, Tokenizer, TokenizerError};
+use super::{DEFAULT, Specials, Tokenizer, TokenizerError};
 use crate::weights::gguf::{Array, GgufError, GgufFile, Value};
 
 /// llama.cpp's kinds of token.
@@ -42,8 +42,15 @@ impl Tokenizer {
             }
         };
         let mut tokenizer = Self::from_json_bytes(json.to_string().as_bytes(), &origin)?;
-        tokenizer.specials = Specials { bos: stored.bos, eos: stored.eos, pad: stored.pad };
-        tokenizer.chat_template = stored.chat_template.map(str::to_owned);
+        let Stored { bos, eos, pad, unknown: unk, .. } = stored;
+        tokenizer.specials = Specials { bos, eos, pad, unk };
+        for end in eos.into_iter().chain(stored.ends.iter().copied()) {
+            if !tokenizer.ends.contains(&end) {
+                tokenizer.ends.push(end);
+            }
+        }
+        tokenizer.specials.eos = tokenizer.ends.first().copied();
+        tokenizer.templates = stored.templates;
         let kept = file.metadata().iter().filter(|(key, _)| key.starts_with("tokenizer."));
         tokenizer.gguf = Some(Arc::new(kept.map(|(key, value)| (key.clone(), value.clone())).collect()));
         Ok(tokenizer)
@@ -65,7 +72,9 @@ struct Stored<'a> {
     add_bos: Option<bool>,
     add_eos: Option<bool>,
     add_space_prefix: Option<bool>,
-    chat_template: Option<&'a str>,
+    /// End of a turn and of a message.
+    ends: Vec<u32>,
+    templates: BTreeMap<String, String>,
 }
 
 impl<'a> Stored<'a> {
@@ -74,7 +83,7 @@ impl<'a> Stored<'a> {
             if let Value::Array(Array::String(items)) = value { Some(items) } else { None }
         }
         let tokens = file.required("tokenizer.ggml.tokens", "an array of strings", strings)?;
-        let token_id = |name: &str| {
+        let token_id = |name: &str| -> Result<Option<u32>, GgufError> {
             let key = format!("tokenizer.ggml.{name}_token_id");
             let id = file.optional(&key, "a token id", |value| u32::try_from(value.as_u64()?).ok())?;
             match id {
@@ -123,7 +132,8 @@ impl<'a> Stored<'a> {
             add_bos: flag("add_bos_token")?,
             add_eos: flag("add_eos_token")?,
             add_space_prefix: flag("add_space_prefix")?,
-            chat_template: file.optional("tokenizer.chat_template", "a string", Value::as_str)?,
+            ends: token_id("eot")?.into_iter().chain(token_id("eom")?).collect(),
+            templates: templates(file)?,
         })
     }
 
@@ -253,6 +263,23 @@ impl<'a> Stored<'a> {
             },
         }))
     }
+}
+
+/// Chat templates: the usual one, and further ones under names.
+fn templates(file: &GgufFile) -> Result<BTreeMap<String, String>, GgufError> {
+    const KEY: &str = "tokenizer.chat_template";
+    let mut found = BTreeMap::new();
+    for key in file.metadata().keys() {
+        let name = match key.strip_prefix(KEY) {
+            Some("") => DEFAULT,
+            Some(rest) if rest.len() > 1 && rest.starts_with('.') => &rest[1..],
+            _ => continue,
+        };
+        if let Some(text) = file.optional(key, "a string", Value::as_str)? {
+            found.insert(name.to_owned(), text.to_owned());
+        }
+    }
+    Ok(found)
 }
 
 fn sentence_piece_merges(

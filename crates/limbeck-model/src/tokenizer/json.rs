@@ -1,49 +1,50 @@
-//! Tokenizers from Hugging Face files.
+//! Tokenizers from the bytes of a `tokenizer.json`.
 
-use std::path::Path;
+use std::sync::Arc;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
+use tokenizers::models::ModelWrapper;
+use tokenizers::{Encoding, PostProcessor, Token};
 
-use super::{Specials, Tokenizer, TokenizerError};
+use super::encode::{Around, guarded};
+use super::{Settings, Specials, Tokenizer, TokenizerError};
+
+/// What a `tokenizer.json` says and this program does not do by it: kept to be written out again.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    truncation: Json,
+    padding: Json,
+    post_processor: Json,
+    dropout: Json,
+}
+
+impl Kept {
+    /// Sentences about what is set aside.
+    pub(super) fn notes(&self, origin: &str) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Some(length) = self.truncation.get("max_length") {
+            notes.push(format!(
+                "{origin}: its truncation to {length} tokens is set aside: all tokens are used"
+            ));
+        }
+        if !self.padding.is_null() {
+            notes.push(format!("{origin}: its padding is set aside: no tokens are added"));
+        }
+        if self.dropout.as_f64().is_some_and(|share| share != 0.0) {
+            notes.push(format!(
+                "{origin}: its BPE dropout of {} is switched off: a text always has the same tokens",
+                self.dropout
+            ));
+        }
+        notes
+    }
+}
 
 impl Tokenizer {
-    /// Reads a `tokenizer.json`, and beside it, when there, `tokenizer_config.json`, `chat_template.jinja` and `config.json` for
-    /// special tokens and chat template.
-    ///
-    /// # Errors
-    /// [`TokenizerError::Io`], [`TokenizerError::Invalid`].
-    pub fn from_json_file(path: &Path) -> Result<Self, TokenizerError> {
-        let bytes = read(path)?;
-        let folder = path.parent().unwrap_or_else(|| Path::new("."));
-        let config = read_optional_json(&folder.join("tokenizer_config.json"))?;
-        let model = read_optional_json(&folder.join("config.json"))?;
-        let jinja = folder.join("chat_template.jinja");
-        let template = if jinja.is_file() {
-            Some(String::from_utf8_lossy(&read(&jinja)?).into_owned())
-        } else {
-            template_of(&config)
-        };
-        let tokenizer = Self::from_json_bytes(&bytes, &path.display().to_string())?;
-        let id = |role: &str| {
-            let token = config.get(format!("{role}_token"));
-            let content = token.and_then(|token| token.as_str().or_else(|| token.get("content")?.as_str()));
-            content
-                .and_then(|content| tokenizer.token_to_id(content))
-                .or_else(|| model_id(&model, role).filter(|id| tokenizer.id_to_token(*id).is_some()))
-        };
-        let specials = Specials { bos: id("bos"), eos: id("eos"), pad: id("pad") };
-        Ok(Self { specials, chat_template: template, ..tokenizer })
-    }
-
-    /// Reads the tokenizer of a Hugging Face folder.
-    ///
-    /// # Errors
-    /// As [`Tokenizer::from_json_file`].
-    pub fn from_folder(folder: &Path) -> Result<Self, TokenizerError> {
-        Self::from_json_file(&folder.join("tokenizer.json"))
-    }
-
     /// Builds a tokenizer from the bytes of a `tokenizer.json`; `origin` names it in messages.
+    ///
+    /// Truncation and padding are never done and BPE dropout is switched off ([`Tokenizer::notes`] says so); they stand in
+    /// [`Tokenizer::to_tokenizer_json`] as they were.
     ///
     /// # Errors
     /// [`TokenizerError::Invalid`].
@@ -52,32 +53,86 @@ impl Tokenizer {
         // Parsed twice: the first time to see plain mistakes as such and to keep out what the library takes on trust.
         let value: Json = serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?;
         check(&value).map_err(invalid)?;
-        let inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| invalid(error.to_string()))?;
+        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(bytes)).map_err(invalid)?;
+        let around = around(&inner).map_err(invalid)?;
+        let part = |pointer: &str| value.pointer(pointer).cloned().unwrap_or_default();
+        let kept = Kept {
+            truncation: part("/truncation"),
+            padding: part("/padding"),
+            post_processor: part("/post_processor"),
+            dropout: part("/model/dropout"),
+        };
+        guarded(|| inner.with_truncation(None).map(|_| ())).map_err(invalid)?;
+        inner.with_padding(None);
+        // Post-processors also trim white space off the offsets; the tokens they add are put around texts by `encode`.
+        inner.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
+        if !kept.dropout.is_null()
+            && let ModelWrapper::BPE(model) = inner.get_model()
+        {
+            let mut model = model.clone();
+            model.dropout = None;
+            inner.with_model(model);
+        }
         let closed = is_closed(&value);
-        Ok(Self::new(inner, closed, Specials::default(), None))
+        Ok(Self::new(inner, origin, closed, around, kept))
     }
 
-    /// A `tokenizer_config.json` for [`Tokenizer::to_tokenizer_json`]'s content.
-    #[must_use]
-    pub fn to_tokenizer_config(&self, max_length: Option<u64>) -> Json {
-        let mut config =
-            json!({ "tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false });
-        for (role, id) in [("bos", self.bos()), ("eos", self.eos()), ("pad", self.pad())] {
-            if let Some(token) = id.and_then(|id| self.id_to_token(id)) {
-                config[format!("{role}_token")] = token.into();
-            }
+    fn new(inner: tokenizers::Tokenizer, origin: &str, closed: bool, around: Around, kept: Kept) -> Self {
+        let largest = inner.get_vocab(true).into_values().max();
+        Self {
+            inner: Arc::new(inner),
+            origin: origin.into(),
+            closed,
+            size: largest.map_or(0, |id| id as usize + 1),
+            around: Arc::new(around),
+            kept: Arc::new(kept),
+            specials: Specials::default(),
+            ends: Vec::new(),
+            templates: std::collections::BTreeMap::new(),
+            settings: Arc::new(Settings::default()),
+            gguf: None,
+            canonical: Arc::default(),
         }
-        if let Some(length) = max_length {
-            config["model_max_length"] = length.into();
+    }
+
+    /// The content of a `tokenizer.json` that gives the same ids, with truncation, padding and dropout as they were read.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Failed`].
+    pub fn to_tokenizer_json(&self) -> Result<String, TokenizerError> {
+        let mut value = serde_json::to_value(&*self.inner).map_err(|error| self.failed(error))?;
+        let Kept { truncation, padding, post_processor, dropout } = &*self.kept;
+        for (name, part) in
+            [("truncation", truncation), ("padding", padding), ("post_processor", post_processor)]
+        {
+            value[name] = part.clone();
         }
-        if let Some(template) = self.chat_template() {
-            config["chat_template"] = template.into();
+        if let Some(model) = value.get_mut("model").filter(|_| !dropout.is_null()) {
+            model["dropout"] = dropout.clone();
         }
-        config
+        serde_json::to_string_pretty(&value).map_err(|error| self.failed(error))
     }
 }
 
-/// Ids within range and few enough to be true.
+/// The tokens a post-processor puts before and behind a text.
+fn around(inner: &tokenizers::Tokenizer) -> Result<Around, String> {
+    const TEXT: u32 = u32::MAX;
+    let Some(processor) = inner.get_post_processor() else {
+        return Ok(Around::default());
+    };
+    let text = Encoding::from_tokens(vec![Token::new(TEXT, "x".to_owned(), (0, 1))], 0);
+    let ids = guarded(|| processor.process(text, None, true))?.get_ids().to_vec();
+    let mut parts = ids.split(|&id| id == TEXT);
+    let (Some(before), Some(after), None) = (parts.next(), parts.next(), parts.next()) else {
+        return Err("post_processor does not give a text back once".to_owned());
+    };
+    if let Some(id) = before.iter().chain(after).find(|&&id| inner.id_to_token(id).is_none()) {
+        return Err(format!("post_processor adds the token {id}, which the vocabulary does not have"));
+    }
+    Ok(Around { before: before.to_vec(), after: after.to_vec() })
+}
+
+/// Ids within range and few enough to be true; no rule that lets a text grow without end.
 fn check(value: &Json) -> Result<(), String> {
     let vocab = value.pointer("/model/vocab").ok_or("model.vocab is missing")?;
     let size = vocab.as_object().map(serde_json::Map::len).or_else(|| vocab.as_array().map(Vec::len));
@@ -95,7 +150,31 @@ fn check(value: &Json) -> Result<(), String> {
             return Err(format!("{id} is not a token id for a vocabulary of {size}"));
         }
     }
+    for part in ["normalizer", "pre_tokenizer", "decoder"] {
+        let growth = growth(value.get(part).unwrap_or(&Json::Null));
+        if growth > MOST_GROWTH {
+            return Err(format!(
+                "{part} makes a text up to {growth:.0} times as long; at most {MOST_GROWTH} is taken"
+            ));
+        }
+    }
     check_templates(value.get("post_processor").unwrap_or(&Json::Null), limit)
+}
+
+/// How many times as long a text may become by the rules of normalizers and decoders. Real ones replace a space by three bytes.
+const MOST_GROWTH: f64 = 64.0;
+
+/// How many times as long a text of one byte can become by a rule, or by a list of them one after the other.
+fn growth(rule: &Json) -> f64 {
+    let text = |name: &str| rule.get(name).and_then(Json::as_str).map_or(0.0, |text| text.len() as f64);
+    let of = |name: &str| rule.get(name).and_then(Json::as_array).into_iter().flatten().map(growth);
+    let inner: f64 =
+        ["normalizers", "pretokenizers", "decoders"].into_iter().flat_map(of).product::<f64>().max(1.0);
+    let pattern =
+        rule.pointer("/pattern/String").and_then(Json::as_str).map_or(1.0, |text| text.len() as f64);
+    // What is put before a text once does not grow with it.
+    let once = text("prepend") / 1024.0;
+    inner * (text("content") / pattern.max(1.0)).max(1.0) * once.max(1.0)
 }
 
 /// Every special token a post-processor's template names must be defined, with ids in range: the library looks them up unchecked.
@@ -123,36 +202,4 @@ fn is_closed(value: &Json) -> bool {
     text("/model/type") == Some("WordLevel")
         && text("/pre_tokenizer/type") == Some("WhitespaceSplit")
         && value.pointer("/model/vocab").and_then(|vocab| vocab.get(unknown)).is_none()
-}
-
-/// `{role}_token_id` of a config.json: a number or the first of a list.
-fn model_id(config: &Json, role: &str) -> Option<u32> {
-    let value = config.get(format!("{role}_token_id"))?;
-    let value = value.as_array().map_or(Some(value), |list| list.first())?;
-    u32::try_from(value.as_u64()?).ok()
-}
-
-/// `chat_template`: a text, or a list of named ones of which `default` counts.
-fn template_of(config: &Json) -> Option<String> {
-    let value = config.get("chat_template")?;
-    if let Some(text) = value.as_str() {
-        return Some(text.to_owned());
-    }
-    let named =
-        value.as_array()?.iter().find(|item| item.get("name").and_then(Json::as_str) == Some("default"))?;
-    named.get("template").and_then(Json::as_str).map(str::to_owned)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, TokenizerError> {
-    std::fs::read(path).map_err(|source| TokenizerError::Io { path: path.to_path_buf(), source })
-}
-
-fn read_optional_json(path: &Path) -> Result<Json, TokenizerError> {
-    if !path.is_file() {
-        return Ok(Json::Null);
-    }
-    serde_json::from_slice(&read(path)?).map_err(|error| TokenizerError::Invalid {
-        origin: path.display().to_string(),
-        reason: error.to_string(),
-    })
 }

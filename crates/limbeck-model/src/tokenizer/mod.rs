@@ -1,11 +1,14 @@
 //! Tokenizers: from `tokenizer.json`, from a GGUF file, or over a closed list of words.
 
 mod closed;
+mod companions;
 mod compare;
+mod encode;
 mod error;
 mod from_gguf;
 mod json;
 mod pre;
+mod settings;
 mod to_gguf;
 
 use std::collections::BTreeMap;
@@ -13,19 +16,32 @@ use std::sync::{Arc, OnceLock};
 
 pub use closed::ClosedSpecials;
 pub use compare::Compatibility;
+pub use encode::{Pieces, TokenSpan};
 pub use error::TokenizerError;
+pub(crate) use settings::Settings;
 
 use crate::weights::gguf::Value;
 
 /// Text to token ids and back. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
+    /// The library's tokenizer, without truncation, padding, dropout and post-processor: see [`json::Kept`].
     inner: Arc<tokenizers::Tokenizer>,
+    /// The file or model, for messages.
+    origin: Arc<str>,
     /// Whether unknown words are errors and text is split at white space.
     closed: bool,
     size: usize,
+    /// Tokens put before and behind a text.
+    around: Arc<encode::Around>,
+    /// Parts of the `tokenizer.json` that do not decide ids here, as they were written.
+    kept: Arc<json::Kept>,
     specials: Specials,
-    chat_template: Option<String>,
+    /// Tokens that end a text; the one of [`Tokenizer::eos`] first.
+    ends: Vec<u32>,
+    /// Chat templates by name; `default` is the usual one.
+    templates: BTreeMap<String, String>,
+    settings: Arc<Settings>,
     /// The `tokenizer.*` keys of the GGUF file this came from.
     gguf: Option<Arc<BTreeMap<String, Value>>>,
     canonical: Arc<OnceLock<compare::Canonical>>,
@@ -37,63 +53,13 @@ pub(crate) struct Specials {
     pub(crate) bos: Option<u32>,
     pub(crate) eos: Option<u32>,
     pub(crate) pad: Option<u32>,
+    pub(crate) unk: Option<u32>,
 }
 
+/// The name of the chat template that is used unless tools are given.
+const DEFAULT: &str = "default";
+
 impl Tokenizer {
-    fn new(
-        inner: tokenizers::Tokenizer,
-        closed: bool,
-        specials: Specials,
-        chat_template: Option<String>,
-    ) -> Self {
-        let largest = inner.get_vocab(true).into_values().max();
-        Self {
-            inner: Arc::new(inner),
-            closed,
-            size: largest.map_or(0, |id| id as usize + 1),
-            specials,
-            chat_template,
-            gguf: None,
-            canonical: Arc::default(),
-        }
-    }
-
-    /// The token ids of `text`. With `add_special`, the tokens the model expects around a text (such as a begin-of-sequence token)
-    /// are added. Special tokens written out in the text become their ids.
-    ///
-    /// # Errors
-    /// [`TokenizerError::UnknownWord`] for a closed vocabulary, [`TokenizerError::Failed`].
-    pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>, TokenizerError> {
-        if self.closed {
-            return self.encode_closed(text, add_special);
-        }
-        let encoding = self.inner.encode_fast(text, add_special).map_err(failed)?;
-        Ok(encoding.get_ids().to_vec())
-    }
-
-    /// The text of `ids`, special tokens left out.
-    ///
-    /// # Errors
-    /// [`TokenizerError::UnknownId`], [`TokenizerError::Failed`].
-    pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
-        self.decode_with(ids, true)
-    }
-
-    /// The text of `ids`, special tokens written out.
-    ///
-    /// # Errors
-    /// As [`Tokenizer::decode`].
-    pub fn decode_all(&self, ids: &[u32]) -> Result<String, TokenizerError> {
-        self.decode_with(ids, false)
-    }
-
-    fn decode_with(&self, ids: &[u32], skip_special: bool) -> Result<String, TokenizerError> {
-        if let Some(&id) = ids.iter().find(|&&id| self.id_to_token(id).is_none()) {
-            return Err(TokenizerError::UnknownId { id, size: self.size });
-        }
-        self.inner.decode(ids, skip_special).map_err(failed)
-    }
-
     /// The largest token id plus one. A model's embedding may have more rows (padding).
     #[must_use]
     pub fn vocab_size(&self) -> usize {
@@ -118,10 +84,16 @@ impl Tokenizer {
         self.specials.bos
     }
 
-    /// The end-of-sequence token.
+    /// The end-of-sequence token: the one that texts are made to end with.
     #[must_use]
     pub fn eos(&self) -> Option<u32> {
         self.specials.eos
+    }
+
+    /// Every token that ends a text, that of [`Tokenizer::eos`] first: generation stops at any of them.
+    #[must_use]
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
     }
 
     /// The padding token.
@@ -130,17 +102,25 @@ impl Tokenizer {
         self.specials.pad
     }
 
+    /// The token of unknown text.
+    #[must_use]
+    pub fn unk(&self) -> Option<u32> {
+        self.specials.unk
+    }
+
     /// Forgets special tokens that a model with `rows` rows of embedding cannot take, and says so in a sentence each.
     pub(crate) fn drop_ids_beyond(&mut self, rows: usize) -> Vec<String> {
         let mut dropped = Vec::new();
-        let Specials { bos, eos, pad } = &mut self.specials;
-        for (role, id) in [("bos", bos), ("eos", eos), ("pad", pad)] {
+        self.ends.retain(|id| (*id as usize) < rows);
+        let Specials { bos, eos, pad, unk } = &mut self.specials;
+        for (role, id) in [("bos", bos), ("eos", eos), ("pad", pad), ("unk", unk)] {
             if let Some(beyond) = id.take_if(|id| *id as usize >= rows) {
                 dropped.push(format!(
                     "the {role} token {beyond} has no row in the embedding of {rows}; there is no {role} token"
                 ));
             }
         }
+        self.specials.eos = self.ends.first().copied();
         dropped
     }
 
@@ -153,25 +133,79 @@ impl Tokenizer {
     /// The chat template that came with the tokenizer.
     #[must_use]
     pub fn chat_template(&self) -> Option<&str> {
-        self.chat_template.as_deref()
+        self.templates.get(DEFAULT).map(String::as_str)
+    }
+
+    /// The chat template for a conversation with tools: the one named `tool_use`, where there is one.
+    #[must_use]
+    pub fn tool_template(&self) -> Option<&str> {
+        self.templates.get("tool_use").map(String::as_str).or_else(|| self.chat_template())
     }
 
     /// The same tokenizer with another chat template.
     #[must_use]
     pub fn with_chat_template(mut self, template: impl Into<String>) -> Self {
-        self.chat_template = Some(template.into());
+        self.templates = BTreeMap::from([(DEFAULT.to_owned(), template.into())]);
         self
     }
 
-    /// The content of a `tokenizer.json` that gives the same ids.
+    /// The texts of special tokens under the names that chat templates use (`bos_token`, `eos_token`, ...); roles without a token
+    /// are left out.
+    #[must_use]
+    pub fn special_names(&self) -> BTreeMap<String, String> {
+        let mut names = self.settings.named.clone();
+        let Specials { bos, eos, pad, unk } = self.specials;
+        for (role, id) in [("bos", bos), ("eos", eos), ("pad", pad), ("unk", unk)] {
+            if let Some(token) = id.and_then(|id| self.id_to_token(id)) {
+                names.insert(format!("{role}_token"), token);
+            }
+        }
+        names
+    }
+
+    /// What the files ask for and is not done, in sentences: truncation, padding, dropout.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        self.kept.notes(&self.origin)
+    }
+
+    /// The same tokenizer with these tokens as the ends of texts, the first as [`Tokenizer::eos`].
+    pub(super) fn with_ends(mut self, ends: Vec<u32>) -> Self {
+        self.specials.eos = ends.first().copied();
+        self.ends = ends;
+        self
+    }
+
+    /// The tokenizer a model of `rows` rows of embedding leaves with that began with this one and was trained on texts written by
+    /// `teacher`: the teacher's, so that it encodes, ends and takes its turns as it learned to. The length of this one's context is
+    /// kept. A model with too few rows for the teacher's tokens keeps its own vocabulary, with the teacher's roles, ends and templates.
     ///
     /// # Errors
-    /// [`TokenizerError::Failed`].
-    pub fn to_tokenizer_json(&self) -> Result<String, TokenizerError> {
-        self.inner.to_string(true).map_err(failed)
+    /// [`TokenizerError::NoEndToken`] when this vocabulary lacks a token that the teacher's texts end with.
+    pub fn taught_by(&self, teacher: &Self, rows: usize) -> Result<Self, TokenizerError> {
+        if teacher.vocab_size() <= rows {
+            let mut taught = teacher.clone();
+            taught.settings = Arc::new(teacher.settings.with_length_of(&self.settings).learned());
+            return Ok(taught);
+        }
+        for &end in &teacher.ends {
+            if self.id_to_token(end) != teacher.id_to_token(end) {
+                let token = teacher.id_to_token(end).unwrap_or_default();
+                return Err(TokenizerError::NoEndToken { token, id: end, size: self.vocab_size() });
+            }
+        }
+        let same = |id: &u32| self.id_to_token(*id) == teacher.id_to_token(*id);
+        let mut taught = self.clone().with_ends(teacher.ends.clone());
+        let Specials { bos, pad, unk, .. } = teacher.specials;
+        taught.specials.bos = bos.filter(same);
+        taught.specials.pad = pad.filter(same).or(self.specials.pad);
+        taught.specials.unk = unk.filter(same).or(self.specials.unk);
+        taught.templates.clone_from(&teacher.templates);
+        taught.settings = Arc::new(self.settings.learned());
+        Ok(taught)
     }
-}
 
-fn failed(error: impl ToString) -> TokenizerError {
-    TokenizerError::Failed { reason: error.to_string() }
+    fn failed(&self, reason: impl ToString) -> TokenizerError {
+        TokenizerError::Failed { origin: self.origin.to_string(), reason: reason.to_string() }
+    }
 }

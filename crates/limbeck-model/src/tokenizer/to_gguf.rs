@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::from_gguf::{CONTROL, NORMAL, UNUSED, USER_DEFINED};
 use super::pre::PreTokenizer;
-use super::{Tokenizer, TokenizerError};
+use super::{DEFAULT, Tokenizer, TokenizerError};
 use crate::weights::gguf::{Array, Value};
 
 impl Tokenizer {
@@ -21,16 +21,48 @@ impl Tokenizer {
             Some(kept) => (**kept).clone(),
             None => self.byte_level_metadata()?,
         };
-        if let Some(template) = self.chat_template() {
-            metadata.insert("tokenizer.chat_template".into(), Value::String(template.to_owned()));
-        }
+        self.put_ends_and_templates(&mut metadata)?;
         fill(&mut metadata, vocab)?;
         Ok(metadata)
     }
 
+    /// End tokens and chat templates as they are today, over those of a file that the tokenizer was read from.
+    fn put_ends_and_templates(&self, metadata: &mut BTreeMap<String, Value>) -> Result<(), TokenizerError> {
+        const ENDS: [&str; 3] = ["eos", "eot", "eom"];
+        if self.ends().len() > ENDS.len() {
+            let reason = format!("it has {} end tokens, GGUF has keys for {}", self.ends().len(), ENDS.len());
+            return Err(TokenizerError::NoGgufForm { reason });
+        }
+        let key = |name: &str| format!("tokenizer.ggml.{name}_token_id");
+        let stored: Vec<u64> = ENDS.iter().filter_map(|name| metadata.get(&key(name))?.as_u64()).collect();
+        let today = |id: &u64| self.ends().iter().any(|end| u64::from(*end) == *id);
+        let complete = self.ends().iter().all(|end| stored.contains(&u64::from(*end)));
+        let first = stored.first().copied() == self.eos().map(u64::from);
+        if !(first && complete && stored.iter().all(today)) {
+            for (at, name) in ENDS.into_iter().enumerate() {
+                match self.ends().get(at) {
+                    Some(&end) => metadata.insert(key(name), Value::U32(end)),
+                    None => metadata.remove(&key(name)),
+                };
+            }
+        }
+        metadata.retain(|key, _| !key.starts_with("tokenizer.chat_template"));
+        for (name, template) in &self.templates {
+            let key = match name.as_str() {
+                DEFAULT => "tokenizer.chat_template".to_owned(),
+                name => format!("tokenizer.chat_template.{name}"),
+            };
+            metadata.insert(key, Value::String(template.clone()));
+        }
+        let named: Vec<String> = self.templates.keys().filter(|name| *name != DEFAULT).cloned().collect();
+        if !named.is_empty() {
+            metadata.insert("tokenizer.chat_templates".to_owned(), Value::Array(Array::String(named)));
+        }
+        Ok(())
+    }
+
     fn byte_level_metadata(&self) -> Result<BTreeMap<String, Value>, TokenizerError> {
-        let json: Json = serde_json::from_str(&self.inner.to_string(false).map_err(super::failed)?)
-            .map_err(super::failed)?;
+        let json = serde_json::to_value(&*self.inner).map_err(|error| self.failed(error))?;
         let no_form = |reason: &str| TokenizerError::NoGgufForm { reason: reason.to_owned() };
         let kind = json.pointer("/model/type").and_then(Json::as_str).unwrap_or_default();
         if kind != "BPE" || json.pointer("/decoder/type").and_then(Json::as_str) != Some("ByteLevel") {
@@ -42,6 +74,20 @@ impl Tokenizer {
             found: pre.to_string(),
             known: PreTokenizer::names(),
         })?;
+        let normalizer = json.get("normalizer").unwrap_or(&Json::Null);
+        if !normalizer.is_null() && *normalizer != rule.normalizer() {
+            return Err(no_form(&format!("{} does not go with its normalizer {normalizer}", rule.name())));
+        }
+        let flag =
+            |name: &str| json.pointer("/model").and_then(|model| model.get(name)).and_then(Json::as_bool);
+        if flag("ignore_merges").unwrap_or(false) != rule.ignores_merges()
+            || flag("byte_fallback") == Some(true)
+        {
+            return Err(no_form(&format!(
+                "{} does not go with its ignore_merges or byte_fallback",
+                rule.name()
+            )));
+        }
         let (tokens, kinds) = self.tokens_and_kinds(&json);
         let merges = json
             .pointer("/model/merges")
@@ -57,18 +103,23 @@ impl Tokenizer {
         put("tokens", Value::Array(Array::String(tokens)));
         put("token_type", Value::Array(Array::I32(kinds)));
         put("merges", Value::Array(Array::String(merges)));
-        let unknown =
-            json.pointer("/model/unk_token").and_then(Json::as_str).and_then(|token| self.token_to_id(token));
-        for (name, id) in
-            [("bos", self.bos()), ("eos", self.eos()), ("padding", self.pad()), ("unknown", unknown)]
-        {
+        let of_model = json.pointer("/model/unk_token").and_then(Json::as_str);
+        let unknown = self.unk().or_else(|| of_model.and_then(|token| self.token_to_id(token)));
+        for (name, id) in [("bos", self.bos()), ("padding", self.pad()), ("unknown", unknown)] {
             if let Some(id) = id {
                 put(&format!("{name}_token_id"), Value::U32(id));
             }
         }
-        let with = self.encode("a", true)?;
-        put("add_bos_token", Value::Bool(self.bos().is_some() && with.first().copied() == self.bos()));
-        put("add_eos_token", Value::Bool(self.eos().is_some() && with.last().copied() == self.eos()));
+        for (tokens, role) in [(&self.around.before, self.bos()), (&self.around.after, self.eos())] {
+            if !tokens.is_empty() && Some(tokens.as_slice()) != role.as_ref().map(std::slice::from_ref) {
+                let ids = format!("{tokens:?}");
+                return Err(no_form(&format!(
+                    "it puts the tokens {ids} around a text, GGUF only knows bos and eos"
+                )));
+            }
+        }
+        put("add_bos_token", Value::Bool(!self.around.before.is_empty()));
+        put("add_eos_token", Value::Bool(!self.around.after.is_empty()));
         put("add_space_prefix", Value::Bool(false));
         Ok(metadata)
     }

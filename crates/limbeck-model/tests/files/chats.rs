@@ -1,7 +1,8 @@
 //! Chat templates render as transformers renders them.
 
-use limbeck_model::chat::{ChatError, ChatTemplate, Message, SpecialTokens};
+use limbeck_model::chat::{ChatError, ChatTemplate, Conversation, Message, assistant_turns};
 use serde::Deserialize;
+use serde_json::Value as Json;
 
 use crate::fixture;
 
@@ -20,16 +21,27 @@ struct Case {
     error: Option<String>,
 }
 
+/// A conversation with the special tokens that the fixtures were made with.
+fn conversation(messages: Vec<Message>) -> Conversation {
+    let special = [("bos_token", "<s>"), ("eos_token", "</s>")];
+    let special = special.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+    Conversation { special, ..Conversation::new(messages) }
+}
+
+fn text(template: &str, messages: Vec<Message>) -> Result<String, ChatError> {
+    Ok(ChatTemplate::new(template)?.render(&conversation(messages))?.text)
+}
+
 #[test]
 fn templates_render_as_in_transformers() {
     let golden: Golden = serde_json::from_slice(&std::fs::read(fixture("chats.json")).unwrap()).unwrap();
-    let special = SpecialTokens { bos: "<s>".into(), eos: "</s>".into() };
     assert_eq!(golden.cases.len(), 30);
     for case in golden.cases {
         let template = ChatTemplate::new(&golden.templates[&case.template]).unwrap();
-        match (template.render(&case.messages, case.prompt, &special), case.text) {
+        let given = Conversation { add_generation_prompt: case.prompt, ..conversation(case.messages) };
+        match (template.render(&given), case.text) {
             (Ok(found), Some(expected)) => {
-                assert_eq!(found, expected, "{}: {:?}", case.template, case.messages)
+                assert_eq!(found.text, expected, "{}: {:?}", case.template, given.messages)
             }
             (Err(ChatError::Failed(found)), None) => assert!(found.contains(&case.error.unwrap()), "{found}"),
             (found, expected) => panic!("{}: {found:?} against {expected:?}", case.template),
@@ -37,15 +49,140 @@ fn templates_render_as_in_transformers() {
     }
 }
 
+#[derive(Deserialize)]
+struct Features {
+    messages: Vec<Message>,
+    tools: Json,
+    cases: Vec<Feature>,
+}
+
+#[derive(Deserialize)]
+struct Feature {
+    template: String,
+    text: Option<String>,
+    /// Bytes inside `{% generation %}`.
+    generated: Option<Vec<[usize; 2]>>,
+}
+
+#[test]
+fn features_of_the_language_are_those_of_transformers() {
+    let golden: Features =
+        serde_json::from_slice(&std::fs::read(fixture("chat_features.json")).unwrap()).unwrap();
+    assert!(golden.cases.len() > 130);
+    let given = Conversation { tools: Some(golden.tools), ..conversation(golden.messages) };
+    for Feature { template, text, generated } in golden.cases {
+        let found = ChatTemplate::new(&template).and_then(|compiled| compiled.render(&given));
+        match (found, text) {
+            (Ok(found), Some(expected)) => {
+                assert_eq!(found.text, expected, "{template}");
+                let spans = found
+                    .generated
+                    .map(|spans| spans.into_iter().map(|span| [span.start, span.end]).collect());
+                assert_eq!(spans, generated, "{template}");
+            }
+            (Err(_), None) => {}
+            (found, expected) => panic!("{template}: {found:?} against {expected:?}"),
+        }
+    }
+}
+
 #[test]
 fn mistakes_in_templates_are_errors() {
     assert!(matches!(ChatTemplate::new("{% for %}"), Err(ChatError::Invalid(_))));
-    let unknown = ChatTemplate::new("{{ messages[0].content.frobnicate() }}").unwrap();
-    assert!(matches!(
-        unknown.render(&[Message::new("user", "x")], false, &SpecialTokens::default()),
-        Err(ChatError::Failed(_))
-    ));
+    let failed =
+        text("\n{{ messages[0].content.frobnicate() }}", vec![Message::new("user", "x")]).unwrap_err();
+    assert!(failed.to_string().contains("line 2") && failed.to_string().contains("frobnicate"), "{failed}");
     let chatml = ChatTemplate::chatml().unwrap();
-    let text = chatml.render(&[Message::new("user", "hi")], true, &SpecialTokens::default()).unwrap();
-    assert_eq!(text, "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n");
+    let given =
+        Conversation { add_generation_prompt: true, ..conversation(vec![Message::new("user", "hi")]) };
+    let rendered = chatml.render(&given).unwrap();
+    assert_eq!(rendered.text, "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n");
+    assert_eq!(rendered.generated, None);
+}
+
+#[test]
+fn the_time_of_day_is_today() {
+    let year: i32 = text("{{ strftime_now('%Y') }}", Vec::new()).unwrap().parse().unwrap();
+    assert!((2025..2200).contains(&year));
+}
+
+/// Templates that would take hours, all memory or the whole stack.
+#[test]
+fn hostile_templates_end_in_an_error() {
+    let nested = |open: &str, inner: &str, close: &str| {
+        format!("{{{{ {}{inner}{} }}}}", open.repeat(50_000), close.repeat(50_000))
+    };
+    let doubled = |start: &str, step: &str, end: &str| {
+        format!(
+            "{{% set ns = namespace(a={start}) %}}{{% for i in range(100) %}}{{% set ns.a = {step} %}}{{% endfor %}}{{{{ {end} }}}}"
+        )
+    };
+    let templates = [
+        "{% for i in range(10**9) %}x{% endfor %}".to_owned(),
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}".to_owned(),
+        "{% for i in range(99999) %}{% for j in range(999) %}xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{% endfor %}{% endfor %}".to_owned(),
+        "{{ 'x' * 10**9 }}".to_owned(),
+        "{{ [1] * 10**12 }}".to_owned(),
+        "{{ 'x'.ljust(10**9) }}{{ 'x' | center(10**9) }}".to_owned(),
+        "{{ '%1000000000d' % 5 }}".to_owned(),
+        "{{ '{:1000000000}'.format(5) }}".to_owned(),
+        "{{ 'x' | indent(10**9, true) }}".to_owned(),
+        "{{ ('a' * 1000000).replace('a', 'b' * 1000000) }}".to_owned(),
+        "{{ [1] | slice(10**12) | list }}".to_owned(),
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}".to_owned(),
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(28) }}".to_owned(),
+        "{% macro f() %}{% call f() %}{% endcall %}{% endmacro %}{{ f() }}".to_owned(),
+        "{% for i in [1] recursive %}{{ loop([1]) }}{% endfor %}".to_owned(),
+        doubled("'x'", "ns.a ~ ns.a", "ns.a | length"),
+        doubled("[1]", "ns.a + ns.a", "ns.a | length"),
+        doubled("[1]", "[ns.a, ns.a]", "ns.a"),
+        doubled("[1]", "[ns.a, ns.a]", "ns.a | tojson"),
+        doubled("[1]", "{'a': ns.a, 'b': ns.a}", "ns.a == ns.a.a"),
+        doubled("1", "[ns]", "ns.a"),
+        "{% set ns = namespace(a=1) %}{% for i in range(99999) %}{% set ns.a = [ns.a] %}{% endfor %}".to_owned(),
+        "{% set ns = namespace(a=1) %}{% for i in range(99999) %}{% set ns.a = namespace(b=ns.a) %}{% endfor %}".to_owned(),
+        nested("(", "1", ")"),
+        nested("[", "1", "]"),
+        nested("-", "1", ""),
+        nested("1 if ", "1", ""),
+        "{% if 1 %}".repeat(50_000),
+    ];
+    for template in templates {
+        let begun = std::time::Instant::now();
+        let failed = text(&template, vec![Message::new("user", "x")]);
+        let shown: String = template.chars().take(70).collect();
+        assert!(failed.is_err(), "{shown}");
+        assert!(failed.unwrap_err().to_string().len() < 400, "{shown}");
+        assert!(begun.elapsed().as_secs() < 20, "{shown}: {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn long_conversations_stay_within_the_limits() {
+    let turn =
+        |index: usize| Message::new(if index % 2 == 0 { "user" } else { "assistant" }, "word ".repeat(100));
+    let messages: Vec<Message> = (0..2000).map(turn).collect();
+    let golden: Golden = serde_json::from_slice(&std::fs::read(fixture("chats.json")).unwrap()).unwrap();
+    for template in golden.templates.values() {
+        assert!(text(template, messages.clone()).unwrap().len() > 1_000_000);
+    }
+}
+
+#[test]
+fn what_the_assistant_says_is_found() {
+    let messages: Vec<Message> = ["user", "assistant", "user", "assistant"]
+        .into_iter()
+        .zip(["a", "b", "c", "d"])
+        .map(|(role, content)| Message::new(role, content))
+        .collect();
+    let given = conversation(messages);
+    let chatml = ChatTemplate::chatml().unwrap();
+    let whole = chatml.render(&given).unwrap().text;
+    let said: Vec<&str> =
+        assistant_turns(&chatml, &given, &whole).unwrap().into_iter().map(|span| &whole[span]).collect();
+    assert_eq!(said, ["b<|im_end|>\n", "d<|im_end|>\n"]);
+    // A template that shows the last answer alone has no stretch of text for the first.
+    let last = ChatTemplate::new("{{ messages[-1].content }}").unwrap();
+    let whole = last.render(&given).unwrap().text;
+    assert!(matches!(assistant_turns(&last, &given, &whole), Err(ChatError::Rewrites { turn: 2 })));
 }

@@ -16,7 +16,7 @@ use limbeck_results::Input;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::records::example_of;
+use super::records::{Encoded, example_of};
 use super::{Pipeline, PipelineError, StageError};
 use crate::recipe::{DataConfig, TeacherConfig};
 
@@ -65,6 +65,9 @@ impl Pipeline<'_> {
         });
         self.stage(STAGE, &inputs, |run, _| {
             let tokenizer = run.tokenizer()?;
+            for note in tokenizer.notes() {
+                run.progress.note(&note);
+            }
             let path = source.as_ref().map(|(path, _)| path.as_path());
             let examples = build(&run.recipe.data, run.recipe.seed, path, &tokenizer, run.progress)?;
             let outputs = run.save_examples(&examples)?;
@@ -182,7 +185,7 @@ fn build(
             let mut documents = Vec::new();
             progress.start("reading text", 0, "documents");
             for record in records(source, glob.as_ref())? {
-                documents.push(example_of(&record?, tokenizer)?.ids);
+                documents.push(example_of(&record?, tokenizer)?.example.ids);
                 progress.advance(1);
             }
             progress.finish();
@@ -193,9 +196,11 @@ fn build(
         }
         DataConfig::Records { glob, sequence_length, held_out, max_examples, .. } => {
             let mut examples = Vec::new();
+            let mut spanning = 0;
             progress.start("reading records", 0, "records");
             for record in records(source, glob.as_ref())? {
-                let mut example = example_of(&record?, tokenizer)?;
+                let Encoded { mut example, spanning: across } = example_of(&record?, tokenizer)?;
+                spanning += usize::from(across > 0);
                 example.ids.truncate(*sequence_length);
                 example.scored.truncate(*sequence_length);
                 if example.scored_count() > 0 {
@@ -204,6 +209,11 @@ fn build(
                 progress.advance(1);
             }
             progress.finish();
+            if spanning > 0 {
+                progress.note(&format!(
+                    "{spanning} records have a token that holds text of prompt and answer: it is scored with the answer"
+                ));
+            }
             (split_shuffled(examples, *held_out, seed)?, Vec::new(), *max_examples)
         }
     };

@@ -1,24 +1,43 @@
 //! From a record to a token example: what is read, and what is scored.
+//!
+//! One rule holds for every kind: the text of a record is encoded as its whole would be, and offsets say which piece a token
+//! belongs to. A token across the border of two pieces is scored when the later piece is: the model has to predict it. Tokens that
+//! begin or end a text stand there once, whether the tokenizer adds them, the template writes them or the record has them written out.
 
 use limbeck_data::examples::TokenExample;
 use limbeck_data::records::{Message, Record};
-use limbeck_model::chat::{self, ChatTemplate, SpecialTokens};
+use limbeck_model::chat::{self, ChatTemplate, Conversation};
+use limbeck_model::tokenizer::Pieces;
 use limbeck_model::{ModelError, Tokenizer};
 
 use super::StageError;
 
+/// The tokens of a record.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    /// The tokens, and which of them are scored.
+    pub(crate) example: TokenExample,
+    /// Tokens that hold text of a scored and of another piece.
+    pub(crate) spanning: usize,
+}
+
 /// Tokens of a record. Of plain text everything but the first token is scored, of a prompt nothing, of a
 /// conversation what the assistant says.
-pub(crate) fn example_of(record: &Record, tokenizer: &Tokenizer) -> Result<TokenExample, StageError> {
+pub(crate) fn example_of(record: &Record, tokenizer: &Tokenizer) -> Result<Encoded, StageError> {
+    let whole = |example| Encoded { example, spanning: 0 };
     match record {
-        Record::Text { text } => Ok(TokenExample::all_scored(encode(tokenizer, text, true)?)),
+        Record::Text { text } => {
+            let ids = tokenizer.encode(text, true).map_err(ModelError::from)?;
+            Ok(whole(TokenExample::all_scored(ids)))
+        }
         Record::Completion { prompt, completion } => {
-            let mut ids = encode(tokenizer, prompt, true)?;
-            let given = ids.len();
-            ids.extend(encode(tokenizer, completion, false)?);
-            ids.extend(tokenizer.eos());
-            let scored = (0..ids.len()).map(|at| at >= given.max(1)).collect();
-            Ok(TokenExample::new(ids, scored)?)
+            let mut pieces =
+                tokenizer.encode_pieces(&[prompt, completion], true).map_err(ModelError::from)?;
+            if let Some(end) = tokenizer.eos().filter(|_| !tokenizer.is_ended(&pieces.ids)) {
+                pieces.ids.push(end);
+                pieces.piece.push(1);
+            }
+            scored(pieces, |piece| piece == 1)
         }
         Record::Messages { messages } => conversation(messages, tokenizer),
         Record::Tokens { input_ids, loss_mask } => {
@@ -30,56 +49,44 @@ pub(crate) fn example_of(record: &Record, tokenizer: &Tokenizer) -> Result<Token
             if let Some(first) = scored.first_mut() {
                 *first = false;
             }
-            Ok(TokenExample::new(input_ids.clone(), scored)?)
+            Ok(whole(TokenExample::new(input_ids.clone(), scored)?))
         }
     }
 }
 
-fn encode(tokenizer: &Tokenizer, text: &str, special: bool) -> Result<Vec<u32>, StageError> {
-    Ok(tokenizer.encode(text, special).map_err(ModelError::from)?)
+/// An example of pieces, some of them scored.
+fn scored(pieces: Pieces, counts: impl Fn(usize) -> bool) -> Result<Encoded, StageError> {
+    let Pieces { ids, piece, spanning } = pieces;
+    // Nothing precedes the first token, so nothing predicts it.
+    let scored = piece.into_iter().enumerate().map(|(at, piece)| at > 0 && counts(piece)).collect();
+    Ok(Encoded { example: TokenExample::new(ids, scored)?, spanning })
 }
 
-/// Renders the conversation turn by turn with the tokenizer's template, scoring the assistant's turns.
-fn conversation(messages: &[Message], tokenizer: &Tokenizer) -> Result<TokenExample, StageError> {
+/// Renders the conversation with the tokenizer's template, scoring what the assistant says: what stands in `{% generation %}` of a
+/// template that has it, and otherwise what each of the assistant's turns adds to the text.
+fn conversation(messages: &[Message], tokenizer: &Tokenizer) -> Result<Encoded, StageError> {
     let template = match tokenizer.chat_template() {
-        Some(text) => ChatTemplate::new(text).map_err(ModelError::from)?,
-        None => ChatTemplate::chatml().map_err(ModelError::from)?,
-    };
-    let name = |id: Option<u32>| id.and_then(|id| tokenizer.id_to_token(id)).unwrap_or_default();
-    let special = SpecialTokens { bos: name(tokenizer.bos()), eos: name(tokenizer.eos()) };
-    let turns: Vec<chat::Message> = messages
-        .iter()
-        .map(|message| chat::Message { role: message.role.clone(), content: message.content.clone() })
-        .collect();
-    let render = |count: usize, prompt: bool| {
-        template.render(&turns[..count], prompt, &special).map_err(ModelError::from)
-    };
-    let (mut ids, mut scored, mut said) = (Vec::new(), Vec::new(), String::new());
-    let mut add = |text: &str, counts: bool| -> Result<(), StageError> {
-        let part = encode(tokenizer, text, false)?;
-        scored.extend(part.iter().map(|_| counts));
-        ids.extend(part);
-        Ok(())
-    };
-    for (index, turn) in turns.iter().enumerate() {
-        if turn.role != "assistant" {
-            continue;
-        }
-        for (text, counts) in [(render(index, true)?, false), (render(index + 1, false)?, true)] {
-            // A template that rewrites earlier turns has no stretch of text that is this turn's.
-            let Some(new) = text.strip_prefix(&said) else {
-                return Err(StageError::TooLittle {
-                    reason: "the tokenizer's chat template rewrites earlier turns, so an assistant's turn \
-                             cannot be told apart; write the records as prompt and completion"
-                        .into(),
-                });
-            };
-            add(new, counts)?;
-            said = text;
-        }
+        Some(text) => ChatTemplate::new(text),
+        None => ChatTemplate::chatml(),
     }
-    if let Some(first) = scored.first_mut() {
-        *first = false;
+    .map_err(ModelError::from)?;
+    let turns: Vec<chat::Message> =
+        messages.iter().map(|message| chat::Message::new(&message.role, &message.content)).collect();
+    let whole = Conversation { special: tokenizer.special_names(), ..Conversation::new(turns) };
+    let rendered = template.render(&whole).map_err(ModelError::from)?;
+    let said = match rendered.generated {
+        Some(generated) => generated,
+        None => chat::assistant_turns(&template, &whole, &rendered.text).map_err(ModelError::from)?,
+    };
+    // Pieces with odd numbers are the assistant's.
+    let mut pieces = Vec::with_capacity(2 * said.len() + 1);
+    let mut end = 0;
+    for turn in said {
+        pieces.push(&rendered.text[end..turn.start]);
+        pieces.push(&rendered.text[turn.clone()]);
+        end = turn.end;
     }
-    Ok(TokenExample::new(ids, scored)?)
+    pieces.push(&rendered.text[end..]);
+    let pieces = tokenizer.encode_pieces(&pieces, false).map_err(ModelError::from)?;
+    scored(pieces, |piece| piece % 2 == 1)
 }

@@ -158,7 +158,9 @@ impl Pipeline<'_> {
             Some(teacher) => teacher.identity().vocab_size,
             None => self.answering_teacher(self.recipe.training.precision)?.identity().vocab_size,
         };
-        let vocab_used = align((&of_teacher.tokenizer, columns), (&tokenizer, student.config().vocab_size))?;
+        let rows = student.config().vocab_size;
+        let leaves = tokenizer.taught_by(&of_teacher.tokenizer, rows).map_err(ModelError::from)?;
+        let vocab_used = align((&of_teacher.tokenizer, columns), (&tokenizer, rows))?;
         let outcome = train(
             TrainingJob {
                 network: network.to_owned(),
@@ -174,8 +176,9 @@ impl Pipeline<'_> {
             self.progress,
         )?;
         let TrainingOutcome { decoder, steps, tokens, curve, .. } = outcome;
-        let lineage = self.lineage(network, &of_teacher);
-        save_hf_folder(&self.file(network), &decoder, &tokenizer, &lineage)?;
+        let mut lineage = self.lineage(network, &of_teacher);
+        lineage.notes.extend(other_end(&tokenizer, &leaves));
+        save_hf_folder(&self.file(network), &decoder, &leaves, &lineage)?;
         let summary = Trained::write(self, network, steps, tokens, curve)?;
         // The model card is left out: the export stage adds the figures of the evaluation to it.
         let files = ["config.json", "model.safetensors", "tokenizer.json"];
@@ -248,4 +251,16 @@ impl Pipeline<'_> {
             ..Lineage::default()
         }
     }
+}
+
+/// A sentence for the model card of a student whose texts end with another token than those of the model it began as.
+fn other_end(began: &Tokenizer, leaves: &Tokenizer) -> Option<String> {
+    let name = |tokenizer: &Tokenizer| {
+        let token = tokenizer.eos().and_then(|id| Some((id, tokenizer.id_to_token(id)?)));
+        token.map_or("no end token".to_owned(), |(id, token)| format!("{token:?} (id {id})"))
+    };
+    (began.eos() != leaves.eos()).then(|| {
+        let (learned, own) = (name(leaves), name(began));
+        format!("Its texts end with {learned}, as those it was trained on; the model it began as ends them with {own}.")
+    })
 }

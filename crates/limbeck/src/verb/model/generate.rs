@@ -1,9 +1,12 @@
 //! `limbeck model generate`: continue a prompt.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
-use limbeck::model::chat::{ChatTemplate, Message, SpecialTokens};
+use limbeck::data::atomic::read_json;
+use limbeck::model::chat::{ChatTemplate, Conversation, Message};
 use limbeck::model::{GenerationConfig, LoadedModel, ModelError, generate};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::super::Desk;
 use super::fail;
@@ -22,6 +25,12 @@ pub(crate) struct Generate {
     /// Take the prompt as a user's message and answer it by the chat template
     #[arg(long)]
     chat: bool,
+    /// A system message before the prompt; with --chat
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    system: Option<String>,
+    /// JSON file with a list of tools for the chat template; with --chat
+    #[arg(long, value_name = "FILE", requires = "chat")]
+    tools: Option<PathBuf>,
     /// Most tokens to add
     #[arg(long, default_value_t = 64, value_name = "N")]
     max_tokens: usize,
@@ -48,7 +57,7 @@ impl Generate {
         let prompts = self
             .prompt
             .iter()
-            .map(|prompt| encode(&model, prompt, self.chat))
+            .map(|prompt| self.encode(&model, prompt))
             .collect::<Result<Vec<_>, Failure>>()?;
         let config = GenerationConfig {
             max_tokens: self.max_tokens,
@@ -56,7 +65,7 @@ impl Generate {
             top_k: self.top_k,
             top_p: self.top_p,
             seed: self.seed,
-            stop_ids: model.tokenizer.eos().into_iter().collect(),
+            stop_ids: model.tokenizer.ends().to_vec(),
         };
         let mut rows: Vec<Vec<u32>> = vec![Vec::new(); prompts.len()];
         let mut on_token = |row: usize, token: u32| {
@@ -86,32 +95,45 @@ impl Generate {
     }
 }
 
+impl Generate {
+    /// The tokens of a prompt: of the text itself, or of a user's message by the chat template.
+    fn encode(&self, model: &LoadedModel, prompt: &str) -> Result<Vec<u32>, Failure> {
+        let tokenizer = &model.tokenizer;
+        let ids = if self.chat {
+            let template =
+                if self.tools.is_some() { tokenizer.tool_template() } else { tokenizer.chat_template() };
+            let Some(template) = template else {
+                return Err(Failure::input("the model has no chat template").hint("leave out --chat"));
+            };
+            let system = self.system.iter().map(|text| Message::new("system", text));
+            let conversation = Conversation {
+                add_generation_prompt: true,
+                special: tokenizer.special_names(),
+                tools: self.tools.as_deref().map(read_tools).transpose()?,
+                ..Conversation::new(system.chain([Message::new("user", prompt)]).collect())
+            };
+            let rendered = ChatTemplate::new(template).and_then(|template| template.render(&conversation));
+            tokenizer.encode(&rendered.map_err(|error| fail(ModelError::from(error)))?.text, false)
+        } else {
+            tokenizer.encode_prompt(prompt)
+        };
+        let ids = ids.map_err(|error| fail(ModelError::from(error)))?;
+        if ids.is_empty() {
+            return Err(Failure::input("--prompt gives no token"));
+        }
+        Ok(ids)
+    }
+}
+
 /// Where the first stop text begins.
 fn cut(text: &str, stops: &[String]) -> Option<usize> {
     stops.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| text.find(stop.as_str())).min()
 }
 
-fn encode(model: &LoadedModel, prompt: &str, chat: bool) -> Result<Vec<u32>, Failure> {
-    let tokenizer = &model.tokenizer;
-    let ids = if chat {
-        let template = match tokenizer.chat_template() {
-            Some(text) => ChatTemplate::new(text).map_err(|error| fail(ModelError::from(error)))?,
-            None => {
-                return Err(Failure::input("the model has no chat template").hint("leave out --chat"));
-            }
-        };
-        let name = |id: Option<u32>| id.and_then(|id| tokenizer.id_to_token(id)).unwrap_or_default();
-        let special = SpecialTokens { bos: name(tokenizer.bos()), eos: name(tokenizer.eos()) };
-        let message = Message { role: "user".into(), content: prompt.to_owned() };
-        let text =
-            template.render(&[message], true, &special).map_err(|error| fail(ModelError::from(error)))?;
-        tokenizer.encode(&text, false)
-    } else {
-        tokenizer.encode(prompt, true)
-    };
-    let ids = ids.map_err(|error| fail(ModelError::from(error)))?;
-    if ids.is_empty() {
-        return Err(Failure::input("--prompt gives no token"));
+/// The list in a file of tools.
+fn read_tools(path: &Path) -> Result<Json, Failure> {
+    match read_json(path).map_err(fail)? {
+        tools @ Json::Array(_) => Ok(tools),
+        _ => Err(Failure::input(format!("{}: it is not a JSON list of tools", path.display()))),
     }
-    Ok(ids)
 }

@@ -4,8 +4,10 @@ mod export;
 mod generate;
 mod logits;
 mod show;
+mod tokens;
 
 use clap::Subcommand;
+use limbeck::data::progress::Progress;
 use limbeck::model::LoadedModel;
 use limbeck::networks;
 use limbeck::pipeline::{PipelineError, StageError};
@@ -21,6 +23,8 @@ pub(crate) enum Model {
     Show(show::Show),
     /// Logits of a text, as safetensors
     Logits(logits::Logits),
+    /// Tokens of texts: ids, pieces and offsets
+    Tokens(tokens::Tokens),
     /// Continue a prompt
     Generate(generate::Generate),
     /// Write as Hugging Face folder or GGUF
@@ -32,6 +36,7 @@ impl Model {
         match self {
             Self::Show(verb) => verb.perform(desk),
             Self::Logits(verb) => verb.perform(desk),
+            Self::Tokens(verb) => verb.perform(desk),
             Self::Generate(verb) => verb.perform(desk),
             Self::Export(verb) => verb.perform(desk),
         }
@@ -40,8 +45,12 @@ impl Model {
 
 /// Loads the model a locator names.
 fn load(locator: &str, desk: &Desk) -> Result<LoadedModel, Failure> {
-    networks::load(locator, &desk.open_device()?, &desk.progress)
-        .map_err(|error| fail(StageError::from(error)))
+    let model = networks::load(locator, &desk.open_device()?, &desk.progress)
+        .map_err(|error| fail(StageError::from(error)))?;
+    for note in model.tokenizer.notes() {
+        desk.progress.note(&note);
+    }
+    Ok(model)
 }
 
 /// The failure of something done with a model.

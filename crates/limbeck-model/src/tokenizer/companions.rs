@@ -1,0 +1,329 @@
+//! The files beside a `tokenizer.json`: tokens that only they name, roles, end tokens, chat templates and settings.
+//!
+//! Read as transformers 5 reads them: `added_tokens_decoder` of `tokenizer_config.json`, or else `special_tokens_map.json` (whose
+//! values come before those of `tokenizer_config.json`) and `added_tokens.json`; then tokens with a role that are in no vocabulary.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+use tokenizers::AddedToken;
+
+use super::encode::guarded;
+use super::{DEFAULT, Settings, Specials, Tokenizer, TokenizerError};
+
+/// Largest file of a tokenizer that is read. The largest published ones have about 40 MB.
+const MOST_BYTES: u64 = 512 << 20;
+
+/// Roles that transformers knows by name.
+const ROLES: [&str; 7] =
+    ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+
+impl Tokenizer {
+    /// Reads a `tokenizer.json`, and what there is beside it of `tokenizer_config.json`, `special_tokens_map.json`,
+    /// `added_tokens.json`, `chat_template.jinja`, `additional_chat_templates`, `config.json` and `generation_config.json`: further
+    /// tokens, tokens with a role, end tokens, chat templates and settings.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Io`], [`TokenizerError::TooLarge`], [`TokenizerError::Invalid`], [`TokenizerError::TokenId`].
+    pub fn from_json_file(path: &Path) -> Result<Self, TokenizerError> {
+        let mut tokenizer = Self::from_json_bytes(&read(path)?, &path.display().to_string())?;
+        let folder = path.parent().unwrap_or_else(|| Path::new("."));
+        let mut beside = Companions::read(folder)?;
+        tokenizer.add(&beside)?;
+        tokenizer.templates = std::mem::take(&mut beside.templates);
+        let id = |role: &str| {
+            let named = beside.named.get(&format!("{role}_token"));
+            let named = named.and_then(|token| tokenizer.token_to_id(&token.content));
+            let stated =
+                || model_ids(&beside.model, role).into_iter().find(|&id| tokenizer.id_to_token(id).is_some());
+            named.or_else(stated)
+        };
+        let specials = Specials { bos: id("bos"), eos: id("eos"), pad: id("pad"), unk: id("unk") };
+        // Generation takes its end tokens from generation_config.json, and from config.json where that says nothing.
+        let of_generation = model_ids(&beside.generation, "eos");
+        let stated = if of_generation.is_empty() { model_ids(&beside.model, "eos") } else { of_generation };
+        let mut ends: Vec<u32> = Vec::new();
+        for id in specials.eos.into_iter().chain(stated) {
+            if !ends.contains(&id) && tokenizer.id_to_token(id).is_some() {
+                ends.push(id);
+            }
+        }
+        tokenizer.specials = Specials { eos: ends.first().copied(), ..specials };
+        tokenizer.ends = ends;
+        tokenizer.settings = Arc::new(beside.settings());
+        Ok(tokenizer)
+    }
+
+    /// Reads the tokenizer of a Hugging Face folder.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::from_json_file`].
+    pub fn from_folder(folder: &Path) -> Result<Self, TokenizerError> {
+        Self::from_json_file(&folder.join("tokenizer.json"))
+    }
+
+    /// Adds the tokens that only the files beside name.
+    fn add(&mut self, beside: &Companions) -> Result<(), TokenizerError> {
+        let known = self.inner.get_added_tokens_decoder();
+        let listed: Vec<&AddedToken> = known.values().collect();
+        let mut tokens: Vec<AddedToken> = Vec::new();
+        for Stated { token, .. } in &beside.tokens {
+            if !listed.contains(&token) {
+                tokens.push(token.clone());
+            }
+        }
+        for token in beside.named.values().chain(&beside.extra) {
+            let content = &token.content;
+            let there = listed.iter().any(|listed| listed.content == *content)
+                || tokens.iter().any(|added| added.content == *content);
+            if !there && !content.is_empty() {
+                tokens.push(token.clone());
+            }
+        }
+        for token in &mut tokens {
+            token.special |= beside.named.values().any(|named| named.content == token.content);
+        }
+        if !tokens.is_empty() || beside.split_specials {
+            let mut inner = (*self.inner).clone();
+            let split = beside.split_specials;
+            guarded(|| {
+                inner.add_tokens(&tokens);
+                inner.set_encode_special_tokens(split);
+                Ok(())
+            })
+            .map_err(|reason| self.failed(reason))?;
+            self.size = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
+            self.inner = Arc::new(inner);
+        }
+        for Stated { token, id, file } in &beside.tokens {
+            match self.token_to_id(&token.content) {
+                Some(found) if u64::from(found) != *id => {
+                    let (path, token) = (beside.folder.join(file), token.content.clone());
+                    return Err(TokenizerError::TokenId { path, token, stated: *id, found });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A token that a file gives an id.
+struct Stated {
+    token: AddedToken,
+    id: u64,
+    file: &'static str,
+}
+
+/// What stands beside a `tokenizer.json`.
+struct Companions {
+    folder: PathBuf,
+    /// `tokenizer_config.json`, with what `special_tokens_map.json` says over it.
+    config: Map<String, Json>,
+    model: Json,
+    generation: Json,
+    tokens: Vec<Stated>,
+    /// Tokens by role, as `eos_token`.
+    named: BTreeMap<String, AddedToken>,
+    /// Further special tokens.
+    extra: Vec<AddedToken>,
+    templates: BTreeMap<String, String>,
+    /// Whether special tokens written out in a text are text.
+    split_specials: bool,
+}
+
+impl Companions {
+    fn read(folder: &Path) -> Result<Self, TokenizerError> {
+        const CONFIG: &str = "tokenizer_config.json";
+        let mut config = read_object(&folder.join(CONFIG))?;
+        let mut tokens = Vec::new();
+        if let Some(listed) = config.get("added_tokens_decoder") {
+            let wrong = |reason: String| invalid(&folder.join(CONFIG), reason);
+            let listed =
+                listed.as_object().ok_or_else(|| wrong("added_tokens_decoder is not an object".into()))?;
+            for (id, token) in listed {
+                let number = id
+                    .parse::<u64>()
+                    .map_err(|_| wrong(format!("added_tokens_decoder: {id:?} is not a token id")))?;
+                let token = added(token, false).ok_or_else(|| {
+                    wrong(format!("added_tokens_decoder: {id} is not a token with a content"))
+                })?;
+                tokens.push(Stated { token, id: number, file: CONFIG });
+            }
+        } else {
+            config.extend(read_object(&folder.join("special_tokens_map.json"))?);
+        }
+        let (named, extra) = roles(&config);
+        if !config.contains_key("added_tokens_decoder") {
+            const ADDED: &str = "added_tokens.json";
+            for (content, id) in read_object(&folder.join(ADDED))? {
+                let Some(id) = id.as_u64() else {
+                    return Err(invalid(&folder.join(ADDED), format!("{content:?} has {id} as its id")));
+                };
+                let special = named.values().chain(&extra).any(|token| token.content == content);
+                tokens.push(Stated { token: AddedToken::from(content, special), id, file: ADDED });
+            }
+        }
+        tokens.sort_by_key(|token| token.id);
+        let split_specials = config.get("split_special_tokens").and_then(Json::as_bool) == Some(true);
+        Ok(Self {
+            templates: templates(folder, &config)?,
+            model: Json::Object(read_object(&folder.join("config.json"))?),
+            generation: Json::Object(read_object(&folder.join("generation_config.json"))?),
+            folder: folder.to_path_buf(),
+            config,
+            tokens,
+            named,
+            extra,
+            split_specials,
+        })
+    }
+
+    fn settings(self) -> Settings {
+        let named = self.named.into_iter().map(|(role, token)| (role, token.content)).collect();
+        Settings::new(named, self.config, self.generation, &self.model, &self.folder)
+    }
+}
+
+/// Tokens by role, and further special ones.
+fn roles(config: &Map<String, Json>) -> (BTreeMap<String, AddedToken>, Vec<AddedToken>) {
+    let mut named = BTreeMap::new();
+    for (key, value) in config {
+        let known = ROLES.contains(&key.as_str());
+        // A role of a model's own is any other key that ends so and names a token.
+        if (known || key.ends_with("_token"))
+            && let Some(token) = added(value, true)
+        {
+            named.insert(key.clone(), token);
+        }
+    }
+    let given = |key: &str| config.get(key).filter(|value| !is_empty(value));
+    let mut extra = Vec::new();
+    match given("extra_special_tokens").or_else(|| given("additional_special_tokens")) {
+        Some(Json::Array(tokens)) => extra.extend(tokens.iter().filter_map(|token| added(token, true))),
+        Some(Json::Object(tokens)) => {
+            named.extend(tokens.iter().filter_map(|(role, token)| Some((role.clone(), added(token, true)?))));
+        }
+        _ => {}
+    }
+    (named, extra)
+}
+
+fn is_empty(value: &Json) -> bool {
+    match value {
+        Json::Null => true,
+        Json::Array(items) => items.is_empty(),
+        Json::Object(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
+/// A token as files write it: its text, or an object with `content` and flags.
+fn added(value: &Json, special: bool) -> Option<AddedToken> {
+    if let Some(content) = value.as_str() {
+        return Some(AddedToken::from(content, true));
+    }
+    let flag = |name: &str| value.get(name).and_then(Json::as_bool);
+    let special = flag("special").unwrap_or(special);
+    Some(
+        AddedToken::from(value.get("content")?.as_str()?, special)
+            .single_word(flag("single_word").unwrap_or(false))
+            .lstrip(flag("lstrip").unwrap_or(false))
+            .rstrip(flag("rstrip").unwrap_or(false))
+            .normalized(flag("normalized").unwrap_or(!special)),
+    )
+}
+
+/// `{role}_token_id` of a configuration: a number or a list of them.
+fn model_ids(config: &Json, role: &str) -> Vec<u32> {
+    let value = config.get(format!("{role}_token_id"));
+    let items = match value {
+        Some(Json::Array(items)) => items.as_slice(),
+        Some(value) => std::slice::from_ref(value),
+        None => &[],
+    };
+    items.iter().filter_map(|id| u32::try_from(id.as_u64()?).ok()).collect()
+}
+
+/// Chat templates by name: files come before `chat_template` of the configuration, a text or a list of named ones.
+fn templates(folder: &Path, config: &Map<String, Json>) -> Result<BTreeMap<String, String>, TokenizerError> {
+    let mut found = BTreeMap::new();
+    let mut put = |name: &str, path: &Path| -> Result<(), TokenizerError> {
+        let text = String::from_utf8(read(path)?).map_err(|error| invalid(path, error.to_string()))?;
+        found.insert(name.to_owned(), text);
+        Ok(())
+    };
+    let file = folder.join("chat_template.jinja");
+    if file.is_file() {
+        put(DEFAULT, &file)?;
+    }
+    let more = folder.join("additional_chat_templates");
+    if more.is_dir() {
+        let io = |source| TokenizerError::Io { path: more.clone(), source };
+        for entry in std::fs::read_dir(&more).map_err(io)? {
+            let path = entry.map_err(io)?.path();
+            let name = path.file_stem().and_then(|name| name.to_str());
+            if let Some(name) = name.filter(|_| path.extension().is_some_and(|kind| kind == "jinja")) {
+                put(name, &path)?;
+            }
+        }
+    }
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    match config.get("chat_template") {
+        Some(Json::String(text)) => {
+            found.insert(DEFAULT.to_owned(), text.clone());
+        }
+        Some(Json::Array(named)) => {
+            for item in named {
+                let text = |key: &str| item.get(key).and_then(Json::as_str);
+                if let (Some(name), Some(template)) = (text("name"), text("template")) {
+                    found.insert(name.to_owned(), template.to_owned());
+                }
+            }
+        }
+        Some(Json::Object(named)) => {
+            found.extend(
+                named.iter().filter_map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned()))),
+            );
+        }
+        _ => {}
+    }
+    Ok(found)
+}
+
+fn invalid(path: &Path, reason: String) -> TokenizerError {
+    TokenizerError::Invalid { origin: path.display().to_string(), reason }
+}
+
+/// The content of a file of bounded size.
+fn read(path: &Path) -> Result<Vec<u8>, TokenizerError> {
+    let io = |source| TokenizerError::Io { path: path.to_path_buf(), source };
+    let file = std::fs::File::open(path).map_err(io)?;
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(TokenizerError::TooLarge {
+            path: path.to_path_buf(),
+            bytes: std::fs::metadata(path).map_or(bytes.len() as u64, |about| about.len()),
+            most: MOST_BYTES,
+        });
+    }
+    Ok(bytes)
+}
+
+/// The object in a JSON file; an empty one where there is no file.
+fn read_object(path: &Path) -> Result<Map<String, Json>, TokenizerError> {
+    if !path.is_file() {
+        return Ok(Map::new());
+    }
+    match serde_json::from_slice(&read(path)?) {
+        Ok(Json::Object(object)) => Ok(object),
+        Ok(_) => Err(invalid(path, "it is not a JSON object".to_owned())),
+        Err(error) => Err(invalid(path, error.to_string())),
+    }
+}
