@@ -57,9 +57,9 @@ pub(crate) struct Limits {
 }
 
 impl Default for Limits {
-    /// Far above what a template of a long conversation takes: five million steps, 256 MiB, 32 MiB, 256.
+    /// Far above what a template of a long conversation takes: one million steps, 256 MiB, 32 MiB, 120.
     fn default() -> Self {
-        Self { steps: 5_000_000, bytes: 256 << 20, text: 32 << 20, depth: 256 }
+        Self { steps: 1_000_000, bytes: 256 << 20, text: 32 << 20, depth: 120 }
     }
 }
 

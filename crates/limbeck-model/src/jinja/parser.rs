@@ -9,7 +9,7 @@ use super::ast::{
 use super::lexer::{Placed, Token};
 
 /// Brackets, conditions and blocks inside one another.
-const MOST_DEPTH: usize = 64;
+const MOST_DEPTH: usize = 48;
 
 pub(super) fn parse(tokens: Vec<Placed>) -> Result<Vec<Node>, JinjaError> {
     let mut parser = Parser { tokens, at: 0, depth: 0 };

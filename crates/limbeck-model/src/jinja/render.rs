@@ -63,10 +63,6 @@ pub(super) fn render(
 }
 
 impl Machine {
-    pub(super) fn root(&self) -> &Rc<Scope> {
-        &self.root
-    }
-
     fn write(&self, sink: &mut Sink, text: &str) -> Outcome<()> {
         let length = sink.text.len() + text.len();
         if length > self.text_limit {
@@ -229,7 +225,7 @@ impl Machine {
             recursive: parts.recursive.then(|| (Rc::clone(parts), Rc::clone(scope))),
         });
         for (index, item) in items.iter().enumerate() {
-            self.budget.step(1)?;
+            self.budget.step(4)?;
             state.index.set(index);
             let inner = Scope::inner(scope);
             inner.set("loop", Value::Loop(Rc::clone(&state)));
@@ -290,6 +286,7 @@ impl Machine {
         mut positional: Vec<Value>,
         named: Vec<(String, Value)>,
     ) -> Outcome<Value> {
+        self.budget.step(16)?;
         let MacroBody { name, parameters, body } = &*called.body;
         let outer =
             called.held.clone().or_else(|| called.scope.upgrade()).unwrap_or_else(|| Rc::clone(&self.root));

@@ -35,13 +35,17 @@ impl Tokenizer {
         tokenizer.add(&beside)?;
         tokenizer.templates = std::mem::take(&mut beside.templates);
         let id = |role: &str| {
-            let named = beside.named.get(&format!("{role}_token"));
-            let named = named.and_then(|token| tokenizer.token_to_id(&token.content));
+            let role_name = format!("{role}_token");
+            let named = beside.named.iter().find(|(known, _)| *known == role_name);
+            let named = named.and_then(|(_, token)| tokenizer.token_to_id(&token.content));
             let stated =
                 || model_ids(&beside.model, role).into_iter().find(|&id| tokenizer.id_to_token(id).is_some());
             named.or_else(stated)
         };
-        let specials = Specials { bos: id("bos"), eos: id("eos"), pad: id("pad"), unk: id("unk") };
+        // Settings of padding name the token where no role does.
+        let padding = || tokenizer.token_to_id(tokenizer.kept.pad_token()?);
+        let specials =
+            Specials { pad: id("pad").or_else(padding), bos: id("bos"), eos: id("eos"), unk: id("unk") };
         // Generation takes its end tokens from generation_config.json, and from config.json where that says nothing.
         let of_generation = model_ids(&beside.generation, "eos");
         let stated = if of_generation.is_empty() { model_ids(&beside.model, "eos") } else { of_generation };
@@ -75,7 +79,7 @@ impl Tokenizer {
                 tokens.push(token.clone());
             }
         }
-        for token in beside.named.values().chain(&beside.extra) {
+        for token in beside.named.iter().map(|(_, token)| token).chain(&beside.extra) {
             let content = &token.content;
             let there = listed.iter().any(|listed| listed.content == *content)
                 || tokens.iter().any(|added| added.content == *content);
@@ -84,7 +88,7 @@ impl Tokenizer {
             }
         }
         for token in &mut tokens {
-            token.special |= beside.named.values().any(|named| named.content == token.content);
+            token.special |= beside.named.iter().any(|(_, named)| named.content == token.content);
         }
         if !tokens.is_empty() || beside.split_specials {
             let mut inner = (*self.inner).clone();
@@ -126,8 +130,8 @@ struct Companions {
     model: Json,
     generation: Json,
     tokens: Vec<Stated>,
-    /// Tokens by role, as `eos_token`.
-    named: BTreeMap<String, AddedToken>,
+    /// Tokens by role, as `eos_token`, in the order in which they are added.
+    named: Vec<(String, AddedToken)>,
     /// Further special tokens.
     extra: Vec<AddedToken>,
     templates: BTreeMap<String, String>,
@@ -163,7 +167,8 @@ impl Companions {
                 let Some(id) = id.as_u64() else {
                     return Err(invalid(&folder.join(ADDED), format!("{content:?} has {id} as its id")));
                 };
-                let special = named.values().chain(&extra).any(|token| token.content == content);
+                let special =
+                    named.iter().map(|(_, token)| token).chain(&extra).any(|token| token.content == content);
                 tokens.push(Stated { token: AddedToken::from(content, special), id, file: ADDED });
             }
         }
@@ -188,18 +193,14 @@ impl Companions {
     }
 }
 
-/// Tokens by role, and further special ones.
-fn roles(config: &Map<String, Json>) -> (BTreeMap<String, AddedToken>, Vec<AddedToken>) {
-    let mut named = BTreeMap::new();
-    for (key, value) in config {
-        let known = ROLES.contains(&key.as_str());
-        // A role of a model's own is any other key that ends so and names a token.
-        if (known || key.ends_with("_token"))
-            && let Some(token) = added(value, true)
-        {
-            named.insert(key.clone(), token);
-        }
-    }
+/// Tokens by role, those of transformers' roles first, and further special ones.
+fn roles(config: &Map<String, Json>) -> (Vec<(String, AddedToken)>, Vec<AddedToken>) {
+    let known = ROLES.into_iter().filter_map(|role| Some((role, config.get(role)?)));
+    // A role of a model's own is any other key that ends so and names a token.
+    let own = config.iter().filter(|(key, _)| !ROLES.contains(&key.as_str()) && key.ends_with("_token"));
+    let own = own.map(|(key, value)| (key.as_str(), value));
+    let token = |(key, value): (&str, &Json)| Some((key.to_owned(), added(value, true)?));
+    let mut named: Vec<(String, AddedToken)> = known.chain(own).filter_map(token).collect();
     let given = |key: &str| config.get(key).filter(|value| !is_empty(value));
     let mut extra = Vec::new();
     match given("extra_special_tokens").or_else(|| given("additional_special_tokens")) {

@@ -19,6 +19,11 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    /// The token that settings of padding name.
+    pub(super) fn pad_token(&self) -> Option<&str> {
+        self.padding.get("pad_token").and_then(Json::as_str)
+    }
+
     /// Sentences about what is set aside.
     pub(super) fn notes(&self, origin: &str) -> Vec<String> {
         let mut notes = Vec::new();
