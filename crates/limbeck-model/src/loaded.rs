@@ -39,6 +39,7 @@ pub fn load_model(path: &Path, device: &Device) -> Result<LoadedModel, ModelErro
     let stray = files.tokenizer.drop_ids_beyond(config.vocab_size);
     notes.extend(stray.into_iter().map(|sentence| format!("{}: {sentence}", path.display())));
     notes.extend(stray_ids(&files));
+    notes.extend(files.tokenizer.notes());
     Ok(LoadedModel { decoder, tokenizer: files.tokenizer, hash: files.hash, origin: files.origin, notes })
 }
 

@@ -65,9 +65,6 @@ impl Pipeline<'_> {
         });
         self.stage(STAGE, &inputs, |run, _| {
             let tokenizer = run.tokenizer()?;
-            for note in tokenizer.notes() {
-                run.progress.note(&note);
-            }
             let path = source.as_ref().map(|(path, _)| path.as_path());
             let examples = build(&run.recipe.data, run.recipe.seed, path, &tokenizer, run.progress)?;
             let outputs = run.save_examples(&examples)?;

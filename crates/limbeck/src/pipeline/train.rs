@@ -177,7 +177,12 @@ impl Pipeline<'_> {
         )?;
         let TrainingOutcome { decoder, steps, tokens, curve, .. } = outcome;
         let mut lineage = self.lineage(network, &of_teacher);
-        lineage.notes.extend(other_end(&tokenizer, &leaves));
+        if let Some(sentence) = other_end(&tokenizer, &leaves) {
+            let said = format!("{network}: {sentence}");
+            self.progress.note(&said);
+            self.manifest.note(&format!("the end of the {network}"), vec![said]);
+            lineage.notes.push(sentence);
+        }
         save_hf_folder(&self.file(network), &decoder, &leaves, &lineage)?;
         let summary = Trained::write(self, network, steps, tokens, curve)?;
         // The model card is left out: the export stage adds the figures of the evaluation to it.

@@ -47,8 +47,8 @@ impl Model {
 fn load(locator: &str, desk: &Desk) -> Result<LoadedModel, Failure> {
     let model = networks::load(locator, &desk.open_device()?, &desk.progress)
         .map_err(|error| fail(StageError::from(error)))?;
-    for note in model.tokenizer.notes() {
-        desk.progress.note(&note);
+    for note in &model.notes {
+        desk.progress.note(note);
     }
     Ok(model)
 }
