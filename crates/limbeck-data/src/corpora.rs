@@ -66,9 +66,9 @@ pub struct Document {
 /// in the order of the paths, or one file.
 ///
 /// # Errors
-/// No file fits; a file is not UTF-8 text, or longer than the default of [`ReadOptions::max_record_bytes`].
+/// No file fits; a file is not UTF-8 text, or longer than the default of [`ReadOptions::max_text_bytes`].
 pub fn read_corpus(folder: &Path, glob: Option<&str>) -> Result<Vec<Document>, DataError> {
-    let limit = ReadOptions::default().max_record_bytes;
+    let limit = ReadOptions::default().max_text_bytes;
     if folder.is_file() {
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         return Ok(vec![Document { name, text: read_text(folder, limit)? }]);

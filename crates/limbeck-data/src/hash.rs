@@ -1,9 +1,9 @@
 //! Content hashes (BLAKE3): what makes a run folder able to say that its inputs have not changed.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::DataError;
+use crate::{DataError, file};
 
 /// Deepest nesting of folders that is followed; past it a folder is taken for a loop of links.
 const MAX_DEPTH: usize = 64;
@@ -34,7 +34,7 @@ pub fn hash_tokens(ids: &[u32]) -> [u8; 32] {
 }
 
 fn digest_file(path: &Path) -> Result<blake3::Hash, DataError> {
-    let file = File::open(path).map_err(DataError::io("open", path))?;
+    let file = file::open(path)?;
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(file).map_err(DataError::io("read", path))?;
     Ok(hasher.finalize())
@@ -74,7 +74,7 @@ pub fn hash_path(path: &Path) -> Result<String, DataError> {
 /// a Hugging Face snapshot is made of them.
 ///
 /// # Errors
-/// Unreadable folders, names that are not UTF-8, folders nested beyond any use (a loop of links).
+/// Unreadable folders, names that are not UTF-8, folders nested beyond any use (a loop of links), pipes and devices.
 pub fn list_files(folder: &Path) -> Result<Vec<String>, DataError> {
     let mut files = Vec::new();
     let mut waiting: Vec<(PathBuf, String, usize)> = vec![(folder.to_path_buf(), String::new(), 0)];
@@ -104,8 +104,11 @@ pub fn list_files(folder: &Path) -> Result<Vec<String>, DataError> {
                     });
                 }
                 waiting.push((full, format!("{relative}/"), depth + 1));
-            } else {
+            } else if facts.is_file() {
                 files.push(relative);
+            } else if !relative.split('/').any(|part| part.starts_with('.')) {
+                // In hidden folders programs keep their sockets; elsewhere one expects to be read.
+                file::regular(&full)?;
             }
         }
     }

@@ -5,6 +5,7 @@ pub mod corpora;
 pub mod env;
 pub mod error;
 pub mod examples;
+pub mod file;
 pub mod hash;
 pub mod labelled;
 pub mod locate;

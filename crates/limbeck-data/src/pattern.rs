@@ -7,6 +7,21 @@ pub(crate) fn matches(pattern: &str, path: &str) -> bool {
     pattern.split('|').any(|alternative| fits(alternative, path))
 }
 
+/// Whether an alternative of the pattern fits and names the file itself, without stars in its last part.
+pub(crate) fn names_in_full(pattern: &str, path: &str) -> bool {
+    let whole =
+        |alternative: &str| !alternative.rsplit('/').next().unwrap_or(alternative).contains(['*', '?']);
+    pattern.split('|').any(|alternative| whole(alternative) && fits(alternative, path))
+}
+
+/// Whether the relative path fits the pattern, also one without `/`, from the root on; a plain path fits all below it.
+pub(crate) fn fits_from_root(pattern: &str, path: &str) -> bool {
+    let pattern = pattern.trim_end_matches('/');
+    let below = || path.strip_prefix(pattern).is_some_and(|rest| rest.starts_with('/'));
+    let (parts, names): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
+    path_matches(&parts, &names) || below()
+}
+
 fn fits(pattern: &str, path: &str) -> bool {
     if !pattern.contains('/') {
         let name = path.rsplit('/').next().unwrap_or(path);
@@ -66,7 +81,18 @@ fn name_matches(pattern: &[u8], name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{fits_from_root, matches, names_in_full};
+
+    #[test]
+    fn a_name_in_full_and_a_pattern_from_the_root() {
+        assert!(names_in_full("*.txt|README.md", "README.md") && !names_in_full("*.md", "README.md"));
+        assert!(names_in_full("data/**/a.txt", "data/x/a.txt"));
+        assert!(fits_from_root("a.csv", "a.csv") && !fits_from_root("a.csv", "x/a.csv"));
+        assert!(
+            fits_from_root("data/en", "data/en/a.csv") && !fits_from_root("data/en", "data/england/a.csv")
+        );
+        assert!(fits_from_root("en/train-*", "en/train-0.csv") && !fits_from_root("*.csv", "x/a.csv"));
+    }
 
     #[test]
     fn stars_stay_within_names_and_double_stars_cross_folders() {

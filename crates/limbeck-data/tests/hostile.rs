@@ -139,6 +139,15 @@ fn damaged_json_lines_and_arrays() {
 }
 
 #[test]
+fn damaged_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = "prompt,completion,id\n\"a, \"\"b\"\"\nc\",5,1\nd,\u{e9},2\n".repeat(3);
+    let seeds = [table.replacen("prompt", "\u{feff}prompt", 1).into_bytes()];
+    let refused = survive(&folder.path().join("a.csv"), &seeds, 4 << 20, &|path| read_records(path).is_ok());
+    assert!(refused > MUTANTS / 10, "only {refused} were refused");
+}
+
+#[test]
 fn damaged_parquet_records() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
@@ -162,10 +171,14 @@ fn damaged_parquet_records() {
     let seeds = [
         save(vec![("text", Arc::clone(&texts))], parquet::basic::Compression::SNAPPY),
         save(
-            vec![("prompt", Arc::clone(&texts)), ("completion", texts)],
+            vec![("prompt", Arc::clone(&texts)), ("completion", Arc::clone(&texts))],
             parquet::basic::Compression::UNCOMPRESSED,
         ),
-        save(vec![("input_ids", ids)], parquet::basic::Compression::SNAPPY),
+        save(vec![("input_ids", Arc::clone(&ids))], parquet::basic::Compression::SNAPPY),
+        save(vec![("input_ids", ids)], parquet::basic::Compression::ZSTD(Default::default())),
+        save(vec![("text", Arc::clone(&texts))], parquet::basic::Compression::GZIP(Default::default())),
+        save(vec![("text", Arc::clone(&texts))], parquet::basic::Compression::LZ4_RAW),
+        save(vec![("text", texts)], parquet::basic::Compression::BROTLI(Default::default())),
     ];
     for seed in &seeds {
         fs::write(&path, seed).unwrap();

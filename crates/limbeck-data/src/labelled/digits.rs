@@ -9,6 +9,9 @@ use crate::DataError;
 /// Examples of the test part: the last ones, in the file's order.
 const TEST: usize = 360;
 
+/// Bytes of either file at most.
+const CONTENT: u64 = 1 << 20;
+
 /// The embedded digits (see `digits/NOTICE.md` for their source and licence): 1437 for training, 360 for the test.
 ///
 /// # Errors
@@ -22,8 +25,10 @@ pub fn digits() -> Result<Split, DataError> {
         Path::new("digits-labels-idx1-ubyte.gz"),
         include_bytes!("digits/digits-labels-idx1-ubyte.gz").as_slice(),
     );
-    let pixels = bounded(images.0, flate2::read::MultiGzDecoder::new(images.1))?;
-    let classes = bounded(labels.0, flate2::read::MultiGzDecoder::new(labels.1))?;
+    let pixels =
+        bounded(images.0, flate2::read::MultiGzDecoder::new(images.1), CONTENT, images.1.len() as u64)?;
+    let classes =
+        bounded(labels.0, flate2::read::MultiGzDecoder::new(labels.1), CONTENT, labels.1.len() as u64)?;
     let all = set_of_bytes((images.0, &pixels), (labels.0, &classes), "digits", 10, 16, Some(1797))?;
     let boundary = all.len() - TEST;
     let training: Vec<usize> = (0..boundary).collect();

@@ -3,21 +3,25 @@
 //! A file is a magic number (two zero bytes, the type of a value, the number of dimensions), the size of each
 //! dimension as a big-endian 32-bit number, and the values.
 
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
 use super::{Features, Image, LabelledSet, Split};
-use crate::DataError;
+use crate::{DataError, file};
 
 /// Magic number of unsigned bytes in three dimensions: images.
 const IMAGES: u32 = 0x0000_0803;
 /// Magic number of unsigned bytes in one dimension: labels.
 const LABELS: u32 = 0x0000_0801;
-/// The longest file this program is willing to hold.
-const LIMIT: u64 = 4 << 30;
+/// The longest content this program is willing to hold: a million images of 28 x 28 pixels.
+const LIMIT: u64 = 800 << 20;
+/// How many bytes a packed byte may come to where the content is larger than [`FREE`]: images pack five- to tenfold, and
+/// what packs better than a hundredfold is a trap.
+const MAX_EXPANSION: u64 = 100;
+/// Bytes of content that are read however well they are packed.
+const FREE: u64 = 64 << 20;
 
 /// How many images a folder must hold, where that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,31 +160,67 @@ fn record(path: &Path, row: Option<usize>, found: String, expected: String) -> D
     }
 }
 
-/// A file's content, unpacked when it is gzipped (told by its first two bytes, not by its name).
+/// A file's content, unpacked when it is gzipped (told by its first two bytes, not by its name). The header's sizes are
+/// held against the file's length before anything is read by them.
 fn read(path: &Path) -> Result<Vec<u8>, DataError> {
-    let open = || File::open(path).map_err(DataError::io("open", path));
+    let length = file::regular(path)?.len();
     let mut first = [0_u8; 2];
-    let gzipped = match open()?.read(&mut first).map_err(DataError::io("read", path))? {
+    let gzipped = match file::open(path)?.read(&mut first).map_err(DataError::io("read", path))? {
         2 => first == [0x1f, 0x8b],
         _ => false,
     };
-    let file = BufReader::new(open()?);
-    if gzipped { bounded(path, MultiGzDecoder::new(file)) } else { bounded(path, file) }
+    let file = BufReader::new(file::open(path)?);
+    if !gzipped {
+        return bounded(path, file, length, length);
+    }
+    let mut stream = MultiGzDecoder::new(file);
+    let mut header = Vec::new();
+    stream.by_ref().take(HEADER).read_to_end(&mut header).map_err(|error| unpacking(path, error))?;
+    let claimed = claimed(&header).unwrap_or(header.len() as u64);
+    bounded(path, std::io::Cursor::new(header).chain(stream), claimed, length)
 }
 
-/// At most [`LIMIT`] bytes of a stream.
-pub(super) fn bounded(path: &Path, stream: impl Read) -> Result<Vec<u8>, DataError> {
-    let mut bytes = Vec::new();
-    stream.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|error| DataError::Damaged {
-        path: path.to_path_buf(),
-        format: "gzip",
-        reason: error.to_string(),
-    })?;
-    if bytes.len() as u64 > LIMIT {
-        let (what, size) = ("its content".to_owned(), bytes.len() as u64);
-        return Err(DataError::TooLarge { path: path.to_path_buf(), what, size, limit: LIMIT });
+/// Longest header: magic number and three sizes.
+const HEADER: u64 = 16;
+
+/// Bytes that the header of an idx file of images or labels says it has, itself included; none for other files.
+fn claimed(header: &[u8]) -> Option<u64> {
+    let number = |at: usize| {
+        let four = header.get(4 * at..4 * at + 4)?;
+        Some(u64::from(u32::from_be_bytes([four[0], four[1], four[2], four[3]])))
+    };
+    match u32::try_from(number(0)?).ok()? {
+        IMAGES => {
+            Some(16_u64.saturating_add(number(1)?.saturating_mul(number(2)?).saturating_mul(number(3)?)))
+        }
+        LABELS => Some(8 + number(1)?),
+        _ => None,
     }
+}
+
+/// The content of a stream that claims `claimed` bytes and is packed into `packed`; at most a byte more is read, so that
+/// a content that is too long shows.
+///
+/// # Errors
+/// A claim beyond what this program holds, or beyond what so few packed bytes can be.
+pub(super) fn bounded(
+    path: &Path,
+    stream: impl Read,
+    claimed: u64,
+    packed: u64,
+) -> Result<Vec<u8>, DataError> {
+    let limit = LIMIT.min(packed.saturating_mul(MAX_EXPANSION).max(FREE));
+    if claimed > limit {
+        let (what, size) = (format!("its content, from {packed} bytes,"), claimed);
+        return Err(DataError::TooLarge { path: path.to_path_buf(), what, size, limit });
+    }
+    let mut bytes = Vec::new();
+    stream.take(claimed + 1).read_to_end(&mut bytes).map_err(|error| unpacking(path, error))?;
     Ok(bytes)
+}
+
+fn unpacking(path: &Path, error: std::io::Error) -> DataError {
+    DataError::Damaged { path: path.to_path_buf(), format: "gzip", reason: error.to_string() }
 }
 
 /// A file named `{stem}-{kind}` or `{stem}.{kind}`, plain or gzipped, in the folder or one below.
@@ -208,6 +248,7 @@ fn find(folder: &Path, stem: &str, kind: &str) -> Result<PathBuf, DataError> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use std::fs::File;
     use std::io::Write;
 
     use super::*;
@@ -327,6 +368,32 @@ mod tests {
             let place = folder(change);
             let error = read_it(place.path(), 3).unwrap_err().to_string();
             assert!(error.contains(said), "{error} should say {said}");
+        }
+    }
+
+    /// A header that claims gigabytes, and a stream that unpacks to more than its header says.
+    #[test]
+    fn packed_files_take_no_more_than_they_claim_and_can_be() {
+        let gzip = |bytes: &[u8]| {
+            let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            packed.write_all(bytes).unwrap();
+            packed.finish().unwrap()
+        };
+        for (numbers, zeros, said) in [
+            ([IMAGES, u32::MAX, u32::MAX, u32::MAX], 100, "the limit is"),
+            ([IMAGES, 1 << 20, 100, 100], 100, "the limit is"),
+            ([IMAGES, 3, 2, 2], 100, "as the header says"),
+            ([IMAGES, 1, 1 << 13, 1 << 13], 1 << 20, "the limit is"),
+        ] {
+            let place = folder(|name, bytes| {
+                if name.starts_with("train-images") {
+                    let mut content = header(&numbers);
+                    content.extend(vec![0; zeros]);
+                    *bytes = gzip(&content);
+                }
+            });
+            let error = read_it(place.path(), 3).unwrap_err().to_string();
+            assert!(error.contains("train-images") && error.contains(said), "{error} should say {said}");
         }
     }
 

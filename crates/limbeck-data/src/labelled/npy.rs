@@ -1,11 +1,10 @@
 //! Reading arrays of numpy: `.npy` inside `.npz` (numpy.lib.format, versions 1 to 3).
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 
 use super::idx::bounded;
-use crate::DataError;
+use crate::{DataError, file};
 
 /// Values of an array, row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +15,9 @@ pub struct Array {
     pub values: Vec<f64>,
 }
 
+/// Bytes of an array at most.
+const MAX_ARRAY: u64 = 128 << 20;
+
 /// Reads the arrays of these names from an `.npz` file.
 ///
 /// # Errors
@@ -23,14 +25,20 @@ pub struct Array {
 /// what its header says.
 pub fn read_npz(path: &Path, names: &[&str]) -> Result<BTreeMap<String, Array>, DataError> {
     let damaged = |reason: String| DataError::Damaged { path: path.to_path_buf(), format: "npz", reason };
-    let file = File::open(path).map_err(DataError::io("open", path))?;
+    let file = file::open(path)?;
     let mut archive = zip::ZipArchive::new(file).map_err(|error| damaged(error.to_string()))?;
     let mut arrays = BTreeMap::new();
     for name in names {
         let entry = archive
             .by_name(&format!("{name}.npy"))
             .map_err(|error| damaged(format!("array `{name}`: {error}")))?;
-        let bytes = bounded(path, entry)?;
+        // Every value becomes one of eight bytes, whatever it takes in the file.
+        let (claimed, packed) = (entry.size(), entry.compressed_size());
+        if claimed > MAX_ARRAY {
+            let (what, limit) = (format!("array `{name}`"), MAX_ARRAY);
+            return Err(DataError::TooLarge { path: path.to_path_buf(), what, size: claimed, limit });
+        }
+        let bytes = bounded(path, entry, claimed, packed)?;
         let array = parse(&bytes).map_err(|reason| damaged(format!("array `{name}`: {reason}")))?;
         arrays.insert((*name).to_owned(), array);
     }
@@ -58,6 +66,15 @@ fn parse(bytes: &[u8]) -> Result<Array, String> {
     let count = shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
     let kind = field(header, "descr").and_then(|value| value.split(['\'', '"']).nth(1)).unwrap_or_default();
     let data = &bytes[end.unwrap_or_default()..];
+    if let Some((count, width)) = count.zip(width_of(kind))
+        && count.checked_mul(width) != Some(data.len())
+    {
+        return Err(format!(
+            "{} values of {width} bytes in {} bytes, where its header says {shape:?}",
+            data.len() / width,
+            data.len()
+        ));
+    }
     let values = numbers(kind, data).ok_or_else(|| {
         format!(
             "values of type {kind:?}; little-endian integers of 1 to 8 bytes and floats of 4 or 8 are read"
@@ -79,6 +96,12 @@ fn shape_of(header: &str) -> Option<Vec<usize>> {
     let inside = field(header, "shape")?.strip_prefix('(')?;
     let inside = &inside[..inside.find(')')?];
     inside.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| part.parse().ok()).collect()
+}
+
+/// Bytes of a value of numpy's type.
+fn width_of(kind: &str) -> Option<usize> {
+    matches!(kind, "<f4" | "<f8" | "<i8" | "<i4" | "<i2" | "|i1" | "<u8" | "<u4" | "<u2" | "|u1" | "|b1")
+        .then(|| kind[2..].parse().ok())?
 }
 
 fn numbers(kind: &str, data: &[u8]) -> Option<Vec<f64>> {
@@ -137,7 +160,7 @@ mod tests {
         for (bytes, said) in [
             (b"PK".to_vec(), "magic"),
             (npy(good, &[0; 8]), "1 values"),
-            (npy(good, &[0; 9]), "values of type"),
+            (npy(good, &[0; 9]), "9 bytes"),
             (npy(&good.replace("False", "True"), &[0; 16]), "row-major"),
             (npy(&good.replace("<i8", ">i8"), &[0; 16]), ">i8"),
             (npy(&good.replace("(2,)", "(99999999999, 99999999999)"), &[0; 16]), "header says"),

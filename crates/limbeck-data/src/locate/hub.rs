@@ -92,7 +92,10 @@ impl Wanted<'_> {
                 let folder = format!("{inner}/");
                 all.iter().filter(|name| *name == inner || name.starts_with(&folder)).cloned().collect()
             }
-            None if self.dataset => all.iter().filter(|name| extension_in(name, &DATA)).cloned().collect(),
+            // The card names the configurations.
+            None if self.dataset => {
+                all.iter().filter(|name| extension_in(name, &DATA) || *name == "README.md").cloned().collect()
+            }
             // Conversions for other programs (onnx, original checkpoints) stand in folders.
             None => {
                 all.iter().filter(|name| !name.contains('/') && extension_in(name, &MODEL)).cloned().collect()
@@ -123,7 +126,7 @@ impl Wanted<'_> {
 /// Endings of the files that a model consists of.
 const MODEL: [&str; 6] = ["json", "safetensors", "gguf", "txt", "model", "jinja"];
 /// Endings of the files that a data set consists of.
-const DATA: [&str; 6] = ["jsonl", "ndjson", "json", "parquet", "txt", "gz"];
+const DATA: [&str; 8] = ["jsonl", "ndjson", "json", "parquet", "csv", "tsv", "txt", "gz"];
 
 fn extension_in(name: &str, list: &[&str]) -> bool {
     Path::new(name).extension().and_then(|found| found.to_str()).is_some_and(|found| list.contains(&found))

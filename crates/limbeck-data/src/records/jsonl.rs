@@ -5,10 +5,29 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::columns::{self, Misfit};
+use super::columns::{Columns, Misfit};
 use super::json::ArrayElements;
-use super::{Record, source};
+use super::{Place, Record, source};
 use crate::DataError;
+
+/// Values (numbers, texts, keys, lists) of one record at most: each takes some 30 to 100 bytes once it is read, however
+/// short it is written.
+const MAX_VALUES: u64 = 2_000_000;
+
+/// An upper bound of the values in a JSON text: what stands between separators, outside of texts.
+fn count_values(text: &[u8]) -> u64 {
+    let (mut values, mut quoted, mut escaped) = (1, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' | b'[' | b'{' | b':' if !quoted => values += 1,
+            _ => {}
+        }
+    }
+    values
+}
 
 enum Form {
     Lines(Box<dyn BufRead + Send>),
@@ -46,17 +65,16 @@ impl JsonReader {
         Ok(Self { path: path.to_path_buf(), form, row: 0, limit })
     }
 
-    /// The next record, or none at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Record>, DataError> {
+    /// The next record and where it stands, or none at the end.
+    pub(super) fn next(&mut self, columns: &mut Columns) -> Result<Option<(Record, Place)>, DataError> {
         let Some(JsonRow { unit, row, value }) = self.next_value()? else { return Ok(None) };
-        columns::record(value).map(Some).map_err(|Misfit { column, found, expected }| DataError::Record {
-            file: self.path.clone(),
-            unit,
-            row: Some(row),
-            column,
-            found,
-            expected,
-        })
+        let file = self.path.clone();
+        match columns.record(value) {
+            Ok(record) => Ok(Some((record, Place { file, unit, row }))),
+            Err(Misfit { column, found, expected }) => {
+                Err(DataError::Record { file, unit, row: Some(row), column, found, expected })
+            }
+        }
     }
 
     /// The next value as it is, or none at the end.
@@ -69,6 +87,17 @@ impl JsonReader {
             Form::Lines(reader) => (next_line(reader, &self.path, &mut self.row, self.limit)?, "line"),
         };
         let Some(text) = text else { return Ok(None) };
+        let values = count_values(&text);
+        if values > MAX_VALUES {
+            return Err(DataError::Record {
+                file: self.path.clone(),
+                unit,
+                row: Some(self.row),
+                column: None,
+                found: format!("{values} values"),
+                expected: format!("at most {MAX_VALUES} in one record"),
+            });
+        }
         let value: Value = serde_json::from_slice(&text).map_err(|error| DataError::Record {
             file: self.path.clone(),
             unit,

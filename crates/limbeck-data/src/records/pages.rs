@@ -8,10 +8,11 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
+use parquet::basic::Compression;
 use parquet::file::metadata::ColumnChunkMetaData;
 
-/// Snappy cannot unpack 1 byte to more than 22; 32 leaves room for headers.
-const MAX_EXPANSION: u64 = 32;
+/// Largest page, unpacked: writers make pages of about a megabyte.
+const MAX_PAGE: u64 = 64 << 20;
 /// Constant columns pack thousands of values into a byte; so many for each byte, and so many in any case.
 const MAX_VALUES_PER_BYTE: u64 = 8192;
 const FREE_VALUES: u64 = 1 << 24;
@@ -20,25 +21,41 @@ const SLACK: u64 = 64 << 10;
 /// Longest page header: it may hold the page's smallest and largest value.
 const MAX_HEADER: u64 = 1 << 20;
 
-/// Checks one column chunk; the text says what is impossible.
-pub(super) fn check(file: &mut File, chunk: &ColumnChunkMetaData, start: u64) -> Result<(), String> {
+/// How many bytes a byte can unpack to; `None` where a codec has no bound, so that only [`MAX_PAGE`] holds.
+fn max_expansion(codec: Compression) -> Option<u64> {
+    match codec {
+        // Snappy has at most 22; 32 leaves room for headers.
+        Compression::UNCOMPRESSED | Compression::SNAPPY => Some(32),
+        Compression::LZ4 | Compression::LZ4_RAW => Some(256),
+        Compression::GZIP(_) => Some(1100),
+        _ => None,
+    }
+}
+
+/// Checks one column chunk and gives its largest page, in bytes unpacked; the text says what is impossible.
+pub(super) fn check(file: &mut File, chunk: &ColumnChunkMetaData, start: u64) -> Result<u64, String> {
     let packed = chunk.compressed_size().unsigned_abs();
     let unpacked = chunk.uncompressed_size().unsigned_abs();
     let values = chunk.num_values().unsigned_abs();
-    if unpacked > packed.saturating_mul(MAX_EXPANSION) + SLACK {
+    let expansion = max_expansion(chunk.compression());
+    if expansion.is_some_and(|most| unpacked > packed.saturating_mul(most) + SLACK) {
         return Err(format!("{packed} bytes cannot unpack to {unpacked}"));
     }
     if values > unpacked.saturating_mul(MAX_VALUES_PER_BYTE) + FREE_VALUES {
         return Err(format!("{unpacked} bytes cannot hold {values} values"));
     }
     let (mut at, end) = (start, start + packed);
-    let (mut seen_values, mut seen_bytes) = (0_u64, 0_u64);
+    let (mut seen_values, mut seen_bytes, mut largest) = (0_u64, 0_u64, 0_u64);
     while at < end && seen_values < values {
         let page = read_header(file, at, end)?;
         at += page.header + page.packed;
         if at > end {
             return Err(format!("a page of {} bytes passes the end of its column", page.packed));
         }
+        if page.unpacked > MAX_PAGE {
+            return Err(format!("a page of {} bytes unpacked; at most {MAX_PAGE} are read", page.unpacked));
+        }
+        largest = largest.max(page.unpacked);
         seen_bytes += page.unpacked;
         if seen_bytes > unpacked + SLACK {
             return Err(format!("pages claim {seen_bytes} bytes unpacked of {unpacked}"));
@@ -53,7 +70,7 @@ pub(super) fn check(file: &mut File, chunk: &ColumnChunkMetaData, start: u64) ->
             return Err(format!("pages claim {seen_values} values of {values}"));
         }
     }
-    Ok(())
+    Ok(largest)
 }
 
 /// What a page header claims.

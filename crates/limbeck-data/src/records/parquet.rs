@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
 };
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
@@ -15,12 +16,14 @@ use parquet::arrow::arrow_reader::{
 };
 use serde_json::{Map, Value};
 
-use super::columns::{self, Misfit};
-use super::{Record, contain};
-use crate::DataError;
+use super::columns::{self, Columns, Misfit};
+use super::{Place, Record, contain};
+use crate::{DataError, file};
 
 /// Rows decoded at a time: enough to spread the cost of a call, few enough that long texts fit.
-const BATCH_ROWS: usize = 64;
+const BATCH_ROWS: u64 = 64;
+/// Bytes that a batch may come to: a dictionary's text may stand in every row.
+const BATCH_BYTES: u64 = 64 << 20;
 
 /// What a Parquet file may claim before it is not read: (bytes of footer, bytes of one column chunk
 /// unpacked, values in one column chunk). Real files stay far below; a damaged one can claim anything.
@@ -33,12 +36,16 @@ fn damaged(path: &Path, reason: impl ToString) -> DataError {
 }
 
 /// Opens a Parquet file and checks what its footer claims against the file's length and
-/// [`parquet_file_limits`], before anything is read by those numbers. The caller wraps this, and all
-/// reading, in [`contain`].
-pub(crate) fn open_checked(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, DataError> {
+/// [`parquet_file_limits`], before anything is read by those numbers. Only columns whose outermost name is `wanted` are
+/// looked at; with them comes their largest page, in bytes unpacked. The caller wraps this, and all reading, in
+/// [`contain`].
+pub(crate) fn open_checked(
+    path: &Path,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<(ParquetRecordBatchReaderBuilder<File>, u64), DataError> {
     use std::io::{Read, Seek, SeekFrom};
 
-    let mut file = File::open(path).map_err(DataError::io("open", path))?;
+    let mut file = file::open(path)?;
     let length = file.metadata().map_err(DataError::io("look at", path))?.len();
     let (max_footer, max_chunk, max_values) = parquet_file_limits();
     if length < 12 {
@@ -60,8 +67,12 @@ pub(crate) fn open_checked(path: &Path) -> Result<ParquetRecordBatchReaderBuilde
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
         .map_err(|error| damaged(path, error))?;
     let mut pages = File::open(path).map_err(DataError::io("open", path))?;
+    let mut largest = 0;
     for (index, group) in builder.metadata().row_groups().iter().enumerate() {
         for column in group.columns() {
+            if !column.column_path().parts().first().is_some_and(|root| wanted(root)) {
+                continue;
+            }
             let name = column.column_path().string();
             let wrong = |what: &str, value: i64| {
                 damaged(path, format!("row group {index}, column `{name}` claims {value} {what}"))
@@ -79,29 +90,12 @@ pub(crate) fn open_checked(path: &Path) -> Result<ParquetRecordBatchReaderBuilde
             if !within(values, max_values) {
                 return Err(wrong("values", values));
             }
-            super::pages::check(&mut pages, column, start as u64)
+            let page = super::pages::check(&mut pages, column, start as u64)
                 .map_err(|reason| damaged(path, format!("row group {index}, column `{name}`: {reason}")))?;
+            largest = largest.max(page);
         }
     }
-    Ok(builder)
-}
-
-/// The columns of the first kind of record that the names allow (the order of the module's table).
-fn needed(names: &[&str]) -> Vec<&'static str> {
-    const KINDS: [&[&str]; 7] = [
-        &["messages"],
-        &["conversations"],
-        &["input_ids", "loss_mask"],
-        &["prompt", "completion"],
-        &["instruction", "input", "output"],
-        &["question", "answer"],
-        &["text"],
-    ];
-    KINDS
-        .iter()
-        .find(|kind| names.contains(&kind[0]))
-        .map(|kind| kind.iter().copied().filter(|name| names.contains(name)).collect())
-        .unwrap_or_default()
+    Ok((builder, largest))
 }
 
 /// Reads the records of one Parquet file in order.
@@ -111,63 +105,47 @@ pub(super) struct ParquetReader {
     batch: Option<RecordBatch>,
     next_in_batch: usize,
     row: u64,
+    limit: u64,
 }
 
 impl ParquetReader {
-    pub(super) fn open(path: &Path) -> Result<Self, DataError> {
-        contain(path, || Self::open_unguarded(path))
+    /// `columns` remembers the names of the columns that are never looked at.
+    pub(super) fn open(path: &Path, limit: u64, columns: &mut Columns) -> Result<Self, DataError> {
+        contain(path, || Self::open_unguarded(path, limit, columns))
     }
 
-    fn open_unguarded(path: &Path) -> Result<Self, DataError> {
-        let builder = open_checked(path)?;
+    fn open_unguarded(path: &Path, limit: u64, columns: &mut Columns) -> Result<Self, DataError> {
+        let ignore = columns.ignore.clone();
+        let matters = |name: &str| Columns::matters(name) && !ignore.contains(name);
+        let (builder, largest_page) = open_checked(path, matters)?;
         let names: Vec<&str> = builder.schema().fields().iter().map(|field| field.name().as_str()).collect();
-        let wanted = needed(&names);
-        if wanted.is_empty() {
-            // The message comes from the same place as for JSON: an object with these keys.
-            let object: Map<String, Value> =
-                names.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
-            let misfit = columns::record_of_object(object).err();
-            let (found, expected) = misfit.map(|misfit| (misfit.found, misfit.expected)).unwrap_or_default();
-            return Err(DataError::Record {
-                file: path.to_path_buf(),
-                unit: "row",
-                row: None,
-                column: None,
-                found,
-                expected,
-            });
+        if let Some(Misfit { column, found, expected }) = columns::misfit_of_names(&names) {
+            let (file, unit) = (path.to_path_buf(), "row");
+            return Err(DataError::Record { file, unit, row: None, column, found, expected });
         }
-        for field in builder.schema().fields() {
-            if wanted.contains(&field.name().as_str()) && !readable(field.data_type()) {
-                return Err(DataError::Record {
-                    file: path.to_path_buf(),
-                    unit: "row",
-                    row: None,
-                    column: Some(field.name().clone()),
-                    found: format!("values of type {}", columns::shorten(&field.data_type().to_string())),
-                    expected: "text, whole numbers, true and false, or lists and objects of those".to_owned(),
-                });
-            }
+        for name in names.iter().filter(|name| !Columns::matters(name)) {
+            columns.note_unused(name);
         }
         let mask = ProjectionMask::roots(
             builder.parquet_schema(),
-            names.iter().enumerate().filter(|(_, name)| wanted.contains(name)).map(|(index, _)| index),
+            names.iter().enumerate().filter(|(_, name)| matters(name)).map(|(index, _)| index),
         );
+        let rows = (BATCH_BYTES / largest_page.max(1)).clamp(1, BATCH_ROWS);
         let batches = builder
             .with_projection(mask)
-            .with_batch_size(BATCH_ROWS)
+            .with_batch_size(rows as usize)
             .build()
             .map_err(|error| damaged(path, error))?;
-        Ok(Self { path: path.to_path_buf(), batches, batch: None, next_in_batch: 0, row: 0 })
+        Ok(Self { path: path.to_path_buf(), batches, batch: None, next_in_batch: 0, row: 0, limit })
     }
 
-    /// The next record, or none at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Record>, DataError> {
+    /// The next record and where it stands, or none at the end.
+    pub(super) fn next(&mut self, columns: &mut Columns) -> Result<Option<(Record, Place)>, DataError> {
         let path = self.path.clone();
-        contain(&path, || self.next_unguarded())
+        contain(&path, || self.next_unguarded(columns))
     }
 
-    fn next_unguarded(&mut self) -> Result<Option<Record>, DataError> {
+    fn next_unguarded(&mut self, columns: &mut Columns) -> Result<Option<(Record, Place)>, DataError> {
         let batch = loop {
             match self.batch.take() {
                 Some(batch) if self.next_in_batch < batch.num_rows() => break batch,
@@ -192,30 +170,19 @@ impl ParquetReader {
             object.insert(field.name().clone(), cell(column.as_ref(), index));
         }
         self.batch = Some(batch);
-        columns::record_of_object(object).map(Some).map_err(|Misfit { column, found, expected }| {
-            DataError::Record {
-                file: self.path.clone(),
-                unit: "row",
-                row: Some(self.row),
-                column,
-                found,
-                expected,
-            }
-        })
+        let (file, row) = (self.path.clone(), self.row);
+        let record = columns.record_of_object(object).map_err(|Misfit { column, found, expected }| {
+            DataError::Record { file: file.clone(), unit: "row", row: Some(row), column, found, expected }
+        })?;
+        if record.size() > self.limit {
+            let (what, size) = (format!("row {row}"), record.size());
+            return Err(DataError::TooLarge { path: file, what, size, limit: self.limit });
+        }
+        Ok(Some((record, Place { file, unit: "row", row })))
     }
 }
 
-/// Whether [`cell`] can read values of this type.
-fn readable(kind: &DataType) -> bool {
-    match kind {
-        DataType::Utf8 | DataType::Boolean | DataType::Null => true,
-        DataType::List(item) => readable(item.data_type()),
-        DataType::Struct(fields) => fields.iter().all(|field| readable(field.data_type())),
-        other => other.is_integer(),
-    }
-}
-
-/// One value as JSON; a type that [`readable`] refuses is given as null.
+/// One value as JSON; of a type that no record is made of, only the type's name ([`columns::unreadable`]).
 fn cell(array: &dyn Array, row: usize) -> Value {
     if array.is_null(row) {
         return Value::Null;
@@ -231,6 +198,8 @@ fn cell(array: &dyn Array, row: usize) -> Value {
         DataType::UInt16 => array.as_primitive::<UInt16Type>().value(row).into(),
         DataType::UInt32 => array.as_primitive::<UInt32Type>().value(row).into(),
         DataType::UInt64 => array.as_primitive::<UInt64Type>().value(row).into(),
+        DataType::Float32 => f64::from(array.as_primitive::<Float32Type>().value(row)).into(),
+        DataType::Float64 => array.as_primitive::<Float64Type>().value(row).into(),
         DataType::List(_) => {
             let items = array.as_list::<i32>().value(row);
             Value::Array((0..items.len()).map(|item| cell(items.as_ref(), item)).collect())
@@ -243,6 +212,6 @@ fn cell(array: &dyn Array, row: usize) -> Value {
             }
             Value::Object(object)
         }
-        _ => Value::Null,
+        other => columns::unreadable(&other.to_string()),
     }
 }

@@ -1,13 +1,12 @@
 //! Opening a data file: its kind by name, and unpacking of gzip on the way.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::DataError;
+use crate::{DataError, file};
 
 /// How a file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,31 +17,46 @@ pub(super) enum Kind {
     Parquet,
     /// Plain text, one document.
     Text,
+    /// Values between commas or tabs, the first row their names.
+    Csv {
+        /// What stands between values.
+        delimiter: u8,
+    },
 }
 
 /// Kinds as an error message lists them.
-pub(super) const KNOWN_KINDS: &str =
-    ".jsonl, .ndjson, .json, .txt, .text, .md or .dict (each also with .gz or .dz behind), or .parquet";
+pub(super) const KNOWN_KINDS: &str = ".jsonl, .ndjson, .json, .csv, .tsv, .txt, .text, .md or .dict (each also with .gz or .dz behind), or .parquet";
 
 /// The kind of a file by its name, or none.
 pub(super) fn kind(name: &str) -> Option<Kind> {
+    ending(name).map(|(_, kind)| kind)
+}
+
+/// The name without what says its kind; the whole name when nothing does.
+pub(super) fn stem(name: &str) -> &str {
+    ending(name).map_or(name, |(stem, _)| stem)
+}
+
+fn ending(name: &str) -> Option<(&str, Kind)> {
     let lower = name.to_ascii_lowercase();
-    let (stem, packed) = match lower.strip_suffix(".gz").or_else(|| lower.strip_suffix(".dz")) {
-        Some(stem) => (stem, true),
-        None => (lower.as_str(), false),
+    let packed = lower.ends_with(".gz") || lower.ends_with(".dz");
+    let plain = if packed { &lower[..lower.len() - 3] } else { lower.as_str() };
+    let (stem, ending) = plain.rsplit_once('.')?;
+    let kind = match ending {
+        "jsonl" | "ndjson" | "json" => Kind::Json,
+        "txt" | "text" | "md" | "dict" => Kind::Text,
+        "csv" => Kind::Csv { delimiter: b',' },
+        "tsv" => Kind::Csv { delimiter: b'\t' },
+        "parquet" if !packed => Kind::Parquet,
+        _ => return None,
     };
-    match stem.rsplit_once('.')?.1 {
-        "jsonl" | "ndjson" | "json" => Some(Kind::Json),
-        "txt" | "text" | "md" | "dict" => Some(Kind::Text),
-        "parquet" if !packed => Some(Kind::Parquet),
-        _ => None,
-    }
+    Some((&name[..stem.len()], kind))
 }
 
 /// Opens a file for reading, unpacking gzip where its first two bytes say so (whatever it is called:
 /// dictzip, the `.dz` of dictionaries, is gzip with an index in its header).
 pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, DataError> {
-    let file = File::open(path).map_err(DataError::io("open", path))?;
+    let file = file::open(path)?;
     let mut reader = BufReader::with_capacity(1 << 17, file);
     let start = reader.fill_buf().map_err(DataError::io("read", path))?;
     if start.starts_with(&[0x1f, 0x8b]) {

@@ -1,26 +1,43 @@
 //! Reading a file, or a folder of files, as one stream of records.
 
-use std::fs;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::columns::Columns;
+use super::csv::CsvReader;
+use super::dataset::{DataFile, DataSet, data_set};
 use super::jsonl::JsonReader;
 use super::parquet::ParquetReader;
-use super::source::{self, KNOWN_KINDS, Kind};
+use super::source::Kind;
 use super::text::read_text;
 use super::{ReadOptions, Record};
-use crate::{DataError, hash, pattern};
+use crate::DataError;
 
 /// The file being read.
 enum Reader {
     Json(JsonReader),
     Parquet(Box<ParquetReader>),
+    Csv(Box<CsvReader>),
     Text(Option<PathBuf>),
+}
+
+/// Where a record stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// How rows are counted there: "line", "row", "element".
+    pub unit: &'static str,
+    /// The row, counted from 1.
+    pub row: u64,
 }
 
 /// Records in order: of one file, or of a folder's files by relative path. After an error the stream ends.
 pub struct RecordStream {
-    waiting: std::vec::IntoIter<(PathBuf, Kind)>,
+    waiting: std::vec::IntoIter<DataFile>,
     reader: Option<Reader>,
+    columns: Columns,
+    place: Option<Place>,
     options: ReadOptions,
     source: PathBuf,
     records: u64,
@@ -28,23 +45,25 @@ pub struct RecordStream {
     ended: bool,
 }
 
-/// Opens `path`, a file or a folder, for reading records one by one.
+/// Opens `path`, a file or a folder, for reading the records one by one that are to be trained on.
 ///
 /// # Errors
-/// The path does not exist, a file is of no known kind, a folder has no data file. What is wrong inside
-/// a file comes as an item of the stream.
+/// As [`data_set`]. What is wrong inside a file comes as an item of the stream.
 pub fn stream_records(path: &Path, options: &ReadOptions) -> Result<RecordStream, DataError> {
-    let facts = fs::metadata(path).map_err(DataError::io("open", path))?;
-    let files = if facts.is_dir() { files_of_folder(path, options)? } else { vec![file_of_path(path)?] };
-    Ok(RecordStream {
-        waiting: files.into_iter(),
-        reader: None,
-        options: options.clone(),
-        source: path.to_path_buf(),
-        records: 0,
-        bytes: 0,
-        ended: false,
-    })
+    Ok(data_set(path, options)?.training(options))
+}
+
+impl DataSet {
+    /// The records to train on.
+    pub fn training(&self, options: &ReadOptions) -> RecordStream {
+        RecordStream::new(self.train.clone(), self.root.clone(), options)
+    }
+
+    /// The records of a split that is kept from training; none when there is no such split.
+    pub fn split(&self, name: &str, options: &ReadOptions) -> Option<RecordStream> {
+        let (_, files) = self.held_out.iter().find(|(split, _)| split == name)?;
+        Some(RecordStream::new(files.clone(), self.root.clone(), options))
+    }
 }
 
 /// Reads all records of a file or folder with the default options.
@@ -55,67 +74,66 @@ pub fn read_records(path: &Path) -> Result<Vec<Record>, DataError> {
     stream_records(path, &ReadOptions::default())?.collect()
 }
 
-fn file_of_path(path: &Path) -> Result<(PathBuf, Kind), DataError> {
-    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    match source::kind(&name) {
-        Some(kind) => Ok((path.to_path_buf(), kind)),
-        None => Err(DataError::Unsupported {
-            path: path.to_path_buf(),
-            found: "a file of no known kind".to_owned(),
-            expected: KNOWN_KINDS.to_owned(),
-        }),
-    }
-}
-
-fn files_of_folder(folder: &Path, options: &ReadOptions) -> Result<Vec<(PathBuf, Kind)>, DataError> {
-    let names = hash::list_files(folder)?;
-    let total = names.len();
-    let files: Vec<(PathBuf, Kind)> = match &options.glob {
-        Some(glob) => names
-            .iter()
-            .filter(|name| pattern::matches(glob, name))
-            .map(|name| file_of_path(&folder.join(name)))
-            .collect::<Result<_, _>>()?,
-        None => {
-            names.iter().filter_map(|name| source::kind(name).map(|kind| (folder.join(name), kind))).collect()
-        }
-    };
-    if files.is_empty() {
-        return Err(DataError::Unsupported {
-            path: folder.to_path_buf(),
-            found: match &options.glob {
-                Some(glob) => format!("none of its {total} files fits `{glob}`"),
-                None => format!("no data file among its {total} files"),
-            },
-            expected: KNOWN_KINDS.to_owned(),
-        });
-    }
-    Ok(files)
-}
-
 impl RecordStream {
+    fn new(files: Vec<DataFile>, source: PathBuf, options: &ReadOptions) -> Self {
+        Self {
+            waiting: files.into_iter(),
+            reader: None,
+            columns: Columns { ignore: options.ignore.clone(), unused: BTreeSet::new() },
+            place: None,
+            options: options.clone(),
+            source,
+            records: 0,
+            bytes: 0,
+            ended: false,
+        }
+    }
+
+    /// Where the record given last stands.
+    pub fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+
+    /// Columns, and fields of turns, that were passed over so far.
+    pub fn unused(&self) -> &BTreeSet<String> {
+        &self.columns.unused
+    }
+
+    /// Goes on behind a wrong record instead of ending there.
+    pub fn go_on(&mut self) {
+        self.ended = false;
+    }
+
     fn read(&mut self) -> Result<Option<Record>, DataError> {
         loop {
-            let record = match &mut self.reader {
+            let columns = &mut self.columns;
+            let found = match &mut self.reader {
                 None => None,
-                Some(Reader::Json(reader)) => reader.next()?,
-                Some(Reader::Parquet(reader)) => reader.next()?,
+                Some(Reader::Json(reader)) => reader.next(columns)?,
+                Some(Reader::Parquet(reader)) => reader.next(columns)?,
+                Some(Reader::Csv(reader)) => reader.next(columns)?,
                 Some(Reader::Text(path)) => match path.take() {
                     Some(path) => {
-                        Some(Record::Text { text: read_text(&path, self.options.max_record_bytes)? })
+                        let record = Record::Text { text: read_text(&path, self.options.max_text_bytes)? };
+                        Some((record, Place { file: path, unit: "document", row: 1 }))
                     }
                     None => None,
                 },
             };
-            if record.is_some() {
-                return Ok(record);
+            if let Some((record, place)) = found {
+                self.place = Some(place);
+                return Ok(Some(record));
             }
-            let Some((path, kind)) = self.waiting.next() else {
+            let Some(DataFile { path, kind }) = self.waiting.next() else {
                 return Ok(None);
             };
+            let limit = self.options.max_record_bytes;
             self.reader = Some(match kind {
-                Kind::Json => Reader::Json(JsonReader::open(&path, self.options.max_record_bytes)?),
-                Kind::Parquet => Reader::Parquet(Box::new(ParquetReader::open(&path)?)),
+                Kind::Json => Reader::Json(JsonReader::open(&path, limit)?),
+                Kind::Parquet => {
+                    Reader::Parquet(Box::new(ParquetReader::open(&path, limit, &mut self.columns)?))
+                }
+                Kind::Csv { delimiter } => Reader::Csv(Box::new(CsvReader::open(&path, delimiter, limit)?)),
                 Kind::Text => Reader::Text(Some(path)),
             });
         }

@@ -91,19 +91,128 @@ fn errors_name_file_row_column_what_was_found_and_what_is_right() {
 }
 
 #[test]
+fn every_codec_of_parquet_is_read() {
+    use ::parquet::basic::Compression;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let rows: Vec<String> = (0..300).map(|row| format!("row {row}, {}", "rain ".repeat(row % 50))).collect();
+    let expected: Vec<Record> = rows.iter().map(|row| text(row)).collect();
+    for codec in [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::ZSTD(Default::default()),
+        Compression::GZIP(Default::default()),
+        Compression::LZ4,
+        Compression::LZ4_RAW,
+        Compression::BROTLI(Default::default()),
+    ] {
+        let column: ArrayRef = Arc::new(StringArray::from(rows.clone()));
+        let batch = RecordBatch::try_from_iter([("text", column)]).unwrap();
+        let properties = ::parquet::file::properties::WriterProperties::builder();
+        let properties = properties.set_compression(codec).build();
+        let file = fs::File::create(&path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        assert_eq!(read_records(&path).unwrap(), expected, "{codec:?}");
+    }
+}
+
+#[test]
+fn unused_fields_of_any_type_are_passed_over_in_tables_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let fields = vec![
+        Field::new("role", DataType::Utf8, true),
+        Field::new("content", DataType::Utf8, true),
+        Field::new("weight", DataType::Float64, true),
+        Field::new("day", DataType::Date32, true),
+        Field::new("raw", DataType::Binary, true),
+    ];
+    let mut turns = ListBuilder::new(StructBuilder::from_fields(fields, 2));
+    for (role, content, weight) in
+        [("user", "hi", None), ("assistant", "ho", Some(1.0)), ("assistant", "he", Some(0.0))]
+    {
+        let turn = turns.values();
+        turn.field_builder::<StringBuilder>(0).unwrap().append_value(role);
+        turn.field_builder::<StringBuilder>(1).unwrap().append_value(content);
+        turn.field_builder::<arrow_array::builder::Float64Builder>(2).unwrap().append_option(weight);
+        turn.field_builder::<arrow_array::builder::Date32Builder>(3).unwrap().append_value(3);
+        turn.field_builder::<arrow_array::builder::BinaryBuilder>(4).unwrap().append_value(b"x");
+        turn.append(true);
+    }
+    turns.append(true);
+    let days: ArrayRef = Arc::new(arrow_array::Date32Array::from(vec![7]));
+    write_parquet(&path, vec![("messages", Arc::new(turns.finish())), ("when", days)]);
+    let mut stream = stream_records(&path, &ReadOptions::default()).unwrap();
+    let Record::Messages { messages } = stream.next().unwrap().unwrap() else { panic!("not messages") };
+    assert_eq!(messages.iter().map(|message| message.weight).collect::<Vec<_>>(), [1, 1, 0]);
+    assert_eq!(stream.unused().iter().collect::<Vec<_>>(), ["messages[].day", "messages[].raw", "when"]);
+}
+
+#[test]
+fn a_folder_is_divided_and_what_is_left_out_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = |name: &str| write(folder.path(), name, "{\"text\":\"x\"}\n");
+    for name in ["data/train.jsonl", "data/valid.jsonl", "data/test.jsonl", "data/extra.jsonl"] {
+        one(name);
+    }
+    for name in ["README.md", "LICENSE", "state.json", ".git/a.jsonl", "picture.png", "notes.txt"] {
+        write(folder.path(), name, "no data");
+    }
+    let set = data_set(folder.path(), &ReadOptions::default()).unwrap();
+    assert_eq!(
+        (set.training_files(), set.held_out_splits().collect::<Vec<_>>()),
+        (1, vec!["validation", "test"])
+    );
+    let notes = set.notes().join("\n");
+    for name in
+        ["README.md", "LICENSE", "state.json", ".git/a.jsonl", "picture.png", "notes.txt", "extra.jsonl"]
+    {
+        assert!(notes.contains(name), "{name} is not in {notes}");
+    }
+    let options = |glob: &str| ReadOptions { glob: Some(glob.to_owned()), ..ReadOptions::default() };
+    let files = |glob: &str| data_set(folder.path(), &options(glob)).map(|set| set.training_files());
+    assert_eq!(files("data/test*").unwrap(), 1, "asked for by a pattern");
+    assert_eq!(files("data/train.jsonl|data/test.jsonl").unwrap(), 2, "asked for by name");
+    assert_eq!(files("README.md").unwrap(), 1, "asked for by name");
+    write(folder.path(), "data/train.csv", "text\nx\n");
+    let error = data_set(folder.path(), &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("data/train.csv") && error.contains("data/train.jsonl"), "{error}");
+    let only_test = tempfile::tempdir().unwrap();
+    write(only_test.path(), "test.jsonl", "{\"text\":\"x\"}\n");
+    let error = data_set(only_test.path(), &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("only test"), "{error}");
+}
+
+#[test]
+fn a_record_of_countless_values_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "a.jsonl", format!("{{\"input_ids\":[{}1]}}", "1,".repeat(3_000_000)));
+    let error = read_records(&path).unwrap_err().to_string();
+    assert!(error.contains("line 1") && error.contains("3000002 values"), "{error}");
+    let text = format!("{{\"text\":\"{}\"}}", ",[{:".repeat(1_000_000));
+    assert_eq!(read_records(&write(folder.path(), "b.jsonl", text)).unwrap().len(), 1);
+}
+
+#[test]
 fn a_folder_is_read_in_order_and_filtered() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "b.jsonl", "{\"text\":\"2\"}\n{\"text\":\"3\"}");
     write(folder.path(), "a/x.txt", "1");
     write(folder.path(), "c.md", "4");
     write(folder.path(), "ignored.bin", [0xff]);
-    let all: Vec<Record> = ["1", "2", "3", "4"].into_iter().map(text).collect();
-    assert_eq!(read_records(folder.path()).unwrap(), all);
+    let tables: Vec<Record> = ["2", "3"].into_iter().map(text).collect();
+    assert_eq!(read_records(folder.path()).unwrap(), tables);
+    let texts: Vec<Record> = ["1", "4"].into_iter().map(text).collect();
+    let preferred = ReadOptions { prefer_texts: true, ..ReadOptions::default() };
+    let found: Vec<Record> = stream_records(folder.path(), &preferred).unwrap().map(Result::unwrap).collect();
+    assert_eq!(found, texts);
     let options = |glob: &str| ReadOptions { glob: Some(glob.to_owned()), ..ReadOptions::default() };
     let chosen: Vec<Record> =
         stream_records(folder.path(), &options("*.md|a/*")).unwrap().map(Result::unwrap).collect();
     assert_eq!(chosen, [text("1"), text("4")]);
-    for (glob, part) in [("*.csv", "none of its 4 files fits"), ("*.bin", "no known kind")] {
+    for (glob, part) in [("*.xml", "none of its 4 files fits"), ("*.bin", "no known kind")] {
         let error = stream_records(folder.path(), &options(glob)).err().unwrap().to_string();
         assert!(error.contains(part), "{error}");
     }
@@ -115,7 +224,7 @@ fn a_folder_is_read_in_order_and_filtered() {
 fn limits_hold() {
     let folder = tempfile::tempdir().unwrap();
     let long = format!("{{\"text\":\"{}\"}}", "x".repeat(1000));
-    let tight = ReadOptions { max_record_bytes: 500, ..ReadOptions::default() };
+    let tight = ReadOptions { max_record_bytes: 500, max_text_bytes: 500, ..ReadOptions::default() };
     for path in [
         write(folder.path(), "a.jsonl", &long),
         write(folder.path(), "b.json", format!("[{long}]")),
@@ -197,8 +306,10 @@ fn parquet_errors_name_row_and_column() {
     check(&["a.parquet", "row 2", "column `text`", "null", "expected text"]);
     write_parquet(&path, vec![("text", Arc::new(Int64Array::from(vec![5])))]);
     check(&["row 1", "column `text`", "the number 5"]);
-    write_parquet(&path, vec![("text", Arc::new(arrow_array::Float64Array::from(vec![5.0])))]);
-    check(&["column `text`", "type Float64"]);
+    write_parquet(&path, vec![("text", Arc::new(arrow_array::Float64Array::from(vec![5.5])))]);
+    check(&["row 1", "column `text`", "the number 5.5"]);
+    write_parquet(&path, vec![("text", Arc::new(arrow_array::Date32Array::from(vec![5])))]);
+    check(&["row 1", "column `text`", "a value of type Date32"]);
     write_parquet(&path, vec![("body", Arc::new(Int64Array::from(vec![5])))]);
     check(&["only `body`", "`question` and `answer`"]);
     let whole = fs::read(&path).unwrap();

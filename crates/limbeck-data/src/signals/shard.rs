@@ -86,7 +86,7 @@ pub(super) fn write_shard(path: &Path, rows: &[SignalRow]) -> Result<(), DataErr
 fn open(path: &Path, group: Option<usize>) -> Result<ParquetRecordBatchReader, DataError> {
     let damaged =
         |reason: String| DataError::Damaged { path: path.to_path_buf(), format: "signal shard", reason };
-    let mut builder = open_checked(path)?;
+    let (mut builder, _) = open_checked(path, |_| true)?;
     let expected = schema();
     let same = builder.schema().fields().len() == expected.fields().len()
         && builder.schema().fields().iter().zip(expected.fields()).all(|(found, wanted)| {
@@ -130,10 +130,10 @@ pub(super) fn read_group(
 /// Reads the keys of a shard's rows only, group by group.
 pub(super) fn read_keys(path: &Path) -> Result<Vec<Vec<[u8; 32]>>, DataError> {
     contain(path, || {
-        let groups = open_checked(path)?.metadata().num_row_groups();
+        let groups = open_checked(path, |_| true)?.0.metadata().num_row_groups();
         let mut keys = Vec::new();
         for group in 0..groups {
-            let builder = open_checked(path)?;
+            let (builder, _) = open_checked(path, |_| true)?;
             let mask = parquet::arrow::ProjectionMask::roots(builder.parquet_schema(), [0]);
             let batches = builder
                 .with_row_groups(vec![group])

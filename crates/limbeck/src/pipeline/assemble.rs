@@ -81,6 +81,7 @@ impl Pipeline<'_> {
                     .into(),
             );
         }
+        notes.extend(self.manifest.stages.values().flat_map(|record| record.remarks.iter().cloned()));
         if let TeacherConfig::Ensemble { members, .. } = &self.recipe.teacher {
             notes.push(format!(
                 "The student learned from an ensemble of {} models; the teacher's scores and audit are those of the first, {}.",

@@ -93,12 +93,23 @@ pub enum StageError {
     /// A recipe that cannot be written as TOML: a defect of ours.
     #[error(transparent)]
     Recipe(#[from] toml::ser::Error),
-    /// There is too little data to train and hold out.
+    /// The data does not do: too little of it, too much lost, too long.
     #[error("{reason}")]
     TooLittle {
         /// What there is and what is needed.
         reason: String,
     },
+    /// Records that are wrong.
+    #[error("{}", lines(errors))]
+    Rows {
+        /// The first of them.
+        errors: Vec<DataError>,
+    },
+}
+
+/// One error a line.
+fn lines(errors: &[DataError]) -> String {
+    errors.iter().map(DataError::to_string).collect::<Vec<_>>().join("\n")
 }
 
 impl From<NetworkError> for StageError {

@@ -1,14 +1,10 @@
 //! The data stage: from a source to token examples, trained on and held out.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use limbeck_data::atomic::{read_json, write_json};
-use limbeck_data::examples::{
-    Split, TokenExample, load_examples, pack, save_examples, split_shuffled, split_tail,
-};
+use limbeck_data::examples::{TokenExample, load_examples, save_examples};
 use limbeck_data::locate::{Cache, Locator, fetch};
-use limbeck_data::records::{ReadOptions, Record, stream_records};
 use limbeck_eval::ShiftedSet;
 use limbeck_eval::numerals::{TrainingOptions, TrainingSets, closed_vocabulary, training_sets};
 use limbeck_model::{ModelError, Tokenizer, open_model, tokenizer::ClosedSpecials};
@@ -16,9 +12,10 @@ use limbeck_results::Input;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::records::{Encoded, example_of};
+use super::losses::Losses;
+use super::sources::{Fetched, Gathered, Reading};
 use super::{Pipeline, PipelineError, StageError};
-use crate::recipe::{DataConfig, TeacherConfig};
+use crate::recipe::{CorpusConfig, DataConfig, TeacherConfig};
 
 /// Token examples of a run.
 #[derive(Debug)]
@@ -26,6 +23,9 @@ pub(crate) struct Examples {
     pub(crate) training: Arc<[TokenExample]>,
     pub(crate) held_out: Vec<TokenExample>,
     pub(crate) shifts: Vec<ShiftedSet>,
+    pub(crate) losses: Losses,
+    /// What was left out of the data, and how it was told apart; a sentence each.
+    pub(crate) notes: Vec<String>,
 }
 
 /// `data/data.json`: what the files beside it hold.
@@ -35,6 +35,10 @@ struct Summary {
     held_out: usize,
     scored_tokens: usize,
     shifts: Vec<ShiftSummary>,
+    #[serde(default)]
+    losses: Losses,
+    #[serde(default)]
+    notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,25 +56,97 @@ const HELD_OUT: &str = "data/held_out.jsonl";
 impl Pipeline<'_> {
     /// Makes the examples, unless they lie in the run folder already.
     pub(super) fn make_examples(&mut self) -> Result<(), PipelineError> {
-        let source = match self.recipe.data.source().map(str::to_owned) {
-            None => None,
-            Some(source) => Some(self.fetch_data(&source).map_err(|error| self.fail(STAGE, error))?),
-        };
+        let sources = self.fetch_sources().map_err(|error| self.fail(STAGE, error))?;
         let tokenizer_source = self.tokenizer_source().map_err(|error| self.fail(STAGE, error))?;
         let inputs = json!({
             "data": self.recipe.data,
             "seed": self.recipe.seed,
-            "source": source.as_ref().map(|(_, hash)| hash),
+            "sources": sources.iter().map(|source| &source.hash).collect::<Vec<_>>(),
             "tokenizer": tokenizer_source.as_ref().map(|(_, hash)| hash),
         });
         self.stage(STAGE, &inputs, |run, _| {
-            let tokenizer = run.tokenizer()?;
-            let path = source.as_ref().map(|(path, _)| path.as_path());
-            let examples = build(&run.recipe.data, run.recipe.seed, path, &tokenizer, run.progress)?;
+            let examples = run.build(&sources, 1)?;
+            for note in &examples.notes {
+                run.remark(format!("data: {note}"));
+            }
             let outputs = run.save_examples(&examples)?;
             run.examples = Some(Arc::new(examples));
             Ok(outputs)
         })
+    }
+
+    /// Fetches the places the data comes from.
+    pub(super) fn fetch_sources(&mut self) -> Result<Vec<Fetched>, StageError> {
+        let places = self.recipe.data.corpus().map(CorpusConfig::places).unwrap_or_default();
+        let mut sources = Vec::new();
+        for (index, (_, entry)) in places.into_iter().enumerate() {
+            let locator: Locator = entry.source.parse()?;
+            let located = fetch(&locator, &Cache::from_env()?, self.progress)?;
+            let role = if index == 0 { "data".to_owned() } else { format!("data {}", index + 1) };
+            let (locator, hash) = (entry.source.clone(), located.hash.clone());
+            self.manifest.note_input(Input { role, locator, hash });
+            sources.push(Fetched { entry, path: located.path, hash: located.hash });
+        }
+        Ok(sources)
+    }
+
+    /// Makes the examples of fetched sources; so many wrong records are gathered before reading ends.
+    pub(super) fn build(&mut self, sources: &[Fetched], most_errors: usize) -> Result<Examples, StageError> {
+        let tokenizer = self.tokenizer()?;
+        let (corpus, packed) = match &self.recipe.data {
+            DataConfig::Numerals { examples, held_out, shifted, distractors } => {
+                let options = TrainingOptions {
+                    seed: self.recipe.seed,
+                    examples: *examples,
+                    held_out: *held_out,
+                    shifted: *shifted,
+                    distractors: *distractors,
+                };
+                let TrainingSets { training, held_out, shifts } = training_sets(&tokenizer, &options)?;
+                let (losses, notes) = (Losses::default(), Vec::new());
+                return Ok(Examples { training: training.into(), held_out, shifts, losses, notes });
+            }
+            DataConfig::Text(corpus) => (corpus.clone(), true),
+            DataConfig::Records(corpus) => (corpus.clone(), false),
+        };
+        let shapes = self.shapes()?;
+        let reading = Reading {
+            corpus: &corpus,
+            packed,
+            tokenizer: &tokenizer,
+            rows: shapes.teacher.vocab_size.min(shapes.student.vocab_size),
+            seed: self.recipe.seed,
+            most_errors,
+            progress: self.progress,
+        };
+        let Gathered { train, held_out, losses, notes, .. } = reading.gather(sources)?;
+        if train.is_empty() || held_out.is_empty() {
+            return Err(StageError::TooLittle {
+                reason: format!(
+                    "{} examples to train on and {} held out of {} records; both are needed: a larger source, a \
+                     shorter data.sequence_length or another data.held_out{}",
+                    train.len(),
+                    held_out.len(),
+                    losses.read,
+                    losses.sentence().map(|lost| format!(" ({lost})")).unwrap_or_default()
+                ),
+            });
+        }
+        let longest = train.iter().chain(&held_out).map(TokenExample::len).max().unwrap_or(0);
+        for (network, positions) in
+            [("teacher", shapes.teacher.max_positions), ("student", shapes.student.max_positions)]
+        {
+            if longest > positions {
+                return Err(StageError::TooLittle {
+                    reason: format!(
+                        "data.sequence_length = {} lets examples of {longest} tokens in, and the {network} has \
+                         {positions} positions: set it to {positions} or less",
+                        corpus.sequence_length
+                    ),
+                });
+            }
+        }
+        Ok(Examples { training: train.into(), held_out, shifts: Vec::new(), losses, notes })
     }
 
     /// The examples, read back when this process did not make them.
@@ -91,6 +167,8 @@ impl Pipeline<'_> {
             training: load_examples(&self.file(TRAINING))?.into(),
             held_out: load_examples(&self.file(HELD_OUT))?,
             shifts,
+            losses: summary.losses,
+            notes: summary.notes,
         });
         self.examples = Some(Arc::clone(&examples));
         Ok(examples)
@@ -118,17 +196,6 @@ impl Pipeline<'_> {
         Ok(Some((located.path, located.hash)))
     }
 
-    fn fetch_data(&mut self, source: &str) -> Result<(std::path::PathBuf, String), StageError> {
-        let locator: Locator = source.parse()?;
-        let located = fetch(&locator, &Cache::from_env()?, self.progress)?;
-        self.manifest.note_input(Input {
-            role: "data".into(),
-            locator: source.to_owned(),
-            hash: located.hash.clone(),
-        });
-        Ok((located.path, located.hash))
-    }
-
     fn save_examples(&self, examples: &Examples) -> Result<Vec<String>, StageError> {
         save_examples(&self.file(TRAINING), &examples.training)?;
         save_examples(&self.file(HELD_OUT), &examples.held_out)?;
@@ -149,6 +216,8 @@ impl Pipeline<'_> {
             held_out: examples.held_out.len(),
             scored_tokens: examples.training.iter().map(TokenExample::scored_count).sum(),
             shifts,
+            losses: examples.losses.clone(),
+            notes: examples.notes.clone(),
         };
         write_json(&self.file(SUMMARY), &summary)?;
         Ok(outputs)
@@ -157,83 +226,4 @@ impl Pipeline<'_> {
 
 fn shift_file(name: &str) -> String {
     format!("data/shift-{name}.jsonl")
-}
-
-fn build(
-    config: &DataConfig,
-    seed: u64,
-    source: Option<&Path>,
-    tokenizer: &Tokenizer,
-    progress: &dyn limbeck_data::progress::Progress,
-) -> Result<Examples, StageError> {
-    let (mut split, shifts, max_examples) = match config {
-        DataConfig::Numerals { examples, held_out, shifted, distractors } => {
-            let options = TrainingOptions {
-                seed,
-                examples: *examples,
-                held_out: *held_out,
-                shifted: *shifted,
-                distractors: *distractors,
-            };
-            let TrainingSets { training, held_out, shifts } = training_sets(tokenizer, &options)?;
-            (Split { train: training, held_out }, shifts, None)
-        }
-        DataConfig::Text { glob, sequence_length, held_out, max_examples, .. } => {
-            let mut documents = Vec::new();
-            progress.start("reading text", 0, "documents");
-            for record in records(source, glob.as_ref())? {
-                documents.push(example_of(&record?, tokenizer)?.example.ids);
-                progress.advance(1);
-            }
-            progress.finish();
-            let parts = split_tail(documents, *held_out)?;
-            let cut = |documents| pack(documents, *sequence_length, tokenizer.eos());
-            let split = Split { train: cut(parts.train), held_out: cut(parts.held_out) };
-            (split, Vec::new(), *max_examples)
-        }
-        DataConfig::Records { glob, sequence_length, held_out, max_examples, .. } => {
-            let mut examples = Vec::new();
-            let mut spanning = 0;
-            progress.start("reading records", 0, "records");
-            for record in records(source, glob.as_ref())? {
-                let Encoded { mut example, spanning: across } = example_of(&record?, tokenizer)?;
-                spanning += usize::from(across > 0);
-                example.ids.truncate(*sequence_length);
-                example.scored.truncate(*sequence_length);
-                if example.scored_count() > 0 {
-                    examples.push(example);
-                }
-                progress.advance(1);
-            }
-            progress.finish();
-            if spanning > 0 {
-                progress.note(&format!(
-                    "{spanning} records have a token that holds text of prompt and answer: it is scored with the answer"
-                ));
-            }
-            (split_shuffled(examples, *held_out, seed)?, Vec::new(), *max_examples)
-        }
-    };
-    if let Some(most) = max_examples {
-        split.train.truncate(most);
-    }
-    if split.train.is_empty() || split.held_out.is_empty() {
-        return Err(StageError::TooLittle {
-            reason: format!(
-                "{} examples to train on and {} held out; both are needed: a larger source, a shorter \
-                 data.sequence_length or another data.held_out",
-                split.train.len(),
-                split.held_out.len()
-            ),
-        });
-    }
-    Ok(Examples { training: split.train.into(), held_out: split.held_out, shifts })
-}
-
-fn records(
-    source: Option<&Path>,
-    glob: Option<&String>,
-) -> Result<impl Iterator<Item = Result<Record, limbeck_data::DataError>>, StageError> {
-    let options = ReadOptions { glob: glob.cloned(), ..ReadOptions::default() };
-    Ok(stream_records(source.unwrap_or(Path::new("")), &options)?)
 }

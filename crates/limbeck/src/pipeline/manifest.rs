@@ -38,6 +38,9 @@ pub struct StageRecord {
     pub outputs: BTreeMap<String, String>,
     /// Wall-clock seconds it took; of an interrupted stage those of its last part.
     pub seconds: f64,
+    /// What a reader of its figures must know; printed in the report.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
 }
 
 impl StageRecord {

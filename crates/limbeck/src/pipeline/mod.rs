@@ -13,18 +13,22 @@
 mod assemble;
 mod capture;
 mod error;
+pub mod estimate;
 mod examples;
 mod export;
 mod finished;
 mod fit;
 mod folder;
 mod journal;
+mod losses;
 mod manifest;
 mod measure;
 mod opening;
 mod records;
 mod shapes;
+mod sources;
 mod stage;
+mod survey;
 mod teacher;
 mod train;
 
@@ -50,6 +54,7 @@ use folder::RunFolder;
 pub use journal::Journal;
 pub use manifest::{Manifest, StageRecord};
 pub use measure::facts;
+pub use survey::{Lengths, Survey};
 
 /// How far a run goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +94,8 @@ pub struct Pipeline<'a> {
     worked: bool,
     /// What could not be done without stopping the run, in sentences.
     failures: Vec<String>,
+    /// Of the stage at work, see [`Pipeline::remark`].
+    remarks: Vec<String>,
 }
 
 impl std::fmt::Debug for Pipeline<'_> {
@@ -134,6 +141,7 @@ impl<'a> Pipeline<'a> {
             force,
             worked: false,
             failures: Vec::new(),
+            remarks: Vec::new(),
         })
     }
 
@@ -178,6 +186,7 @@ impl<'a> Pipeline<'a> {
         }
         self.settle().map_err(|error| self.fail("student", error))?;
         self.introduce();
+        self.announce();
         self.make_teacher()?;
         self.make_signals(goal)?;
         if goal == Goal::Capture {

@@ -78,6 +78,16 @@ fn conversation(messages: &[Message], tokenizer: &Tokenizer) -> Result<Encoded, 
         Some(generated) => generated,
         None => chat::assistant_turns(&template, &whole, &rendered.text).map_err(ModelError::from)?,
     };
+    let weights: Vec<bool> =
+        messages.iter().filter(|one| one.role == "assistant").map(|one| one.weight != 0).collect();
+    if weights.contains(&false) && weights.len() != said.len() {
+        return Err(StageError::TooLittle {
+            reason: "the tokenizer's chat template does not give every assistant's turn a stretch of text of its own, so a \
+                     turn of weight 0 cannot be told apart; write the records as prompt and completion"
+                .into(),
+        });
+    }
+    let learned = if weights.len() == said.len() { weights } else { vec![true; said.len()] };
     // Pieces with odd numbers are the assistant's.
     let mut pieces = Vec::with_capacity(2 * said.len() + 1);
     let mut end = 0;
@@ -88,5 +98,5 @@ fn conversation(messages: &[Message], tokenizer: &Tokenizer) -> Result<Encoded, 
     }
     pieces.push(&rendered.text[end..]);
     let pieces = tokenizer.encode_pieces(&pieces, false).map_err(ModelError::from)?;
-    scored(pieces, |piece| piece % 2 == 1)
+    scored(pieces, |piece| piece % 2 == 1 && learned[piece / 2])
 }

@@ -51,6 +51,7 @@ impl Pipeline<'_> {
             });
         }
         self.worked = true;
+        self.remarks.clear();
         let began = Instant::now();
         let written = work(self, &fingerprint).map_err(|error| self.fail(stage, error))?;
         let mut outputs = BTreeMap::new();
@@ -59,8 +60,16 @@ impl Pipeline<'_> {
             outputs.insert(path, hash);
         }
         let seconds = began.elapsed().as_secs_f64();
-        self.manifest.stages.insert(stage.to_owned(), StageRecord { fingerprint, outputs, seconds });
+        let remarks = std::mem::take(&mut self.remarks);
+        self.manifest.stages.insert(stage.to_owned(), StageRecord { fingerprint, outputs, seconds, remarks });
         self.manifest.write(self.folder.root())
+    }
+
+    /// Says something in the terminal that a reader of the results must know too: it is kept in the manifest, with the stage
+    /// at work, and printed in the report.
+    pub(crate) fn remark(&mut self, text: String) {
+        self.progress.note(&text);
+        self.remarks.push(text);
     }
 
     /// The error of a stage; a wish to stop is told apart.

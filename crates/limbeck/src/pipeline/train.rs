@@ -243,7 +243,7 @@ impl Pipeline<'_> {
 
     /// Where a network comes from, for its model card.
     pub(super) fn lineage(&self, network: &str, teacher: &LoadedModel) -> Lineage {
-        let data = self.manifest.inputs.iter().filter(|input| input.role == "data");
+        let data = self.manifest.inputs.iter().filter(|input| input.role.split(' ').next() == Some("data"));
         Lineage {
             name: format!("{} {network}", self.recipe.name),
             teacher: network

@@ -25,7 +25,7 @@ pub use builtin::{BUILTIN, Builtin, builtin};
 pub use config::{
     AuditSection, BaselineConfig, EvaluationConfig, ExportConfig, GgufFormat, Recipe, default_capture,
 };
-pub use data::DataConfig;
+pub use data::{CorpusConfig, DataConfig, HeldOut, SourceConfig};
 pub use error::{Problem, RecipeError};
 pub use gate::{CannotTell, Gate, GateAnswer, GateOutcome, gates_of};
 pub use layers::Override;

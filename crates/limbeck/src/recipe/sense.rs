@@ -9,7 +9,7 @@ use limbeck_model::DecoderConfig;
 use limbeck_teach::{Capabilities, Weights};
 
 use super::config::Recipe;
-use super::data::DataConfig;
+use super::data::{CorpusConfig, DataConfig, HeldOut};
 use super::error::Problem;
 use super::node::Node;
 use super::teacher::TeacherConfig;
@@ -94,11 +94,12 @@ fn sources(recipe: &Recipe, found: &mut Findings<'_>) {
         StudentConfig::Model(model) => Some(("student.source", model.source.as_str())),
         _ => None,
     };
-    let data = recipe.data.source().map(|source| ("data.source", source));
+    let places = recipe.data.corpus().map(CorpusConfig::places).unwrap_or_default();
+    let data = places.iter().map(|(key, place)| (key.as_str(), place.source.as_str()));
     let members = members.iter().map(|(key, source)| (key.as_str(), *source));
-    for (key, source) in [teacher, student, data].into_iter().flatten().chain(members) {
+    for (key, source) in [teacher, student].into_iter().flatten().chain(data).chain(members) {
         let hint = || {
-            meant(source, key == "data.source").map_or_else(
+            meant(source, key.starts_with("data.")).map_or_else(
                 || "a source is a path, hf:org/name@rev, pypi:name==version or npm:name@version".to_owned(),
                 |meant| format!("did you mean {key} = \"{meant}\"?"),
             )
@@ -215,16 +216,7 @@ fn student(recipe: &Recipe, found: &mut Findings<'_>) {
 
 fn data(recipe: &Recipe, found: &mut Findings<'_>) {
     match &recipe.data {
-        DataConfig::Text { sequence_length, held_out, max_examples, .. }
-        | DataConfig::Records { sequence_length, held_out, max_examples, .. } => {
-            found.require(*sequence_length >= 2, "data.sequence_length", "expected at least 2");
-            found.require(
-                *held_out > 0.0 && *held_out < 1.0,
-                "data.held_out",
-                "expected a share between 0 and 1",
-            );
-            found.require(*max_examples != Some(0), "data.max_examples", "expected at least 1");
-        }
+        DataConfig::Text(corpus) | DataConfig::Records(corpus) => read(corpus, found),
         DataConfig::Numerals { examples, held_out, shifted, .. } => {
             for (key, count) in [("examples", examples), ("held_out", held_out), ("shifted", shifted)] {
                 found.require(
@@ -234,6 +226,42 @@ fn data(recipe: &Recipe, found: &mut Findings<'_>) {
                 );
             }
         }
+    }
+}
+
+/// Data that is read from somewhere.
+fn read(corpus: &CorpusConfig, found: &mut Findings<'_>) {
+    found.require(corpus.sequence_length >= 2, "data.sequence_length", "expected at least 2");
+    if let Some(HeldOut::Share(share)) = corpus.held_out {
+        found.require(share > 0.0 && share < 1.0, "data.held_out", "expected a share between 0 and 1");
+    }
+    found.require(corpus.max_examples != Some(0), "data.max_examples", "expected at least 1");
+    found.require((0.0..=1.0).contains(&corpus.max_lost), "data.max_lost", "expected a share from 0 to 1");
+    match (&corpus.source, corpus.sources.is_empty()) {
+        (None, true) => found.advise(
+            "data.source",
+            "this key is needed and missing",
+            Some("a source is a path, hf:datasets/org/name@rev, pypi:name==version or npm:name@version; several go into [[data.sources]]"),
+        ),
+        (Some(_), false) => found.add("data.sources", "both `source` and `sources` are given: leave out one"),
+        _ => {}
+    }
+    if !corpus.sources.is_empty() {
+        for (key, given) in [("data.glob", &corpus.glob), ("data.config", &corpus.config)] {
+            found.require(given.is_none(), key, "with `sources`, each source has its own");
+        }
+    }
+    let weighted = corpus.sources.iter().filter(|place| place.weight.is_some()).count();
+    if weighted > 0 && weighted < corpus.sources.len() {
+        found.add(
+            "data.sources",
+            "some sources have a weight and some have none: give all of them one, or none",
+        );
+    }
+    for (index, weight) in corpus.sources.iter().enumerate().filter_map(|(i, place)| Some((i, place.weight?)))
+    {
+        let key = format!("data.sources.{index}.weight");
+        found.require(weight > 0.0 && weight.is_finite(), &key, "expected a number above 0");
     }
 }
 

@@ -1,19 +1,10 @@
 //! Floating-point operations of a step, counted from the shape alone.
 //!
-//! A multiply-add is two operations; only matrix products are counted. A decoder with L layers, width d, h heads of
-//! width e on g key-value heads, MLP width m (times 2 or, gated, 3 matrices) and vocabulary V does, forward over B
-//! sequences of T tokens of which the last predicts nothing,
-//!
-//! ```text
-//! F = 2 B [ L (T (2 d h e + 2 d g e + (2 or 3) d m) + 2 h e T (T + 1) / 2) + (T - 1) d V ]
-//! ```
-//!
-//! where the second term is attention: scores and weighted values over the T (T + 1) / 2 pairs that a causal mask
-//! leaves. A backward pass costs two forward ones (gradients of inputs and of weights), so a step is
-//! `F(teacher) + 3 F(student)`. A classifier is the sum of its layers' `2 B in out`; its first layer needs no gradient
-//! of its input.
+//! Those of a decoder are [`limbeck::pipeline::estimate::flops`]; a step is `F(teacher) + 3 F(student)`. A classifier is
+//! the sum of its layers' `2 B in out`; its first layer needs no gradient of its input.
 
 use limbeck::model::DecoderConfig;
+use limbeck::pipeline::estimate::flops::forward as decoder_forward;
 
 use super::workload::{ClassifierShape, DecoderShape, Shape};
 
@@ -26,19 +17,8 @@ pub(super) fn step(shape: &Shape) -> f64 {
 }
 
 fn decoder_step(shape: &DecoderShape) -> f64 {
-    let forward = |config: &DecoderConfig| decoder_forward(config, shape.rows, shape.length);
+    let forward = |config: &DecoderConfig| decoder_forward(config, shape.rows as f64, shape.length as f64);
     forward(&shape.teacher()) + 3.0 * forward(&shape.student)
-}
-
-/// F of the module's documentation.
-fn decoder_forward(config: &DecoderConfig, rows: usize, length: usize) -> f64 {
-    let [width, heads, groups] =
-        [config.d_model, config.n_heads * config.d_head, config.n_kv_heads * config.d_head];
-    let matrices = if config.gated { 3 } else { 2 };
-    let linear = 2 * width * heads + 2 * width * groups + matrices * width * config.d_mlp;
-    let attention = heads * length * (length + 1);
-    let head = (length - 1) * width * config.vocab_size;
-    2.0 * rows as f64 * (config.n_layers as f64 * (length * linear + attention) as f64 + head as f64)
 }
 
 fn classifier_step(shape: &ClassifierShape) -> f64 {
