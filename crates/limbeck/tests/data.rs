@@ -44,12 +44,11 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
-        let model = place.path().join("model");
-        fs::create_dir(&model).unwrap();
-        let file = model.join("tokenizer.json");
-        fs::write(&file, bytes_tokenizer().to_string()).unwrap();
-        fs::write(model.join("tokenizer_config.json"), json!({"eos_token": "<eos>"}).to_string()).unwrap();
-        let tokenizer = Tokenizer::from_folder(&model).unwrap();
+        let (words, model) = (place.path().join("words"), place.path().join("model"));
+        fs::create_dir(&words).unwrap();
+        fs::write(words.join("tokenizer.json"), bytes_tokenizer().to_string()).unwrap();
+        fs::write(words.join("tokenizer_config.json"), json!({"eos_token": "<eos>"}).to_string()).unwrap();
+        let tokenizer = Tokenizer::from_folder(&words).unwrap();
         let mut config = tiny_gpt2();
         (config.vocab_size, config.max_positions) = (257, 64);
         save_hf_folder(&model, &deeper(&config, 2, 1), &tokenizer, &Lineage::default()).unwrap();

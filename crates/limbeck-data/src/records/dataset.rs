@@ -176,9 +176,7 @@ impl Folder<'_> {
         let mut stems: BTreeMap<&str, &str> = BTreeMap::new();
         for name in names.iter().filter(|name| !is_text(name)) {
             let stem = source::stem(name);
-            if let Some(other) = stems.insert(stem, name)
-                && source::kind(other) != source::kind(name)
-            {
+            if let Some(other) = stems.insert(stem, name) {
                 return Err(self.wrong(
                     format!("`{other}` and `{name}`, which look like the same data in two formats"),
                     "one format, chosen with data.glob",

@@ -78,6 +78,8 @@ impl Pipeline<'_> {
     /// Fetches the places the data comes from.
     pub(super) fn fetch_sources(&mut self) -> Result<Vec<Fetched>, StageError> {
         let places = self.recipe.data.corpus().map(CorpusConfig::places).unwrap_or_default();
+        // Those of an earlier recipe with more sources go.
+        self.manifest.inputs.retain(|input| input.role.split(' ').next() != Some("data"));
         let mut sources = Vec::new();
         for (index, (_, entry)) in places.into_iter().enumerate() {
             let locator: Locator = entry.source.parse()?;
