@@ -131,9 +131,27 @@ pub(crate) fn estimate(
         });
     }
     let asked = (!replayed && recipe.capture.is_none()).then_some((teacher, members));
-    stages.push(trained("student", "training.steps", &recipe.training, student, asked, data, rate, recipe.seeds));
+    stages.push(trained(
+        "student",
+        "training.steps",
+        &recipe.training,
+        student,
+        asked,
+        data,
+        rate,
+        recipe.seeds,
+    ));
     if recipe.baseline.skip.is_none() {
-        stages.push(trained("baseline", "training.steps", &recipe.training, student, None, data, rate, recipe.seeds));
+        stages.push(trained(
+            "baseline",
+            "training.steps",
+            &recipe.training,
+            student,
+            None,
+            data,
+            rate,
+            recipe.seeds,
+        ));
     }
     stages.push(evaluated(recipe, shapes, data, rate));
     if let Some((size, settings)) = audit.zip(recipe.audit.settings()) {
