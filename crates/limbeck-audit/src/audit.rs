@@ -44,7 +44,7 @@ pub fn audit(
         progress.note(&format!("{}: {what} left out: {reason}", task.name));
     }
     let measure = |name, subject: Subject| -> Result<Measured, AuditError> {
-        same_tokens(name, subject, teacher, &task)?;
+        same_tokens(name, subject.tokenizer, teacher.tokenizer, &task)?;
         Measured::new(name, subject, &task, config, progress)
     };
     let (pupil, control) = (student, baseline);
@@ -58,9 +58,11 @@ pub fn audit(
         baseline: control.map(|subject| subject.decoder),
     };
     let mut shifted = Vec::new();
-    for shift in shifted_tasks(teacher, config, progress)? {
+    for shift in shifted_tasks(teacher.tokenizer, config, progress)? {
         for (name, subject) in subjects {
-            subject.map_or(Ok(()), |subject| same_tokens(name, subject, teacher, &shift.task))?;
+            let read =
+                |subject: Subject| same_tokens(name, subject.tokenizer, teacher.tokenizer, &shift.task);
+            subject.map_or(Ok(()), read)?;
         }
         shifted.push(shifted_brittleness(networks, &shift, config, progress)?);
     }
@@ -97,8 +99,8 @@ pub fn audit(
 }
 
 /// The shifted versions of the task that the configuration names and the tokenizer can express.
-fn shifted_tasks(
-    teacher: Subject,
+pub(crate) fn shifted_tasks(
+    tokenizer: &dyn Encode,
     config: &AuditConfig,
     progress: &dyn Progress,
 ) -> Result<Vec<ShiftedTask>, AuditError> {
@@ -108,7 +110,7 @@ fn shifted_tasks(
     }
     let per_template = config.brittleness.shift_prompts.min(config.prompts_per_template);
     let options = ContrastOptions { per_template, ..config.prompts() };
-    let made = shifts(&config.task, teacher.tokenizer, &options)?;
+    let made = shifts(&config.task, tokenizer, &options)?;
     for (what, reason) in made.left_out.iter().filter(|(name, _)| wanted.contains(name)) {
         progress.note(&format!("shifted prompts, {what} left out: {reason}"));
     }
@@ -183,15 +185,14 @@ fn removals(
 }
 
 /// Refuses a network that reads the prompts otherwise than the teacher.
-fn same_tokens(
+pub(crate) fn same_tokens(
     name: &'static str,
-    subject: Subject,
-    teacher: Subject,
+    tokenizer: &dyn Encode,
+    teacher: &dyn Encode,
     task: &ContrastTask,
 ) -> Result<(), AuditError> {
     for prompt in task.prompts() {
-        let (first, second) =
-            (teacher.tokenizer.encode_text(&prompt.text)?, subject.tokenizer.encode_text(&prompt.text)?);
+        let (first, second) = (teacher.encode_text(&prompt.text)?, tokenizer.encode_text(&prompt.text)?);
         if first != second {
             return Err(AuditError::Tokens {
                 first: "teacher",

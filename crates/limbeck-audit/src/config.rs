@@ -10,6 +10,9 @@ use crate::{
     SimilarityConfig,
 };
 
+/// Most prompts, resamples and rows of a batch.
+const MOST: usize = 1_000_000;
+
 /// What a removed component leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -123,9 +126,10 @@ impl AuditConfig {
             return Err(AuditError::Config { key: "noise", found, expected: "it must be positive" });
         }
         self.patching.check()?;
-        match numbers.into_iter().find(|(_, value)| *value == 0) {
-            Some((key, _)) => {
-                Err(AuditError::Config { key, found: "0".into(), expected: "it must be at least 1" })
+        match numbers.into_iter().find(|(_, value)| !(1..=MOST).contains(value)) {
+            Some((key, value)) => {
+                let expected = "it must be at least 1 and at most 1000000";
+                Err(AuditError::Config { key, found: value.to_string(), expected })
             }
             None => {
                 self.task.check(&self.prompts())?;

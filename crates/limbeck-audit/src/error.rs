@@ -50,6 +50,18 @@ pub enum AuditError {
         /// Positions of the network.
         positions: usize,
     },
+    /// The prompts of a task are longer than a network can read.
+    #[error("{what} of the audit have {length} tokens, but the {network} reads {positions} at most")]
+    Prompts {
+        /// Which prompts.
+        what: String,
+        /// The network.
+        network: &'static str,
+        /// Tokens of the first that is too long.
+        length: usize,
+        /// Positions of the network.
+        positions: usize,
+    },
     /// Something was to be changed that the network does not have.
     #[error("there is no {what} {index}: the network has {count}, counted from 0")]
     Target {

@@ -21,6 +21,7 @@ mod kept;
 mod means;
 mod patching;
 mod pictures;
+mod prepare;
 mod readout;
 mod roles;
 mod rows;
@@ -44,6 +45,7 @@ pub use error::AuditError;
 pub use heads::{HeadsConfig, describe_heads};
 pub use influence::{components, groups, network_audit};
 pub use patching::{Patcher, PatchingConfig};
+pub use prepare::{KnownNetwork, check_task};
 pub use readout::{DirectLogits, Lens};
 pub use roles::{RolesConfig, roles};
 pub use similarity::{

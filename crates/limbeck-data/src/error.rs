@@ -144,6 +144,14 @@ pub enum DataError {
         /// What would be right.
         expected: String,
     },
+    /// Something that this program did not write stands where it was to write.
+    #[error("{} holds {found}, which Limbeck did not write and will not replace", path.display())]
+    Foreign {
+        /// The place.
+        path: PathBuf,
+        /// What stands there.
+        found: String,
+    },
     /// The user asked to stop.
     #[error("stopped on request")]
     Cancelled,
@@ -174,6 +182,9 @@ impl DataError {
             Self::Missing { locator, .. } => meant(locator, false).map(|meant| format!("did you mean `{meant}`?")),
             Self::SignalMismatch { .. } => {
                 Some("capture the signals again, or point to the folder captured for this teacher and data".to_owned())
+            }
+            Self::Foreign { .. } => {
+                Some("move it elsewhere or remove it, or choose another place to write to".to_owned())
             }
             _ => None,
         }

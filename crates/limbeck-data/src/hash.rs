@@ -46,8 +46,8 @@ pub fn hash_file(path: &Path) -> Result<String, DataError> {
 }
 
 /// BLAKE3 of a folder: over its files in the order of their relative paths (with `/`), of each the
-/// path's length, the path and the BLAKE3 of the content. Names of temporary files of this program
-/// and empty folders do not count.
+/// path's length, the path and the BLAKE3 of the content. Temporary files of this program, its marker
+/// ([`crate::atomic::MARKER`]) and empty folders do not count.
 pub fn hash_folder(folder: &Path) -> Result<String, DataError> {
     let files = list_files(folder)?;
     hash_files(folder, &files)
@@ -70,8 +70,8 @@ pub fn hash_path(path: &Path) -> Result<String, DataError> {
     if facts.is_dir() { hash_folder(path) } else { hash_file(path) }
 }
 
-/// Every file below `folder` as a relative path with `/`, sorted by bytes. Links are followed, since
-/// a Hugging Face snapshot is made of them.
+/// Every file below `folder` as a relative path with `/`, sorted by bytes, without temporary files and markers of this
+/// program. Links are followed, since a Hugging Face snapshot is made of them.
 ///
 /// # Errors
 /// Unreadable folders, names that are not UTF-8, folders nested beyond any use (a loop of links), pipes and devices.
@@ -90,7 +90,7 @@ pub fn list_files(folder: &Path) -> Result<Vec<String>, DataError> {
                     expected: "names in UTF-8".to_owned(),
                 });
             };
-            if name.starts_with('.') && name.ends_with(".tmp") {
+            if name == crate::atomic::MARKER || (name.starts_with('.') && name.ends_with(".tmp")) {
                 continue;
             }
             let relative = format!("{prefix}{name}");

@@ -14,5 +14,6 @@ mod pattern;
 pub mod progress;
 pub mod records;
 pub mod signals;
+pub mod text;
 
 pub use error::DataError;

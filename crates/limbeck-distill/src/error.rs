@@ -103,6 +103,19 @@ pub enum DistillError {
         /// The value found.
         value: f64,
     },
+    /// The teacher's answers left the finite numbers.
+    #[error(
+        "the teacher's {what} in step {step} of training `{network}` are not finite numbers: no setting of the student mends \
+         that; look at the teacher's weights, which may be damaged or overflow in 32 bits"
+    )]
+    TeacherNotFinite {
+        /// The network in training.
+        network: String,
+        /// The optimizer step.
+        step: u64,
+        /// Which of its answers.
+        what: String,
+    },
     /// A checkpoint belongs to another training.
     #[error(
         "{} was written by another training: its {what} was {found}, now it is {expected}; remove the \

@@ -16,7 +16,7 @@ pub mod trainer;
 
 pub use checkpoint::forget;
 pub use error::DistillError;
-pub use metrics::read_curve;
+pub use metrics::{forget_metrics, read_curve};
 pub use objective::{Layers, ObjectiveConfig, check};
 pub use optimizer::Schedule;
 pub use students::{FreshStudent, LayerSelection, LayersStudent, ModelStudent, StudentConfig};

@@ -83,6 +83,14 @@ impl Metrics {
     }
 }
 
+/// Drops the lines of a network that there is no longer.
+///
+/// # Errors
+/// As [`Metrics::resume`].
+pub fn forget_metrics(path: &Path, network: &str) -> Result<(), DistillError> {
+    if path.exists() { Metrics::resume(path, network, 0).map(|_| ()) } else { Ok(()) }
+}
+
 /// The logged curve of one network; empty when nothing was logged yet.
 ///
 /// # Errors

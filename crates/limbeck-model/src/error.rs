@@ -114,6 +114,18 @@ pub enum ModelError {
         /// Shape by the configuration.
         expected: Vec<usize>,
     },
+    /// A weight in a file has another shape than the configuration says.
+    #[error("{origin}: weight `{name}` has shape {found:?}; the configuration asks for {expected:?}")]
+    ShapeIn {
+        /// The file.
+        origin: String,
+        /// Name in it.
+        name: String,
+        /// Shape in the file.
+        found: Vec<usize>,
+        /// Shape by the configuration.
+        expected: Vec<usize>,
+    },
     /// A batch with no tokens, or with more than the model has positions for.
     #[error("sequence {row} has {found} tokens; it should have 1 to {most}")]
     Length {

@@ -55,6 +55,31 @@ fn close(a: &[f32], b: &[f32], tolerance: f32) {
 }
 
 #[test]
+fn the_size_is_known_before_the_weights_and_bounded_by_memory() {
+    let biased =
+        DecoderConfig { qkv_bias: true, out_bias: true, mlp_bias: true, ..DecoderConfig::llama(sizes()) };
+    for config in families().into_iter().chain([biased]) {
+        let decoder = Decoder::init(&config, 1, &Device::flex()).unwrap();
+        assert_eq!(config.parameter_count(), u128::from(decoder.parameter_count()), "{config:?}");
+    }
+    // Sizes whose product overflows, and sizes that no machine holds: refused before anything is allocated.
+    let most = (1usize << 31) - 1;
+    for change in [
+        |config: &mut DecoderConfig, size: usize| config.n_layers = size,
+        |config: &mut DecoderConfig, size: usize| config.d_model = size,
+        |config: &mut DecoderConfig, size: usize| config.vocab_size = size * 1000,
+        |config: &mut DecoderConfig, size: usize| (config.d_head, config.d_mlp) = (size + 1, size),
+        |config: &mut DecoderConfig, _: usize| (config.d_model, config.vocab_size) = (usize::MAX, usize::MAX),
+    ] {
+        for mut config in families() {
+            change(&mut config, most);
+            let error = Decoder::init(&config, 1, &Device::flex()).err().unwrap().to_string();
+            assert!(error.contains("of memory are at hand"), "{error}");
+        }
+    }
+}
+
+#[test]
 fn padding_on_the_right_changes_nothing() {
     for decoder in decoders() {
         let together = TokenBatch::new(&prompts(), &decoder.device()).unwrap();

@@ -30,8 +30,8 @@ pub use reproduction::{
     Reproduction,
 };
 pub use run::{
-    BaselineOutcome, CurvePoint, Input, ModelFacts, Models, Results, SCHEMA_VERSION, TermPoint, Training,
-    TrainingRun, Verdict, VerdictAnswer,
+    BaselineOutcome, CurvePoint, Input, MadeFrom, ModelFacts, Models, Results, SCHEMA_VERSION, TermPoint,
+    Training, TrainingRun, Verdict, VerdictAnswer,
 };
 
 /// JSON schema of [`Results`], generated from the types (draft 2020-12).

@@ -42,6 +42,20 @@ pub struct Results {
     /// Things a reader must know: what was skipped, what was approximated.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// The recipe and the weights that all this is of; absent in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_from: Option<MadeFrom>,
+}
+
+/// What results were made from: enough to tell whether a run folder still holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct MadeFrom {
+    /// BLAKE3 of the resolved recipe, hex.
+    pub recipe: String,
+    /// Fingerprint of every stage: the hash of all that it depended on.
+    pub stages: BTreeMap<String, String>,
+    /// BLAKE3 of the weights measured, by their path in the run folder.
+    pub weights: BTreeMap<String, String>,
 }
 
 /// The first screen of the report.

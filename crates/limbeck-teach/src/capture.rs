@@ -41,7 +41,7 @@ impl CaptureConfig {
     /// # Errors
     /// [`TeachError::Config`].
     pub fn check(&self, vocab_size: usize) -> Result<(), TeachError> {
-        let temperatures = self.temperatures.iter().all(|t| t.is_finite() && *t > 0.0);
+        let temperatures = self.temperatures.iter().all(|t| (0.01..=1000.0).contains(t));
         let rules = [
             (
                 "top_k",
@@ -49,7 +49,12 @@ impl CaptureConfig {
                 self.top_k.to_string(),
                 format!("from 1 to the vocabulary's {vocab_size}"),
             ),
-            ("temperatures", temperatures, format!("{:?}", self.temperatures), "numbers above 0".to_string()),
+            (
+                "temperatures",
+                temperatures,
+                format!("{:?}", self.temperatures),
+                "numbers from 0.01 to 1000".to_string(),
+            ),
             ("batch_size", self.batch_size > 0, self.batch_size.to_string(), "at least 1".to_string()),
             (
                 "shard_examples",

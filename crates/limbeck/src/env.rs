@@ -17,8 +17,29 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("HF_ENDPOINT", "address of the Hugging Face hub, for hf: locators"),
     ("HF_TOKEN", "access token of the hub; sent to it and written nowhere"),
     ("NO_COLOR", "when set, messages are not coloured"),
-    ("RAYON_NUM_THREADS", "number of threads of the CPU backend"),
+    (THREADS, "number of threads of the CPU backend, at most 1024"),
 ];
+
+/// Number of threads of the CPU backend; read by rayon.
+pub const THREADS: &str = "RAYON_NUM_THREADS";
+
+/// Most threads that are asked of a machine.
+pub const MOST_THREADS: usize = 1024;
+
+/// Refuses a number of threads that no machine gives, before the first is started.
+///
+/// # Errors
+/// In words, when [`THREADS`] is no number from 0 (as many as there are processors) to [`MOST_THREADS`].
+pub fn check_threads() -> Result<(), String> {
+    let Some(text) = std::env::var_os(THREADS).filter(|text| !text.is_empty()) else { return Ok(()) };
+    match text.to_str().and_then(|text| text.trim().parse::<usize>().ok()) {
+        Some(0..=MOST_THREADS) => Ok(()),
+        _ => Err(format!(
+            "{THREADS} is `{}`, expected a number of threads from 1 to {MOST_THREADS}",
+            text.to_string_lossy()
+        )),
+    }
+}
 
 /// Whether the user wants messages without colour (<https://no-color.org>).
 pub fn no_color() -> bool {

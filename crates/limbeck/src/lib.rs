@@ -31,6 +31,7 @@ pub use limbeck_stats as stats;
 pub use limbeck_teach as teach;
 
 pub mod env;
+pub mod memory;
 pub mod networks;
 pub mod pipeline;
 pub mod recipe;

@@ -7,6 +7,7 @@ mod failure;
 mod interrupt;
 mod lines;
 mod output;
+mod panics;
 mod progress;
 mod verb;
 
@@ -21,23 +22,36 @@ use progress::Reporter;
 use verb::{Cli, Desk};
 
 fn main() -> ExitCode {
+    panics::guarded(perform).into()
+}
+
+fn perform() -> Exit {
     limbeck::kernels::keep_freed_memory();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // Wrong usage, `--help` and `--version` alike: clap knows where to print and how to end.
         Err(error) => {
-            let _ = error.print();
+            let text = error.render().to_string();
+            // What was typed may come from a list of strangers' names.
+            if output::shown(&text) == text {
+                let _ = error.print();
+            } else {
+                output::urgent(&text);
+            }
             let arguments: Vec<String> =
                 std::env::args_os().skip(1).map(|it| it.to_string_lossy().into_owned()).collect();
             if let Some(hint) = verb::meant(&error, &arguments) {
                 output::urgent(&format!("hint: {hint}"));
             }
-            return if error.use_stderr() { Exit::BadInput } else { Exit::Fine }.into();
+            return if error.use_stderr() { Exit::BadInput } else { Exit::Fine };
         }
     };
     let output = Output { json: cli.json };
     let desk = Desk { output, progress: Reporter::new(cli.quiet), device: cli.device };
-    let done = interrupt::listen().map_err(Failure::broke).and_then(|()| cli.verb.perform(&desk));
+    let done = limbeck::env::check_threads()
+        .map_err(Failure::input)
+        .and_then(|()| interrupt::listen().map_err(Failure::broke))
+        .and_then(|()| cli.verb.perform(&desk));
     match done {
         Ok(exit) => exit,
         Err(failure) if failure.is_broken_pipe() => Exit::Fine,
@@ -46,5 +60,4 @@ fn main() -> ExitCode {
             failure.exit
         }
     }
-    .into()
 }

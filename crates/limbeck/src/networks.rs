@@ -40,7 +40,7 @@ pub struct LocatedModel {
 /// When the locator is malformed, nothing is there, or the network says no.
 pub fn locate_model(locator: &str, progress: &dyn Progress) -> Result<LocatedModel, NetworkError> {
     let parsed: Locator = locator.parse()?;
-    let Located { path, hash, .. } = fetch(&parsed, &Cache::from_env()?, progress)?;
+    let Located { path, hash, .. } = fetch(&parsed, &Cache::from_env(), progress)?;
     let path = match path.is_dir() && !path.join("config.json").is_file() {
         true => first_of_split(&path)?.map_or_else(|| find_one(&path, "gguf"), Ok)?,
         false => path,

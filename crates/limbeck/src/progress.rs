@@ -121,7 +121,7 @@ impl Work {
             ProgressBar::new(self.total)
         });
         bar.set_style(self.style(false));
-        bar.set_prefix(self.label.clone());
+        bar.set_prefix(output::shown(&self.label));
         bar.tick();
         bar
     }
@@ -211,7 +211,7 @@ impl Progress for Reporter {
             if work.figures.is_empty() {
                 bar.set_style(work.style(true));
             }
-            bar.set_message(text.to_owned());
+            bar.set_message(output::shown(text));
         }
         text.clone_into(&mut work.figures);
     }
@@ -221,7 +221,7 @@ impl Progress for Reporter {
             Mode::Quiet => {}
             Mode::Plain => output::urgent(text),
             Mode::Drawn(screen) => {
-                let _ = screen.println(text);
+                let _ = screen.println(output::shown(text));
             }
         }
     }

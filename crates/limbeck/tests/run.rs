@@ -4,6 +4,9 @@
 mod common;
 
 use common::{files, limbeck, on_tiny, stderr, succeed};
+use limbeck::model::{
+    Activation, Decoder, DecoderConfig, Lineage, Parameter, Sizes, Tokenizer, save_hf_folder,
+};
 use serde_json::Value;
 
 #[test]
@@ -288,6 +291,117 @@ fn a_student_learns_from_captured_signals() {
     succeed(on_tiny("train", &folder, &["--set", "capture.top_k=8"]));
     assert!(folder.join("signals").is_dir());
     assert!(folder.join("student/model.safetensors").is_file());
+}
+
+/// A model folder with a byte-level tokenizer, of which `change` changes the shape and `weight` one parameter.
+fn model_folder(
+    folder: &std::path::Path,
+    change: impl FnOnce(&mut DecoderConfig),
+    weight: impl Fn(&str, &mut Vec<f32>),
+) {
+    let tokenizers = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../limbeck-model/tests/fixtures");
+    let tokenizer = Tokenizer::from_folder(&tokenizers.join("tokenizers/smollm")).unwrap();
+    let mut config = DecoderConfig::llama(Sizes {
+        vocab_size: tokenizer.vocab_size(),
+        d_model: 16,
+        n_layers: 2,
+        n_heads: 2,
+        n_kv_heads: 2,
+        d_mlp: 16,
+        max_positions: 64,
+    });
+    change(&mut config);
+    let decoder = Decoder::init(&config, 3, &Default::default()).unwrap().map(&mut |name, parameter| {
+        let mut values = parameter.to_vec();
+        weight(name, &mut values);
+        Parameter::from_vec(&parameter.shape(), values, &Default::default())
+    });
+    save_hf_folder(folder, &decoder, &tokenizer, &Lineage::default()).unwrap();
+}
+
+/// A run of one step whose student is exported to GGUF.
+fn exporting(place: &std::path::Path, formats: &str) -> std::process::Command {
+    let records: String = (0..24)
+        .map(|n| format!("{{\"prompt\": \"rain {n} on\", \"completion\": \" the quay\"}}\n"))
+        .collect();
+    std::fs::write(place.join("records.jsonl"), records).unwrap();
+    let recipe = format!(
+        r#"
+name = "export"
+output_dir = "{run}"
+audit = false
+[teacher]
+kind = "model"
+source = "{teacher}"
+[student]
+kind = "layers"
+select = "even"
+[data]
+kind = "records"
+source = "{data}"
+held_out = 0.25
+[[objectives]]
+kind = "forward_kl"
+weight = 1.0
+[training]
+steps = 1
+batch_size = 2
+learning_rate = 1e-6
+[baseline]
+skip = "a test"
+[export]
+gguf = {formats}
+"#,
+        run = place.join("run").display(),
+        teacher = place.join("teacher").display(),
+        data = place.join("records.jsonl").display(),
+    );
+    std::fs::write(place.join("recipe.toml"), recipe).unwrap();
+    let mut command = limbeck();
+    command.arg("run").arg(place.join("recipe.toml"));
+    command
+}
+
+#[test]
+fn an_export_that_cannot_succeed_is_refused_before_training() {
+    let place = tempfile::tempdir().unwrap();
+    model_folder(&place.path().join("teacher"), |config| config.activation = Activation::Relu, |_, _| {});
+    let output = exporting(place.path(), r#"["f32"]"#).output().unwrap();
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("export: ") && told.contains("hidden_act is relu"), "{told}");
+    assert!(!place.path().join("run/student").exists() && !told.contains("training student"), "{told}");
+}
+
+#[test]
+fn a_failed_export_costs_nothing_but_itself() {
+    let place = tempfile::tempdir().unwrap();
+    // A weight beyond half precision that no output depends on.
+    model_folder(
+        &place.path().join("teacher"),
+        |_| {},
+        |name, values| match name {
+            "blocks.0.mlp.up.weight" => values[0] = 1e5,
+            "blocks.0.mlp.down.weight" => values.iter_mut().step_by(16).for_each(|value| *value = 0.0),
+            _ => {}
+        },
+    );
+    let output = exporting(place.path(), r#"["f16", "f32"]"#).output().unwrap();
+    let (told, run) = (stderr(&output), place.path().join("run"));
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    for file in ["results.json", "report.html", "student-f32.gguf", "student/README.md"] {
+        assert!(run.join(file).is_file(), "no {file}:\n{told}");
+    }
+    assert!(!run.join("student-f16.gguf").exists());
+    let results: Value =
+        serde_json::from_str(&std::fs::read_to_string(run.join("results.json")).unwrap()).unwrap();
+    let notes = results["notes"].to_string();
+    for text in [&notes, &String::from_utf8_lossy(&output.stdout).into_owned()] {
+        assert!(text.contains("student-f16.gguf failed") && text.contains("blk.0.ffn_up.weight"), "{text}");
+    }
+    // The export is tried again, and says so again.
+    let again = exporting(place.path(), r#"["f16", "f32"]"#).output().unwrap();
+    assert_eq!(again.status.code(), Some(3), "{}", stderr(&again));
 }
 
 #[test]

@@ -20,7 +20,8 @@ const CONTENT: &str = "content";
 /// at all, so any number of processes may share the cache.
 #[derive(Debug, Clone)]
 pub struct Cache {
-    root: PathBuf,
+    /// None where the environment names no folder: then only what stands on this machine can be had.
+    root: Option<PathBuf>,
     environment: Environment,
 }
 
@@ -93,28 +94,26 @@ pub(super) enum Stored {
 impl Cache {
     /// A cache in `root`, with everything else the environment says.
     pub fn new(root: impl Into<PathBuf>, environment: Environment) -> Self {
-        Self { root: root.into(), environment }
+        Self { root: Some(root.into()), environment }
     }
 
-    /// The user's cache: `LIMBECK_CACHE`, else `XDG_CACHE_HOME/limbeck`, else `~/.cache/limbeck`.
-    ///
-    /// # Errors
-    /// None of the three variables is set.
-    pub fn from_env() -> Result<Self, DataError> {
+    /// The user's cache: `LIMBECK_CACHE`, else `XDG_CACHE_HOME/limbeck`, else `~/.cache/limbeck`. Where none of the three
+    /// variables is set, [`Cache::root`] says so once something is to be fetched.
+    pub fn from_env() -> Self {
         let environment = Environment::from_process();
-        match environment.cache_folder() {
-            Some(root) => Ok(Self { root, environment }),
-            None => Err(DataError::Argument {
-                name: "the cache folder",
-                found: "unset".to_owned(),
-                expected: "LIMBECK_CACHE, XDG_CACHE_HOME or HOME in the environment".to_owned(),
-            }),
-        }
+        Self { root: environment.cache_folder(), environment }
     }
 
     /// The folder.
-    pub fn root(&self) -> &Path {
-        &self.root
+    ///
+    /// # Errors
+    /// The environment names none.
+    pub fn root(&self) -> Result<&Path, DataError> {
+        self.root.as_deref().ok_or_else(|| DataError::Argument {
+            name: "the cache folder",
+            found: "unset".to_owned(),
+            expected: "LIMBECK_CACHE, XDG_CACHE_HOME or HOME in the environment".to_owned(),
+        })
     }
 
     pub(super) fn environment(&self) -> &Environment {
@@ -122,16 +121,22 @@ impl Cache {
     }
 
     /// The folder of one package of one registry.
-    pub(super) fn package(&self, registry: &str, name: &str, version: &str) -> PathBuf {
+    pub(super) fn package(&self, registry: &str, name: &str, version: &str) -> Result<PathBuf, DataError> {
         // A scope's slash becomes `+`, which no name has.
-        self.root.join(registry).join(format!("{}-{version}", name.replace('/', "+")))
+        Ok(self.root()?.join(registry).join(format!("{}-{version}", name.replace('/', "+"))))
     }
 
     /// The manifest of a hub repository.
-    pub(super) fn hub_manifest(&self, repo: &str, revision: &str, dataset: bool, selection: &str) -> PathBuf {
+    pub(super) fn hub_manifest(
+        &self,
+        repo: &str,
+        revision: &str,
+        dataset: bool,
+        selection: &str,
+    ) -> Result<PathBuf, DataError> {
         let kind = if dataset { "datasets" } else { "models" };
         let key = &hash::hash_bytes(format!("{kind}\n{repo}\n{revision}\n{selection}").as_bytes())[..16];
-        self.root.join("hub").join(format!("{kind}--{}--{key}.json", repo.replace('/', "--")))
+        Ok(self.root()?.join("hub").join(format!("{kind}--{}--{key}.json", repo.replace('/', "--"))))
     }
 
     /// The content of a package folder.

@@ -2,17 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
 use hf_hub::{Cache as HubCache, Repo, RepoType};
+use serde::Deserialize;
 
 use super::cache::{Cache, Manifest};
+use super::web::{Answer, Web, WebError};
 use super::{Located, Locator, package, place};
 use crate::env::Environment;
 use crate::progress::Progress;
-use crate::{DataError, atomic, hash};
+use crate::{DataError, atomic, hash, text};
 
-/// Tries after a failed transfer before giving up.
-const RETRIES: usize = 3;
+/// The server, unless `HF_ENDPOINT` names another.
+const ENDPOINT: &str = "https://huggingface.co";
+/// Longest list of a repository's files, in bytes.
+const LONGEST_LIST: u64 = 64 << 20;
 
 /// One repository as asked for.
 struct Wanted<'a> {
@@ -40,7 +43,7 @@ pub(super) fn fetch(locator: &Locator, cache: &Cache, progress: &dyn Progress) -
         });
     };
     let hub = HubCache::new(home.join("hub"));
-    let manifest_path = cache.hub_manifest(repo, revision, *dataset, inner.as_deref().unwrap_or_default());
+    let manifest_path = cache.hub_manifest(repo, revision, *dataset, inner.as_deref().unwrap_or_default())?;
     let snapshot = |commit: &str| hub.repo(wanted.at(revision)).pointer_path(commit);
     if manifest_path.exists() {
         let manifest: Manifest = atomic::read_json(&manifest_path)?;
@@ -173,132 +176,207 @@ impl From<DataError> for Failure {
     }
 }
 
-/// Sorts an error of the hub's client by what the user can do.
-fn failure(wanted: &Wanted<'_>, token: Option<&str>, what: &str, error: &ApiError) -> Failure {
-    let mut reason = format!("{what}: {error}");
+/// Sorts a failed request by what the user can do.
+fn failure(wanted: &Wanted<'_>, token: Option<&str>, what: &str, error: WebError) -> Failure {
+    let (hint, unreachable) = match &error {
+        WebError::Status(401 | 403) => (
+            "the repository does not exist or needs a login: set HF_TOKEN, and accept its terms on the hub's page",
+            false,
+        ),
+        WebError::Status(404) => ("check the name and the revision", false),
+        WebError::Status(_) | WebError::Redirect(_) => ("the server refused: try again later", false),
+        WebError::Transport(_) => {
+            ("check the network and HF_ENDPOINT; what was fetched once is used without a network", true)
+        }
+        WebError::Here(_) => ("", false),
+    };
+    if let WebError::Here(error) = error {
+        return Failure::Other(error);
+    }
+    let mut reason = text::without_secrets(&format!("{what}: {error}"));
     if let Some(token) = token {
         reason = reason.replace(token, "(token)");
     }
-    let status = |code: &str| reason.contains(&format!("status: {code}"));
-    let (hint, unreachable) = if status("401") || status("403") {
-        (
-            "the repository does not exist or needs a login: set HF_TOKEN, and accept its terms on the hub's page",
-            false,
-        )
-    } else if status("404") {
-        ("check the name and the revision", false)
-    } else if reason.contains("status:") {
-        ("the server refused: try again later", false)
-    } else {
-        ("check the network and HF_ENDPOINT; what was fetched once is used without a network", true)
-    };
     let error = DataError::Download { locator: wanted.locator.to_string(), reason, hint: hint.to_owned() };
     if unreachable { Failure::Unreachable(error) } else { Failure::Other(error) }
 }
 
-/// Hands the client's progress on.
-struct Report<'a>(&'a dyn Progress);
+/// What the server says of a revision.
+#[derive(Debug, Deserialize)]
+struct Info {
+    sha: String,
+    siblings: Vec<Sibling>,
+}
 
-impl hf_hub::api::Progress for Report<'_> {
-    fn init(&mut self, size: usize, filename: &str) {
-        self.0.start(&format!("fetching {filename}"), size as u64, "bytes");
-    }
+/// A file of a repository.
+#[derive(Debug, Deserialize)]
+struct Sibling {
+    rfilename: String,
+}
 
-    fn update(&mut self, size: usize) {
-        self.0.advance(size as u64);
-    }
-
-    fn finish(&mut self) {
-        self.0.finish();
-    }
+/// The server as asked for one repository.
+struct Hub<'a> {
+    wanted: &'a Wanted<'a>,
+    cache: &'a HubCache,
+    endpoint: String,
+    token: Option<String>,
+    web: Web,
+    progress: &'a dyn Progress,
 }
 
 /// Fetches the wanted files of the revision's present commit: (commit, files).
 fn download(
     wanted: &Wanted<'_>,
-    hub: &HubCache,
+    cache: &HubCache,
     environment: &Environment,
     progress: &dyn Progress,
 ) -> Result<(String, Vec<String>), Failure> {
-    let token = environment.hf_token.clone().or_else(|| hub.token());
-    let mut builder = ApiBuilder::from_cache(hub.clone())
-        .with_progress(false)
-        .with_retries(RETRIES)
-        .with_token(token.clone())
-        .with_user_agent("limbeck", env!("CARGO_PKG_VERSION"));
-    if let Some(endpoint) = &environment.hf_endpoint {
-        builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
-    }
-    let failed = |what: &str, error: &ApiError| failure(wanted, token.as_deref(), what, error);
-    let api = builder.build().map_err(|error| failed("starting", &error))?;
-    let info = api
-        .repo(wanted.at(wanted.revision))
-        .info()
-        .map_err(|error| failed("asking for the list of files", &error))?;
-    let unsafe_name = |what: &str, name: &str| {
-        Failure::Other(DataError::Download {
-            locator: wanted.locator.to_string(),
-            reason: format!("the server gives {what} `{}`", name.escape_debug()),
-            hint: "do not use this server".to_owned(),
-        })
-    };
-    if !place::is_name(&info.sha) {
-        return Err(unsafe_name("the commit", &info.sha));
-    }
+    let token = environment.hf_token.clone().or_else(|| cache.token());
+    let endpoint = environment.hf_endpoint.as_deref().unwrap_or(ENDPOINT).trim_end_matches('/').to_owned();
+    let web = Web::new(&endpoint, token.clone());
+    let hub = Hub { wanted, cache, endpoint, token, web, progress };
+    let info = hub.info()?;
     let all: Vec<String> = info.siblings.into_iter().map(|file| file.rfilename).collect();
     if let Some(bad) = all.iter().find(|name| place::inner_path(name).is_err()) {
-        return Err(unsafe_name("the file", bad));
+        return Err(hub.unsafe_name("the file", bad));
     }
     let names = wanted.choose(&all)?;
-    // By commit from here on: the branch may move between two files.
-    let repo = api.repo(wanted.at(&info.sha));
-    let folder = hub.repo(wanted.at(&info.sha)).pointer_path(&info.sha);
     for name in &names {
         if progress.cancelled() {
             return Err(Failure::Other(DataError::Cancelled));
         }
-        if folder.join(name).exists() {
-            continue;
-        }
-        let etag = checked_etag(&api, &repo.url(name), &info.sha, &unsafe_name, &failed)?;
-        let path = repo
-            .download_with_progress(name, Report(progress))
-            .map_err(|error| failed(&format!("fetching {name}"), &error))?;
-        // Large files are named by their SHA-256, which tells whether all of it arrived.
-        if etag.len() == 64 && etag.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            let found = package::sha256(&path)?;
-            if found != etag {
-                let blob = path.canonicalize().map_err(DataError::io("look at", &path))?;
-                for gone in [&path, &blob] {
-                    // The link goes first; where the file itself stood there, the second is gone already.
-                    let _ = std::fs::remove_file(gone);
-                }
-                return Err(Failure::Other(DataError::Download {
-                    locator: wanted.locator.to_string(),
-                    reason: format!("{name} arrived damaged: its SHA-256 is {found} instead of {etag}"),
-                    hint: "try again".to_owned(),
-                }));
-            }
-        }
+        hub.file(&info.sha, name)?;
     }
-    hub.repo(wanted.at(wanted.revision)).create_ref(&info.sha).map_err(DataError::io("write", hub.path()))?;
+    let revision = cache.repo(wanted.at(wanted.revision));
+    revision.create_ref(&info.sha).map_err(DataError::io("write", cache.path()))?;
     Ok((info.sha, names))
 }
 
-/// Asks for a file's tag, which the client makes a path of: it must be a plain name.
-fn checked_etag(
-    api: &Api,
-    url: &str,
-    commit: &str,
-    unsafe_name: &dyn Fn(&str, &str) -> Failure,
-    failed: &dyn Fn(&str, &ApiError) -> Failure,
-) -> Result<String, Failure> {
-    let facts = api.metadata(url).map_err(|error| failed("asking for a file", &error))?;
-    if facts.commit_hash() != commit {
-        return Err(unsafe_name("another commit", facts.commit_hash()));
+impl Hub<'_> {
+    fn failed(&self, what: &str, error: WebError) -> Failure {
+        failure(self.wanted, self.token.as_deref(), what, error)
     }
-    if !place::is_name(facts.etag()) {
-        return Err(unsafe_name("the tag", facts.etag()));
+
+    fn unsafe_name(&self, what: &str, name: &str) -> Failure {
+        Failure::Other(DataError::Download {
+            locator: self.wanted.locator.to_string(),
+            reason: format!("the server gives {what} `{}`", text::name(name)),
+            hint: "do not use this server".to_owned(),
+        })
     }
-    Ok(facts.etag().to_owned())
+
+    /// The present commit of the revision and its files.
+    fn info(&self) -> Result<Info, Failure> {
+        let what = "asking for the list of files";
+        let url = format!("{}/api/{}", self.endpoint, self.wanted.at(self.wanted.revision).api_url());
+        let answer = self.web.get(&url, 0).and_then(|answer| answer.text(LONGEST_LIST));
+        let text = answer.map_err(|error| self.failed(what, error))?;
+        let info: Info = serde_json::from_str(&text).map_err(|error| {
+            self.failed(what, WebError::Redirect(format!("the answer is not such a list: {error}")))
+        })?;
+        if place::is_name(&info.sha) { Ok(info) } else { Err(self.unsafe_name("the commit", &info.sha)) }
+    }
+
+    /// Fetches one file of a commit, unless it is there: as a blob named by its tag, and a link to it.
+    fn file(&self, commit: &str, name: &str) -> Result<(), Failure> {
+        // By commit: the branch may move between two files.
+        let repo = self.cache.repo(self.wanted.at(commit));
+        let pointer = repo.pointer_path(commit).join(name);
+        if pointer.exists() {
+            return Ok(());
+        }
+        let what = format!("fetching {name}");
+        let url =
+            format!("{}/{}/resolve/{commit}/{}", self.endpoint, self.wanted.at(commit).url(), escaped(name));
+        let answer = self.web.get(&url, 0).map_err(|error| self.failed(&what, error))?;
+        let tag = self.tag(&answer, commit, &what)?;
+        let blob = repo.blob_path(&tag);
+        for folder in [blob.parent(), pointer.parent()].into_iter().flatten() {
+            std::fs::create_dir_all(folder).map_err(DataError::io("make the folder", folder))?;
+        }
+        // The lock that other programs of the hub hold while they write the same blob.
+        let lock = blob.with_extension("lock");
+        let held = std::fs::File::create(&lock).map_err(DataError::io("create", &lock))?;
+        held.lock().map_err(DataError::io("lock", &lock))?;
+        if !blob.exists() {
+            let part = blob.with_extension("part");
+            let saved = self.web.save(&url, answer, &part, self.progress);
+            let saved = saved.map_err(|error| self.failed(&what, error));
+            if let Err(failure) = saved.and_then(|()| self.check(name, &part, &tag)) {
+                let _ = std::fs::remove_file(&part);
+                return Err(failure);
+            }
+            std::fs::rename(&part, &blob).map_err(DataError::io("rename to", &blob))?;
+        }
+        if pointer.exists() {
+            return Ok(());
+        }
+        point(&pointer, &blob, name).map_err(DataError::io("write", &pointer))?;
+        Ok(())
+    }
+
+    /// A file's tag, which a path is made of: it must be a plain name.
+    fn tag(&self, answer: &Answer, commit: &str, what: &str) -> Result<String, Failure> {
+        let missing = |header: &str| {
+            self.failed(what, WebError::Redirect(format!("the server's answer has no header `{header}`")))
+        };
+        let found = answer.home_header("x-repo-commit").ok_or_else(|| missing("x-repo-commit"))?;
+        if found != commit {
+            return Err(self.unsafe_name("another commit", found));
+        }
+        let tag = answer.home_header("x-linked-etag").or_else(|| answer.home_header("etag"));
+        let tag = tag.ok_or_else(|| missing("etag"))?;
+        let tag = tag.trim_start_matches("W/").replace('"', "");
+        if place::is_name(&tag) { Ok(tag) } else { Err(self.unsafe_name("the tag", &tag)) }
+    }
+
+    /// Large files are named by their SHA-256, which tells whether all of it arrived.
+    fn check(&self, name: &str, path: &Path, tag: &str) -> Result<(), Failure> {
+        if tag.len() != 64 || !tag.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(());
+        }
+        let found = package::sha256(path)?;
+        if found == tag {
+            return Ok(());
+        }
+        Err(Failure::Other(DataError::Download {
+            locator: self.wanted.locator.to_string(),
+            reason: format!("{name} arrived damaged: its SHA-256 is {found} instead of {tag}"),
+            hint: "try again".to_owned(),
+        }))
+    }
+}
+
+/// Puts a link to `blob` at `pointer`, `name` below its commit's folder; where there are no links, the file itself.
+fn point(pointer: &Path, blob: &Path, name: &str) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let file = blob.file_name().unwrap_or_default();
+        let target = PathBuf::from("../".repeat(name.split('/').count() + 1)).join("blobs").join(file);
+        match std::os::unix::fs::symlink(target, pointer) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                std::fs::remove_file(pointer)?;
+                std::fs::copy(blob, pointer).map(|_| ())
+            }
+            linked => linked,
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = name;
+        std::fs::copy(blob, pointer).map(|_| ())
+    }
+}
+
+/// A path as part of an address.
+fn escaped(path: &str) -> String {
+    let mut text = String::new();
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
 }

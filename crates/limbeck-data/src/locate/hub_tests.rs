@@ -162,3 +162,70 @@ fn a_folder_that_another_program_filled_serves_offline() {
     unreachable = Cache::new(root.path().join("cache2"), unreachable.environment().clone());
     assert_eq!(fetch(&"hf:org/tiny".parse().unwrap(), &unreachable, &Silent).unwrap().path, snapshot);
 }
+
+/// Answers each request by `reply`, which gets path and authorization; gives the address and what was seen.
+fn serve_with(reply: impl Fn(&str) -> String + Send + 'static) -> (String, Log) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let log: Log = Arc::default();
+    let seen = Arc::clone(&log);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut request, mut token) = (String::new(), None);
+            reader.read_line(&mut request).unwrap();
+            let mut line = String::new();
+            while reader.read_line(&mut line).unwrap() > 2 {
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("authorization: ") {
+                    token = Some(value.trim().to_owned());
+                }
+                line.clear();
+            }
+            let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+            stream.write_all(reply(&path).as_bytes()).unwrap();
+            seen.lock().unwrap().push((path, token));
+        }
+    });
+    (address, log)
+}
+
+#[test]
+fn the_token_never_follows_a_redirect_to_another_server() {
+    let plain = |headers: &str, body: &str| {
+        let length = body.len();
+        format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+    };
+    let moved = |headers: &str, to: &str| {
+        format!(
+            "HTTP/1.1 302 Found\r\n{headers}Location: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+    };
+    // The same machine at another port, and by another name: neither is the server that the token is for.
+    let (other, elsewhere) = serve_with(move |_| plain("ETag: \"other\"\r\n", "{\"model_type\":\"gpt2\"}"));
+    let by_name = other.replace("127.0.0.1", "localhost");
+    let facts = format!("X-Repo-Commit: {COMMIT}\r\nX-Linked-Etag: \"tag-one\"\r\n");
+    let (endpoint, at_home) = serve_with(move |path| match path {
+        "/api/models/org/tiny/revision/main" => moved("", "/api/models/org/moved/revision/main"),
+        "/api/models/org/moved/revision/main" => plain(
+            "",
+            &format!(
+                "{{\"sha\": \"{COMMIT}\", \"siblings\": [{{\"rfilename\": \"config.json\"}}, {{\"rfilename\": \"tokenizer.json\"}}]}}"
+            ),
+        ),
+        path if path.ends_with("/config.json") => moved(&facts, &format!("{other}/cdn/config.json")),
+        path if path.ends_with("/tokenizer.json") => {
+            moved(&facts.replace("tag-one", "tag-two"), &format!("{by_name}/cdn/t"))
+        }
+        _ => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
+    });
+    let root = tempfile::tempdir().unwrap();
+    let found = fetch(&"hf:org/tiny".parse().unwrap(), &cache(root.path(), &endpoint), &Silent).unwrap();
+    assert_eq!(crate::hash::list_files(&found.path).unwrap(), ["config.json", "tokenizer.json"]);
+    let at_home = at_home.lock().unwrap();
+    assert_eq!(at_home.len(), 4, "{at_home:?}");
+    assert!(at_home.iter().all(|(_, token)| token.as_deref() == Some("bearer hf_secret")), "{at_home:?}");
+    let elsewhere = elsewhere.lock().unwrap();
+    assert_eq!(elsewhere.len(), 2, "{elsewhere:?}");
+    assert!(elsewhere.iter().all(|(_, token)| token.is_none()), "{elsewhere:?}");
+}

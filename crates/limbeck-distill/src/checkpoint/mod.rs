@@ -10,7 +10,7 @@ mod tensors;
 use std::path::{Path, PathBuf};
 
 use limbeck_data::atomic::{AtomicFolder, read_json, write_json};
-use limbeck_data::hash::hash_file;
+use limbeck_data::hash::{hash_bytes, hash_file};
 use limbeck_data::progress::Progress;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ const TENSORS: &str = "tensors.safetensors";
 /// Checkpoints that are kept: the newest, and the one before in case the newest is damaged.
 const KEPT: usize = 2;
 /// Version of this layout.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What a checkpoint says beside its tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +45,16 @@ pub struct State {
     pub fingerprint: Fingerprint,
     /// BLAKE3 of the tensors' file, hex.
     pub tensors: String,
+    /// BLAKE3 of all of the above, hex: figures that change by a flipped bit would be believed otherwise.
+    pub hash: String,
+}
+
+impl State {
+    /// The hash that belongs to the other fields.
+    fn own_hash(&self) -> String {
+        let fields = Self { hash: String::new(), ..self.clone() };
+        hash_bytes(format!("{fields:?}").as_bytes())
+    }
 }
 
 /// The figures a training carries from step to step.
@@ -81,7 +91,7 @@ impl Checkpoints {
         let folder = AtomicFolder::create(&place)?;
         let tensors = folder.path().join(TENSORS);
         tensors::write(&tensors, network, moments)?;
-        let state = State {
+        let mut state = State {
             version: VERSION,
             network: self.network.clone(),
             step: done.step,
@@ -89,9 +99,11 @@ impl Checkpoints {
             seconds: done.seconds,
             fingerprint: self.fingerprint.clone(),
             tensors: hash_file(&tensors)?,
+            hash: String::new(),
         };
+        state.hash = state.own_hash();
         write_json(&folder.path().join(STATE), &state)?;
-        folder.commit()?;
+        folder.commit_owned()?;
         for (_, old) in self.list()?.into_iter().skip(KEPT) {
             std::fs::remove_dir_all(&old).map_err(DistillError::io("remove", old))?;
         }
@@ -134,6 +146,9 @@ impl Checkpoints {
                 "its layout is version {}, this program reads {VERSION}",
                 state.version
             )));
+        }
+        if state.own_hash() != state.hash {
+            return Err(damaged(format!("{STATE} is not as it was written")));
         }
         if state.network != self.network {
             return Err(DistillError::CheckpointMismatch {

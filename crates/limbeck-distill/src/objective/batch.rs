@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use limbeck_data::examples::TokenExample;
+use limbeck_kernels::TeacherLogits;
 use limbeck_model::{Margin, Removed, Site, TokenBatch};
 use limbeck_teach::{Prediction, Signal, SiteValue, predictions};
 
@@ -38,6 +39,32 @@ pub struct Ablated {
 }
 
 impl MicroBatch {
+    /// Which of the teacher's answers are not finite numbers, when some are.
+    pub(crate) fn strange_answer(&self) -> Option<&'static str> {
+        let finite = |values: Tensor<2>| {
+            values
+                .into_data()
+                .try_to_vec::<f32>()
+                .is_ok_and(|values| values.iter().all(|value| value.is_finite()))
+        };
+        let ablated = self.ablated.values().filter_map(|gone| gone.signal.as_ref());
+        for signal in self.signal.iter().chain(ablated) {
+            for distribution in &signal.distributions {
+                match &distribution.logits {
+                    TeacherLogits::Head { hidden, .. } if !finite(hidden.clone()) => {
+                        return Some("last hidden states");
+                    }
+                    TeacherLogits::Dense(logits) if !finite(logits.clone()) => return Some("logits"),
+                    _ => {}
+                }
+            }
+            if !signal.hidden.iter().all(|values| finite(values.clone())) {
+                return Some("hidden states");
+            }
+        }
+        None
+    }
+
     /// Pads the sequences; returns them with their predictions. Answers and removals are yet to come.
     pub(super) fn of(
         rows: &[&TokenExample],

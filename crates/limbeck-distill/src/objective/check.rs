@@ -45,6 +45,10 @@ pub fn check(
     Ok(())
 }
 
+/// Temperatures at which a distribution over logits of usual size still differs from the uniform one and from a single token in
+/// 32-bit numbers, and T^2 stays in proportion.
+const TEMPERATURES: std::ops::RangeInclusive<f64> = 0.01..=1000.0;
+
 fn check_settings(objective: &ObjectiveConfig, name: &str) -> Result<(), DistillError> {
     let weight = objective.weight();
     if !weight.is_finite() || weight < 0.0 {
@@ -65,11 +69,11 @@ fn check_settings(objective: &ObjectiveConfig, name: &str) -> Result<(), Distill
         _ => {}
     }
     match objective.requires().distribution {
-        Some(temperature) if !(temperature.is_finite() && temperature > 0.0) => Err(DistillError::Setting {
+        Some(temperature) if !TEMPERATURES.contains(&temperature) => Err(DistillError::Setting {
             objective: name.to_string(),
             key: "temperature",
             found: temperature.to_string(),
-            right: "a number above 0",
+            right: "from 0.01 to 1000: beyond, 32-bit numbers hold the uniform distribution or a single token only",
         }),
         _ => Ok(()),
     }

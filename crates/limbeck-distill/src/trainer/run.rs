@@ -151,6 +151,9 @@ impl Run {
             if self.config.logs(step) {
                 self.log(figures, learning_rate)?;
             }
+            if step == self.config.steps {
+                self.check_weights(&network)?;
+            }
             let every = self.config.checkpoint_every;
             if step == self.config.steps || (every > 0 && step.is_multiple_of(every)) {
                 self.save(&network)?;
@@ -178,7 +181,9 @@ impl Run {
         let total: usize = batches.iter().map(|batch| batch.targets.len()).sum();
         let (gradient, loss, values) = self.pass(network, &batches, total, None)?;
         let norm = gradient.norm();
-        self.check_finite(step, &values, norm)?;
+        if let Err(diverged) = self.check_finite(step, &values, norm) {
+            return Err(self.teachers_fault(step, &batches).unwrap_or(diverged));
+        }
         let mut own_norms = vec![None; self.terms.len()];
         if self.terms.len() == 1 {
             own_norms[0] = Some(norm / self.terms.weight(0));
@@ -271,6 +276,30 @@ impl Run {
         match strange {
             Some((what, value)) => {
                 Err(DistillError::Diverged { network: self.name.clone(), step, what, value })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The error that names the teacher, when it is its answers that are not finite.
+    fn teachers_fault(&self, step: u64, batches: &[MicroBatch]) -> Option<DistillError> {
+        let what = batches.iter().find_map(MicroBatch::strange_answer)?;
+        Some(DistillError::TeacherNotFinite { network: self.name.clone(), step, what: what.to_owned() })
+    }
+
+    /// Refuses weights that left the finite numbers in the last step, which no later loss would show.
+    fn check_weights(&self, network: &Network) -> Result<(), DistillError> {
+        let mut strange = None;
+        network.visit(&mut |name, parameter| {
+            if strange.is_none()
+                && let Some(value) = parameter.to_vec().into_iter().find(|value| !value.is_finite())
+            {
+                strange = Some((format!("a weight of {name}"), f64::from(value)));
+            }
+        });
+        match strange {
+            Some((what, value)) => {
+                Err(DistillError::Diverged { network: self.name.clone(), step: self.done.step, what, value })
             }
             None => Ok(()),
         }

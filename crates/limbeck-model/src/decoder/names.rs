@@ -160,8 +160,8 @@ fn read(place: Place, source: &mut dyn WeightSource, shape: &[usize]) -> Result<
 fn take(source: &mut dyn WeightSource, name: String, expected: &[usize]) -> Result<HostTensor, ModelError> {
     let found = source.shape(&name)?;
     if found != expected {
-        let (name, expected) = (source.stored_name(&name), expected.to_vec());
-        return Err(ModelError::Shape { name, found, expected });
+        let (origin, name, expected) = (source.origin(), source.stored_name(&name), expected.to_vec());
+        return Err(ModelError::ShapeIn { origin, name, found, expected });
     }
     Ok(source.tensor(&name)?)
 }

@@ -1,7 +1,7 @@
 //! Weights from files: values against other readers' values, names and layouts, files written and read again.
 
 use limbeck_model::weights::gguf::{Array, GgufFile, GgufSource, TensorType, Value, hf_config};
-use limbeck_model::weights::{FloatFormat, SafetensorsSource, write_safetensors};
+use limbeck_model::weights::{FloatFormat, MappedFile, SafetensorsSource, write_safetensors};
 use limbeck_model::{HostTensor, WeightSource, WeightsError};
 
 use crate::{fixture, shared};
@@ -112,4 +112,45 @@ fn a_transposed_matrix() {
     let tensor = HostTensor::new("t", vec![2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
     assert_eq!(tensor.transposed().values, [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
     assert!(matches!(HostTensor::new("t", vec![2], vec![]), Err(WeightsError::ShapeMismatch { .. })));
+}
+
+fn header_only(header: &str) -> Result<SafetensorsSource, WeightsError> {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.bytes());
+    bytes.extend([0; 8]);
+    SafetensorsSource::from_files(vec![MappedFile::from_bytes(std::path::Path::new("h.safetensors"), bytes)])
+}
+
+#[test]
+fn headers_are_read_as_written_or_refused_by_tensor() {
+    let entry = r#"{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#;
+    assert_eq!(header_only(&format!(r#"{{"a":{entry}}}"#)).unwrap().names(), ["a"]);
+    for (header, words) in [
+        (format!(r#"{{"a":{entry},"a":{entry}}}"#), "tensor a occurs twice"),
+        (r#"{"a":{"dtype":"F32","shape":[1,-2],"data_offsets":[0,8]}}"#.to_owned(), "tensor a"),
+        (r#"{"a":{"dtype":"F32","shape":2,"data_offsets":[0,8]}}"#.to_owned(), "tensor a"),
+        (
+            r#"{"a":{"dtype":"F32","shape":[18446744073709551615,2],"data_offsets":[0,8]}}"#.to_owned(),
+            "overflows",
+        ),
+        (r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#.to_owned(), "tensor a: bytes 8..0"),
+        (r#"{"a":{"dtype":"I4","shape":[2],"data_offsets":[0,8]}}"#.to_owned(), "unknown type I4"),
+        (format!(r#"{{"__metadata__":{{"a":1}},"a":{entry}}}"#), "__metadata__"),
+        ("[]".to_owned(), "a JSON object of tensors"),
+    ] {
+        let error = header_only(&header).unwrap_err().to_string();
+        assert!(error.contains(words) && error.contains("h.safetensors"), "{header}: {error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_folders_are_no_weights() {
+    let place = tempfile::tempdir().unwrap();
+    let pipe = place.path().join("model.gguf");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [pipe.as_path(), std::path::Path::new("/dev/zero"), place.path()] {
+        assert!(matches!(MappedFile::open(path), Err(WeightsError::NotAFile { .. })), "{}", path.display());
+    }
+    assert!(GgufFile::open(&pipe).is_err());
 }

@@ -396,6 +396,7 @@ pub fn realistic() -> Results {
             "Accuracy counts a prompt as right when the first predicted token is the next number.".into(),
             "Intervals come from 10,000 bootstrap resamples over examples.".into(),
         ],
+        made_from: None,
     }
 }
 

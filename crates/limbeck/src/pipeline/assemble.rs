@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use limbeck_data::atomic::{read_json, write_atomic};
+use limbeck_data::text::visible;
 use limbeck_eval::verdict;
 use limbeck_report::{render_html, results_json};
 use limbeck_results::{BaselineOutcome, Models, Results, SCHEMA_VERSION, Training};
@@ -48,6 +49,7 @@ impl Pipeline<'_> {
             seconds,
             recipe: self.resolved.clone(),
             notes: self.notes(),
+            made_from: Some(self.made_from()),
         })
     }
 
@@ -107,7 +109,7 @@ impl Pipeline<'_> {
 pub fn write_report(folder: &Path, results: &Results) -> Result<PathBuf, PipelineError> {
     write_atomic(&folder.join(RESULTS), results_json(results).map_err(unwritable)?.as_bytes())?;
     let page = folder.join(REPORT);
-    write_atomic(&page, render_html(results).as_bytes())?;
+    write_atomic(&page, visible(&render_html(results)).as_bytes())?;
     Ok(page)
 }
 
@@ -130,6 +132,6 @@ pub fn read_results(folder: &Path) -> Result<Results, PipelineError> {
 pub fn rerender(folder: &Path) -> Result<(PathBuf, Results), PipelineError> {
     let results = read_results(folder)?;
     let page = folder.join(REPORT);
-    write_atomic(&page, render_html(&results).as_bytes())?;
+    write_atomic(&page, visible(&render_html(&results)).as_bytes())?;
     Ok((page, results))
 }

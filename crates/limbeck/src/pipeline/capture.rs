@@ -1,5 +1,6 @@
 //! The capture stage: the teacher's signals on disk.
 
+use limbeck_data::atomic::AtomicFolder;
 use limbeck_kernels::Precision;
 use limbeck_teach::capture;
 use serde_json::json;
@@ -17,21 +18,24 @@ impl Pipeline<'_> {
         let config = match (&self.recipe.capture, goal) {
             (Some(config), _) => config.clone(),
             (None, Goal::Capture) => crate::recipe::default_capture(&self.recipe),
-            (None, _) => {
-                self.manifest.stages.remove(STAGE);
-                return Ok(());
-            }
+            // What `limbeck capture` wrote stays: it was asked for by itself.
+            (None, _) => return Ok(()),
         };
         let inputs = json!({
             "capture": config,
             "teacher": self.teacher_hash()?,
             "data": self.output_hash("data"),
         });
-        self.stage(STAGE, &inputs, |run, _| {
+        self.stage(STAGE, &inputs, |run, fingerprint| {
             let teacher = run.answering_teacher(Precision::F32)?;
             let examples = run.examples()?;
-            capture(teacher.as_ref(), &examples.training, &config, &run.file(FOLDER), run.progress)?;
+            // Beside the signals that may stand there, of another teacher or with other settings, until it is complete.
+            let growing = run.folder.checkpoints(STAGE, fingerprint)?;
+            capture(teacher.as_ref(), &examples.training, &config, &growing, run.progress)?;
+            AtomicFolder::of(growing, &run.file(FOLDER)).commit()?;
             Ok(vec![FOLDER.to_owned()])
-        })
+        })?;
+        self.folder.clear_checkpoints(STAGE);
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@ use limbeck_eval::EvalError;
 use limbeck_model::ModelError;
 use limbeck_teach::TeachError;
 
+use crate::memory::MemoryError;
 use crate::networks::NetworkError;
 
 /// Why a run stopped.
@@ -93,6 +94,19 @@ pub enum StageError {
     /// A recipe that cannot be written as TOML: a defect of ours.
     #[error(transparent)]
     Recipe(#[from] toml::ser::Error),
+    /// A network or a step that cannot fit into memory.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// A network whose scores are no numbers.
+    #[error(
+        "the {network}'s loss on the held-out examples is {value}: its weights or activations left the finite numbers"
+    )]
+    NotFinite {
+        /// The network.
+        network: &'static str,
+        /// The loss.
+        value: f64,
+    },
     /// The data does not do: too little of it, too much lost, too long.
     #[error("{reason}")]
     TooLittle {
@@ -145,6 +159,14 @@ impl PipelineError {
         }
     }
 
+    /// What went wrong, without the stage's name.
+    pub(crate) fn of_what(&self) -> String {
+        match self {
+            Self::Stage { source, .. } => source.to_string(),
+            other => other.to_string(),
+        }
+    }
+
     /// Whether the user can mend it: a bad file, recipe or command, rather than a disk or a defect.
     pub fn is_input(&self) -> bool {
         match self {
@@ -174,6 +196,10 @@ impl PipelineError {
             Self::File(error) | Self::Stage { source: StageError::Data(error), .. } => {
                 error.hint().into_iter().collect()
             }
+            Self::Stage { source: StageError::Audit(AuditError::Prompts { .. }), .. } => vec![
+                "shorter prompts, or other shifted ones: audit.distractors, audit.brittleness.shifts".into(),
+                "`audit = false` in the recipe leaves the audit out".into(),
+            ],
             Self::Stage { source: StageError::Audit(_), .. } => {
                 vec!["`audit = false` in the recipe leaves the audit out".into()]
             }

@@ -83,7 +83,7 @@ impl Pipeline<'_> {
         let mut sources = Vec::new();
         for (index, (_, entry)) in places.into_iter().enumerate() {
             let locator: Locator = entry.source.parse()?;
-            let located = fetch(&locator, &Cache::from_env()?, self.progress)?;
+            let located = fetch(&locator, &Cache::from_env(), self.progress)?;
             let role = if index == 0 { "data".to_owned() } else { format!("data {}", index + 1) };
             let (locator, hash) = (entry.source.clone(), located.hash.clone());
             self.manifest.note_input(Input { role, locator, hash });

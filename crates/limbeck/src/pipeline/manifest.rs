@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::PipelineError;
 
+/// The file.
+pub(crate) const MANIFEST: &str = "manifest.json";
+
 /// The account of a run folder.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Manifest {
@@ -38,6 +41,9 @@ pub struct StageRecord {
     pub outputs: BTreeMap<String, String>,
     /// Wall-clock seconds it took; of an interrupted stage those of its last part.
     pub seconds: f64,
+    /// Whether it was begun again since, from something else, and not finished: what is noted here is of before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
     /// What a reader of its figures must know; printed in the report.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
@@ -54,12 +60,17 @@ impl StageRecord {
 impl Manifest {
     /// Reads the folder's manifest; an absent or unreadable one counts as none, and everything is made anew.
     pub(crate) fn read(root: &Path) -> Self {
-        read_json(&root.join("manifest.json")).unwrap_or_default()
+        Self::find(root).unwrap_or_default()
+    }
+
+    /// The folder's manifest, when it has one that can be read.
+    pub(crate) fn find(root: &Path) -> Option<Self> {
+        read_json(&root.join(MANIFEST)).ok()
     }
 
     /// Writes it, atomically.
     pub(crate) fn write(&self, root: &Path) -> Result<(), PipelineError> {
-        Ok(write_json(&root.join("manifest.json"), self)?)
+        Ok(write_json(&root.join(MANIFEST), self)?)
     }
 
     /// Keeps what is to be said of an input, in place of what was said before.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use limbeck_audit::{Subject, audit};
+use limbeck_audit::{AuditConfig, Subject, audit};
 use limbeck_data::atomic::{read_json, write_json, write_json_lines};
 use limbeck_data::hash::hash_file;
 use limbeck_eval::{EvaluationOptions, Networks, Pair, ScoringOptions, evaluate};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::train::Learner;
-use super::{Journal, Pipeline, PipelineError, StageError};
+use super::{Journal, Pipeline, PipelineError, StageError, divergence};
 use crate::networks::load_as;
 
 const EVALUATION: &str = "evaluation.json";
@@ -113,6 +113,10 @@ impl Pipeline<'_> {
             let held_out = &examples.held_out[..most];
             let (evaluation, scores) =
                 evaluate(&networks, held_out, &examples.shifts, &options, run.progress)?;
+            divergence::check(&evaluation)?;
+            for remark in divergence::of_scores(&evaluation, student.decoder.config().vocab_size) {
+                run.remark(remark);
+            }
             write_json(&run.file(EVALUATION), &evaluation)?;
             write_json_lines(&run.file(SCORES), &scores)?;
             let models = Facts { teacher: facts(&loaded.teacher), student: facts(student) };
@@ -124,11 +128,9 @@ impl Pipeline<'_> {
     /// Looks inside the networks, unless the recipe says `audit = false`.
     pub(super) fn make_audit(&mut self) -> Result<(), PipelineError> {
         let Some(settings) = self.recipe.audit.settings() else {
-            self.manifest.stages.remove("audit");
-            return Ok(());
+            return self.drop_stage("audit");
         };
-        let prompts = self.prompts_hash(settings.task.path()).map_err(|error| self.fail("audit", error))?;
-        let inputs = json!({ "audit": settings, "prompts": prompts, "networks": self.network_hashes()? });
+        let inputs = self.audit_inputs(&settings)?;
         self.stage("audit", &inputs, |run, fingerprint| {
             let loaded = run.networks()?;
             let parts = run.folder.checkpoints("audit", fingerprint)?.join("parts");
@@ -145,6 +147,15 @@ impl Pipeline<'_> {
         })?;
         self.folder.clear_checkpoints("audit");
         Ok(())
+    }
+
+    /// All that an audit depends on.
+    pub(super) fn audit_inputs(
+        &mut self,
+        settings: &AuditConfig,
+    ) -> Result<serde_json::Value, PipelineError> {
+        let prompts = self.prompts_hash(settings.task.path()).map_err(|error| self.fail("audit", error))?;
+        Ok(json!({ "audit": settings, "prompts": prompts, "networks": self.network_hashes()? }))
     }
 
     /// The hash of a file of prompts, noted as an input; none for a task built in.
@@ -182,7 +193,8 @@ impl Pipeline<'_> {
 
     /// The audit made in this folder, unless the recipe asks for none.
     pub fn audited(&self) -> Result<Option<Audit>, PipelineError> {
-        if self.recipe.audit.settings().is_none() {
+        let failed = !self.manifest.stages.contains_key("audit");
+        if self.recipe.audit.settings().is_none() || failed {
             return Ok(None);
         }
         Ok(Some(read_json(&self.file(AUDIT))?))

@@ -12,6 +12,7 @@
 
 mod assemble;
 mod capture;
+mod divergence;
 mod error;
 pub mod estimate;
 mod examples;
@@ -19,11 +20,14 @@ mod export;
 mod finished;
 mod fit;
 mod folder;
+mod foresee;
 mod journal;
+mod leftovers;
 mod losses;
 mod manifest;
 mod measure;
 mod opening;
+mod provenance;
 mod records;
 mod shapes;
 mod sources;
@@ -54,6 +58,7 @@ use folder::RunFolder;
 pub use journal::Journal;
 pub use manifest::{Manifest, StageRecord};
 pub use measure::facts;
+pub use provenance::stale;
 pub use survey::{Lengths, Survey};
 
 /// How far a run goes.
@@ -125,6 +130,7 @@ impl<'a> Pipeline<'a> {
         manifest.limbeck_version = env!("CARGO_PKG_VERSION").to_owned();
         manifest.name.clone_from(&recipe.name);
         manifest.seed = recipe.seed;
+        manifest.write(folder.root())?;
         Ok(Self {
             recipe,
             resolved,
@@ -150,7 +156,7 @@ impl<'a> Pipeline<'a> {
         self.folder.root()
     }
 
-    /// What failed without stopping the run, in sentences: exports. The report says it too.
+    /// What failed without stopping the run, in sentences: audit and exports. The report says it too.
     pub fn failures(&self) -> &[String] {
         &self.failures
     }
@@ -178,13 +184,17 @@ impl<'a> Pipeline<'a> {
     /// Does every stage the goal needs that is not done yet.
     ///
     /// # Errors
-    /// The first stage that fails; what was done before is kept.
+    /// The first stage that fails; what was done before is kept. On the way to the report, an audit or an export that fails
+    /// costs only itself, see [`Pipeline::failures`].
     pub fn reach(&mut self, goal: Goal) -> Result<(), PipelineError> {
         self.make_examples()?;
         if goal == Goal::Report {
             self.foresee_exports()?;
         }
         self.settle().map_err(|error| self.fail("student", error))?;
+        if matches!(goal, Goal::Audit | Goal::Report) {
+            self.foresee_audit()?;
+        }
         self.introduce();
         self.announce();
         self.make_teacher()?;
@@ -197,12 +207,32 @@ impl<'a> Pipeline<'a> {
             self.make_evaluation()?;
         }
         if matches!(goal, Goal::Audit | Goal::Report) {
-            self.make_audit()?;
+            let made = self.make_audit();
+            self.survive(goal, "audit", made)?;
         }
         if goal == Goal::Report {
             self.make_exports()?;
         }
         Ok(())
+    }
+
+    /// On the way to the report, keeps the error of a stage that nothing else needs, and forgets what it made earlier.
+    fn survive(
+        &mut self,
+        goal: Goal,
+        stage: &'static str,
+        made: Result<(), PipelineError>,
+    ) -> Result<(), PipelineError> {
+        match made {
+            Err(error) if goal == Goal::Report && !matches!(error, PipelineError::Cancelled { .. }) => {
+                let failure = format!("The {stage} failed: {}.", error.of_what());
+                self.progress.note(&failure);
+                self.drop_stage(stage)?;
+                self.failures.push(failure);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// Does everything and writes `results.json` and `report.html`.

@@ -41,7 +41,8 @@ impl Pipeline<'_> {
         let fingerprint = self.fingerprint(stage, inputs)?;
         if self.manifest.holds(stage, &fingerprint, self.folder.root()) {
             self.progress.note(&format!("{stage}: unchanged, skipped"));
-            return Ok(());
+            // Begun from something else in between, and never finished.
+            return self.mark(stage, false);
         }
         self.keep_finished(stage, &fingerprint)?;
         if self.progress.cancelled() {
@@ -50,7 +51,9 @@ impl Pipeline<'_> {
                 folder: self.folder.root().to_owned(),
             });
         }
+        self.folder.check_place_of(stage)?;
         self.worked = true;
+        self.mark(stage, true)?;
         self.remarks.clear();
         let began = Instant::now();
         let written = work(self, &fingerprint).map_err(|error| self.fail(stage, error))?;
@@ -61,8 +64,31 @@ impl Pipeline<'_> {
         }
         let seconds = began.elapsed().as_secs_f64();
         let remarks = std::mem::take(&mut self.remarks);
-        self.manifest.stages.insert(stage.to_owned(), StageRecord { fingerprint, outputs, seconds, remarks });
-        self.manifest.write(self.folder.root())
+        let record = StageRecord { fingerprint, outputs, seconds, unfinished: false, remarks };
+        let hash = record.output_hash();
+        let kept: Vec<String> = record.outputs.keys().cloned().collect();
+        let before = self.manifest.stages.insert(stage.to_owned(), record);
+        self.manifest.write(self.folder.root())?;
+        let Some(mut before) = before else { return Ok(()) };
+        if before.output_hash() != hash {
+            self.drop_dependents(stage)?;
+        }
+        before.outputs.retain(|path, _| !kept.contains(path));
+        for (path, hash) in before.outputs {
+            self.remove_outputs("", &BTreeMap::from([(path, hash)]))?;
+        }
+        Ok(())
+    }
+
+    /// Notes whether a stage that was done before is being done again.
+    fn mark(&mut self, stage: &str, unfinished: bool) -> Result<(), PipelineError> {
+        match self.manifest.stages.get_mut(stage) {
+            Some(record) if record.unfinished != unfinished => {
+                record.unfinished = unfinished;
+                self.manifest.write(self.folder.root())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Says something in the terminal that a reader of the results must know too: it is kept in the manifest, with the stage
@@ -82,6 +108,12 @@ impl Pipeline<'_> {
         } else {
             PipelineError::Stage { stage: stage.to_owned(), source }
         }
+    }
+
+    /// As [`Pipeline::fail`], for a stage whose name is known by now only.
+    pub(super) fn fail_of(&self, stage: &str, source: StageError) -> PipelineError {
+        let known = ["teacher", "student", "baseline"].into_iter().find(|name| stage.starts_with(name));
+        self.fail(known.unwrap_or("run folder"), source)
     }
 
     /// The hash of what a stage wrote; empty when it was not needed.

@@ -11,7 +11,8 @@ use limbeck_teach::{EnsembleTeacher, LocalTeacher, Teacher, Weights};
 use serde_json::json;
 
 use super::train::{Trained, cross_entropy};
-use super::{Pipeline, PipelineError, StageError};
+use super::{Pipeline, PipelineError, StageError, divergence};
+use crate::memory::{check_network, check_step};
 use crate::networks::load_as;
 use crate::recipe::{Architecture, TeacherConfig, published};
 
@@ -22,8 +23,7 @@ impl Pipeline<'_> {
     /// Fetches the teacher, or trains it.
     pub(super) fn make_teacher(&mut self) -> Result<(), PipelineError> {
         let TeacherConfig::Trained { architecture, training, tokenizer } = self.recipe.teacher.clone() else {
-            self.manifest.stages.remove(STAGE);
-            return Ok(());
+            return self.drop_stage(STAGE);
         };
         let inputs = json!({
             "architecture": architecture,
@@ -34,13 +34,16 @@ impl Pipeline<'_> {
         });
         self.stage(STAGE, &inputs, |run, fingerprint| {
             let (tokenizer, student) = run.fresh_teacher(&architecture)?;
+            let examples = Arc::clone(&run.examples()?.training);
+            let longest = examples.iter().map(|example| example.ids.len()).max().unwrap_or(0);
+            check_step("teacher", student.config(), &training, longest)?;
             let outcome = train(
                 TrainingJob {
                     network: "teacher".into(),
                     student,
                     teacher: None,
                     vocab_used: None,
-                    examples: Arc::clone(&run.examples()?.training),
+                    examples,
                     objectives: vec![cross_entropy()],
                     config: *training,
                     checkpoint_dir: run.folder.checkpoints("teacher", fingerprint)?,
@@ -53,6 +56,9 @@ impl Pipeline<'_> {
                 recipe: Some(published(&run.resolved)),
                 ..Lineage::default()
             };
+            if let Some(remark) = divergence::of_curve("teacher", &outcome.curve) {
+                run.remark(remark);
+            }
             save_hf_folder(&run.file(FOLDER), &outcome.decoder, &tokenizer, &lineage)?;
             let summary = Trained::write(run, "teacher", outcome.steps, outcome.tokens, outcome.curve)?;
             Ok(vec![FOLDER.to_owned(), summary])
@@ -67,6 +73,7 @@ impl Pipeline<'_> {
     ) -> Result<(limbeck_model::Tokenizer, Decoder), StageError> {
         let tokenizer = self.tokenizer()?;
         let config = architecture.decoder(tokenizer.vocab_size()).map_err(ModelError::from)?;
+        check_network("teacher", &config)?;
         let decoder = Decoder::init(&config, self.recipe.seed, &self.device)?;
         Ok((tokenizer, decoder))
     }

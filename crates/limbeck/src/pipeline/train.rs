@@ -15,7 +15,8 @@ use limbeck_results::{CurvePoint, Input, TrainingRun};
 use limbeck_teach::{ReplayTeacher, Teacher, align};
 use serde_json::json;
 
-use super::{Pipeline, PipelineError, StageError, capture};
+use super::{Pipeline, PipelineError, StageError, capture, divergence};
+use crate::memory::{check_network, check_step};
 use crate::networks::load_as;
 use crate::recipe::{TeacherConfig, published, published_name};
 
@@ -84,7 +85,7 @@ impl Pipeline<'_> {
             let surplus = |index: &usize| self.manifest.stages.contains_key(&learner.name(*index));
             let known: Vec<usize> = (0..).take_while(surplus).collect();
             for index in known.into_iter().filter(|&index| !wanted.contains(&(learner, index))) {
-                self.manifest.stages.remove(&learner.name(index));
+                self.drop_stage(&learner.name(index))?;
             }
         }
         for (learner, index) in wanted {
@@ -158,6 +159,9 @@ impl Pipeline<'_> {
             Some(teacher) => teacher.identity().vocab_size,
             None => self.answering_teacher(self.recipe.training.precision)?.identity().vocab_size,
         };
+        let examples = self.examples()?;
+        let longest = examples.training.iter().map(|example| example.ids.len()).max().unwrap_or(0);
+        check_step(network, student.config(), &self.recipe.training, longest)?;
         let rows = student.config().vocab_size;
         let leaves = tokenizer.taught_by(&of_teacher.tokenizer, rows).map_err(ModelError::from)?;
         let vocab_used = align((&of_teacher.tokenizer, columns), (&tokenizer, rows))?;
@@ -176,6 +180,9 @@ impl Pipeline<'_> {
             self.progress,
         )?;
         let TrainingOutcome { decoder, steps, tokens, curve, .. } = outcome;
+        if let Some(remark) = divergence::of_curve(network, &curve) {
+            self.remark(remark);
+        }
         let mut lineage = self.lineage(network, &of_teacher);
         if let Some(sentence) = other_end(&tokenizer, &leaves) {
             let said = format!("{network}: {sentence}");
@@ -215,6 +222,7 @@ impl Pipeline<'_> {
                     }
                     None => teacher.decoder.config().clone(),
                 };
+                check_network("student", &shape.resolve(&base)?)?;
                 shape.build(&base, self.seed_of(index), &self.device)?
             }
             StudentConfig::Model(model) => {

@@ -11,7 +11,7 @@ use super::error::{Problem, RecipeError};
 use super::layers::{Override, merge, set};
 use super::node::{Content, Entry, Node};
 use super::origin::Origin;
-use super::{meant, sense, shape};
+use super::{bounds, meant, sense, shape};
 
 /// Defaults of every recipe.
 pub(super) const DEFAULTS: &str = include_str!("../defaults.toml");
@@ -56,7 +56,7 @@ pub fn schema() -> Json {
 /// # Errors
 /// When the file cannot be read, or anything in it or laid over it is wrong; see [`Problem`].
 pub fn load(path: &Path, overrides: &[Override]) -> Result<Loaded, RecipeError> {
-    match std::fs::read_to_string(path) {
+    match read(path) {
         Ok(text) => load_text(&text, path, overrides),
         Err(source) => {
             let name = path.to_str().unwrap_or_default();
@@ -66,6 +66,22 @@ pub fn load(path: &Path, overrides: &[Override]) -> Result<Loaded, RecipeError> 
             Err(RecipeError::Read { path: path.to_owned(), source })
         }
     }
+}
+
+/// Longest recipe, in bytes.
+const LONGEST: u64 = 16 << 20;
+
+/// The text of a recipe file, which must be a plain file of a size that a recipe can have.
+fn read(path: &Path) -> std::io::Result<String> {
+    let facts = std::fs::metadata(path)?;
+    let refuse = |reason: String| Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, reason));
+    if !facts.is_file() {
+        return refuse("it is no plain file".to_owned());
+    }
+    if facts.len() > LONGEST {
+        return refuse(format!("it has {} bytes, a recipe has {LONGEST} at most", facts.len()));
+    }
+    std::fs::read_to_string(path)
 }
 
 /// Reads a recipe's text; `path` is what errors call it.
@@ -79,7 +95,10 @@ pub fn load_text(text: &str, path: &Path, overrides: &[Override]) -> Result<Load
         set(&mut root, change)?;
     }
     derive(&mut root)?;
-    let problems = shape::check(&root, &schema());
+    let mut problems = shape::check(&root, &schema());
+    if problems.is_empty() {
+        problems = bounds::check(&root);
+    }
     if !problems.is_empty() {
         return Err(in_order(problems));
     }

@@ -4,6 +4,7 @@
 //! where they were written; the result is walked beside the schema generated from the types, then read
 //! into them, then checked for sense.
 
+mod bounds;
 mod builtin;
 mod config;
 mod data;

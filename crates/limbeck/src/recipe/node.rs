@@ -41,7 +41,7 @@ impl Content {
         match self {
             Self::Table(_) => "a table".into(),
             Self::Array(_) => "an array".into(),
-            Self::Text(text) => format!("the string {text:?}"),
+            Self::Text(text) => format!("the string {}", super::bounds::quoted(text)),
             Self::Integer(number) => format!("the integer {number}"),
             Self::Float(number) => format!("the number {number}"),
             Self::Boolean(value) => format!("the boolean {value}"),

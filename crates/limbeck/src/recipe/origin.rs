@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use limbeck_data::text;
+
 /// The place a key or value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -32,7 +34,7 @@ impl fmt::Display for Origin {
         match self {
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Environment { variable } => write!(f, "environment variable {variable}"),
-            Self::Flag { argument } => f.write_str(argument),
+            Self::Flag { argument } => f.write_str(&text::name(&text::without_secrets(argument))),
             Self::Default => f.write_str("defaults"),
         }
     }

@@ -13,6 +13,7 @@ use super::data::{CorpusConfig, DataConfig, HeldOut};
 use super::error::Problem;
 use super::node::Node;
 use super::teacher::TeacherConfig;
+use crate::memory::check_network;
 
 /// Vocabulary size to try an architecture with, where the real one is not known yet.
 const ANY_VOCABULARY: usize = 64;
@@ -140,8 +141,12 @@ fn teacher(recipe: &Recipe, found: &mut Findings<'_>) {
             }
         }
         TeacherConfig::Trained { architecture, training, tokenizer } => {
-            if let Err(error) = architecture.decoder(ANY_VOCABULARY) {
-                found.add("teacher.architecture", error.to_string());
+            let refused = match architecture.decoder(ANY_VOCABULARY) {
+                Err(error) => Some(error.to_string()),
+                Ok(config) => check_network("teacher", &config).err().map(|error| error.to_string()),
+            };
+            if let Some(message) = refused {
+                found.add("teacher.architecture", message);
             }
             training_settings("teacher.training", training, found);
             if tokenizer.is_none() && !recipe.export.gguf.is_empty() {
@@ -205,8 +210,15 @@ fn student(recipe: &Recipe, found: &mut Findings<'_>) {
             }
             if let (None, TeacherConfig::Trained { architecture, .. }) = (&shape.config, &recipe.teacher) {
                 let base = architecture.decoder(ANY_VOCABULARY);
-                if let Some(Err(error)) = base.ok().map(|base| shape.resolve(&base)) {
-                    found.add("student", error.to_string());
+                let refused = match base.ok().map(|base| shape.resolve(&base)) {
+                    Some(Err(error)) => Some(error.to_string()),
+                    Some(Ok(config)) => {
+                        check_network("student", &config).err().map(|error| error.to_string())
+                    }
+                    None => None,
+                };
+                if let Some(message) = refused {
+                    found.add("student", message);
                 }
             }
         }

@@ -21,10 +21,11 @@ mod workbench;
 
 use std::path::{Path, PathBuf};
 
-use limbeck_data::atomic::{write_atomic, write_json};
+use limbeck_data::atomic::{check_file_replaceable, write_atomic, write_json};
 use limbeck_data::labelled::SourceOverrides;
 use limbeck_data::locate::Cache;
 use limbeck_data::progress::Progress;
+use limbeck_data::text::visible;
 use limbeck_results::{Claim, CurvePlot, FigureTable, Reproduction};
 
 pub use catalogue::{EXPERIMENTS, Experiment, experiment};
@@ -33,6 +34,9 @@ pub use recipe::RecipeOverride;
 pub use store::{StoredNetwork, TrainingRecord};
 pub use workbench::Workbench;
 
+/// Files of an experiment.
+const JSON: &str = "reproduction.json";
+const REPORT: &str = "report.html";
 /// Version of `reproduction.json`.
 const SCHEMA_VERSION: u32 = 1;
 
@@ -86,8 +90,11 @@ pub fn reproduce(
     progress: &dyn Progress,
 ) -> Result<(Reproduction, Written), ReproduceError> {
     let recipe = recipe::resolve(experiment.recipe, options.small, &options.overrides)?;
+    for (file, sign) in [(JSON, "\"limbeck_version\""), (REPORT, "content=\"limbeck ")] {
+        check_file_replaceable(&options.out.join(experiment.name).join(file), sign)?;
+    }
     let seeds: Vec<u64> = (1..=options.seeds).collect();
-    let cache = Cache::from_env()?;
+    let cache = Cache::from_env();
     let bench = Workbench::new(&options.out, &options.data, &cache, options.jobs, progress);
     let findings = (experiment.run)(&recipe, &seeds, &bench)?;
     let (networks, data) = bench.into_used();
@@ -113,9 +120,9 @@ pub fn reproduce(
 }
 
 fn write(folder: &Path, reproduction: &Reproduction) -> Result<Written, ReproduceError> {
-    let json = folder.join("reproduction.json");
-    let report = folder.join("report.html");
+    let json = folder.join(JSON);
+    let report = folder.join(REPORT);
     write_json(&json, reproduction)?;
-    write_atomic(&report, limbeck_report::render_reproduction(reproduction).as_bytes())?;
+    write_atomic(&report, visible(&limbeck_report::render_reproduction(reproduction)).as_bytes())?;
     Ok(Written { json, report })
 }

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use clap::Args;
 use limbeck::audit::{AuditConfig, AuditError, Subject, audit};
-use limbeck::data::atomic::{write_atomic, write_json};
+use limbeck::data::atomic::{check_file_replaceable, write_atomic, write_json};
 use limbeck::data::hash::hash_bytes;
 use limbeck::data::progress::Progress;
+use limbeck::data::text::visible;
 use limbeck::eval::contrast::{KnownTask, OwnTask, TaskChoice};
 use limbeck::eval::{EvalError, answers};
 use limbeck::model::LoadedModel;
@@ -24,6 +25,10 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::lines;
 use summary::summary;
+
+/// Files of an audit of models.
+const AUDIT: &str = "audit.json";
+const PAGE: &str = "audit.html";
 
 /// Arguments of `limbeck audit`.
 #[derive(Debug, Args)]
@@ -93,6 +98,11 @@ impl Audit {
         if let Some(seed) = self.seed {
             config.seed = seed;
         }
+        if let Some(folder) = &self.changes.out {
+            for (file, sign) in [(AUDIT, "\"ablation\""), (PAGE, "content=\"limbeck ")] {
+                check_file_replaceable(&folder.join(file), sign).map_err(|error| stage(error.into()))?;
+            }
+        }
         // What is wrong with the task is said before the models are read.
         config.check().map_err(|error| stage(error.into()))?;
         let device = desk.open_device()?;
@@ -154,7 +164,7 @@ fn keep(
     networks: &[(String, String)],
     seed: u64,
 ) -> Result<(), StageError> {
-    write_json(&folder.join("audit.json"), audit)?;
+    write_json(&folder.join(AUDIT), audit)?;
     let page = render_audit(&AuditPage {
         limbeck_version: env!("CARGO_PKG_VERSION"),
         networks,
@@ -162,7 +172,7 @@ fn keep(
         audit,
         answers: &answers(audit),
     });
-    Ok(write_atomic(&folder.join("audit.html"), page.as_bytes())?)
+    Ok(write_atomic(&folder.join(PAGE), visible(&page).as_bytes())?)
 }
 
 /// A task by its name, or a file of prompts.

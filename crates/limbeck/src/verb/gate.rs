@@ -50,6 +50,7 @@ impl Gate {
     pub(crate) fn perform(self, desk: &Desk) -> Result<Exit, Failure> {
         require_results(&self.run)?;
         let results = read_results(&self.run)?;
+        super::require_fresh(&self.run, &results)?;
         let mut gates = self.named();
         if self.recipe || gates.is_empty() {
             gates.extend(gates_of(&results)?);

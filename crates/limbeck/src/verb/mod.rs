@@ -22,8 +22,9 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use clap::{Args, Parser, Subcommand};
 use limbeck::kernels::DeviceName;
-use limbeck::pipeline::{Pipeline, RESULTS};
+use limbeck::pipeline::{Pipeline, RESULTS, stale};
 use limbeck::recipe::{self, Loaded, Override};
+use limbeck::results::Results;
 
 pub(crate) use self::meant::meant;
 use crate::exit::Exit;
@@ -192,6 +193,17 @@ pub(crate) fn require_results(run: &Path) -> Result<(), Failure> {
     }
     Err(Failure::input(format!("{} holds no {RESULTS}", run.display()))
         .hint("`limbeck run RECIPE` makes a run folder with results"))
+}
+
+/// Refuses results that are not of what stands in the run folder now.
+pub(crate) fn require_fresh(run: &Path, results: &Results) -> Result<(), Failure> {
+    let reasons = stale(run, results);
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let error = format!("the results in {} are stale: {}", run.display(), reasons.join("; "));
+    Err(Failure::input(error)
+        .hint("`limbeck run RECIPE` brings the folder up to date; what has not changed is not done again"))
 }
 
 fn after_help() -> String {

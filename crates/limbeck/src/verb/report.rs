@@ -21,6 +21,7 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn perform(self, desk: &Desk) -> Result<Exit, Failure> {
         require_results(&self.run)?;
+        super::require_fresh(&self.run, &pipeline::read_results(&self.run)?)?;
         let (page, results) = pipeline::rerender(&self.run)?;
         let data = json!({ "report": page, "verdict": results.verdict });
         desk.output.data(&data, || {

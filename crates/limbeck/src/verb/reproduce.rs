@@ -40,8 +40,8 @@ pub(crate) struct Reproduce {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Networks trained at the same time, where several are independent [default: number of processors]
-    #[arg(long, value_name = "N")]
-    jobs: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    jobs: Option<u64>,
 }
 
 /// What else can be asked.
@@ -79,7 +79,9 @@ impl Reproduce {
             small: self.small,
             overrides: self.set.iter().map(RecipeOverride::new).collect(),
             data: self.sources()?,
-            jobs: self.jobs.unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
+            jobs: self
+                .jobs
+                .map_or_else(|| available_parallelism().map_or(1, usize::from), |jobs| jobs as usize),
         };
         let (found, written) = reproduce(experiment, &options, &desk.progress)?;
         desk.output.data(&found, || text(&found, &written))

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use limbeck::data::atomic::{check_file_replaceable, check_replaceable};
 use limbeck::model::weights::FloatFormat;
 use limbeck::model::weights::gguf::GgufDtype;
 use limbeck::model::{Ingredient, Lineage, ModelError, save_folder_pieces, save_gguf};
@@ -13,6 +14,9 @@ use super::super::Desk;
 use super::fail;
 use crate::exit::Exit;
 use crate::failure::Failure;
+
+/// Stands in the metadata of every GGUF file that we write, as part of its name.
+const SIGN: &str = "limbeck";
 
 /// Arguments of `limbeck model export`.
 #[derive(Debug, Args)]
@@ -53,6 +57,12 @@ enum Dtype {
 
 impl Export {
     pub(crate) fn perform(self, desk: &Desk) -> Result<Exit, Failure> {
+        // Before the model is read, which may take long.
+        let writable = match self.format {
+            Format::Hf => check_replaceable(&self.out),
+            Format::Gguf => check_file_replaceable(&self.out, SIGN),
+        };
+        writable.map_err(fail)?;
         let model = super::load(&self.model, desk)?;
         match self.format {
             Format::Hf => {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use limbeck::data::atomic::write_atomic;
+use limbeck::data::atomic::{check_file_replaceable, write_atomic};
 use limbeck::model::{ModelError, NoTap, TokenBatch};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde_json::json;
@@ -12,6 +12,9 @@ use super::super::Desk;
 use super::fail;
 use crate::exit::Exit;
 use crate::failure::Failure;
+
+/// What the header of every file of ours says, and hardly another's.
+const SIGN: &str = "\"logits\":{\"dtype\":\"F32\"";
 
 /// Arguments of `limbeck model logits`.
 #[derive(Debug, Args)]
@@ -28,6 +31,7 @@ pub(crate) struct Logits {
 
 impl Logits {
     pub(crate) fn perform(self, desk: &Desk) -> Result<Exit, Failure> {
+        check_file_replaceable(&self.out, SIGN).map_err(fail)?;
         let model = super::load(&self.model, desk)?;
         let ids = model.tokenizer.encode(&self.text, true).map_err(|error| fail(ModelError::from(error)))?;
         if ids.is_empty() {

@@ -1,7 +1,12 @@
 //! Files and folders that are there completely or not at all.
 //!
 //! Everything is built beside its destination (same file system), flushed to the disk, and renamed
-//! over it; then the folder is flushed too, so that the name survives a crash of the machine.
+//! over it; then the folder is flushed too, so that the name survives a crash of the machine. A folder takes the place of
+//! one of ours only ([`check_replaceable`]), and what a killed process left half-written is removed later ([`sweep`]).
+
+mod folder;
+mod leftovers;
+mod ours;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -9,7 +14,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::NamedTempFile;
+
+pub use folder::AtomicFolder;
+pub use leftovers::sweep;
+pub use ours::{MARKER, check_file_replaceable, check_replaceable, remove_folder};
 
 use crate::DataError;
 
@@ -41,8 +50,9 @@ impl AtomicFile {
     pub fn create(destination: &Path) -> Result<Self, DataError> {
         let folder = folder_of(destination);
         fs::create_dir_all(folder).map_err(DataError::io("make the folder", folder))?;
+        leftovers::sweep_once(folder);
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".writing-").suffix(".tmp");
+        builder.prefix(leftovers::WRITING).suffix(leftovers::SUFFIX);
         // Temporary files are private by default; what is committed should have ordinary permissions
         // (read and write for all, less the process's umask).
         #[cfg(unix)]
@@ -51,6 +61,7 @@ impl AtomicFile {
             builder.permissions(fs::Permissions::from_mode(0o666));
         }
         let file = builder.tempfile_in(folder).map_err(DataError::io("create a file in", folder))?;
+        leftovers::hold(file.as_file());
         Ok(Self { file: BufWriter::with_capacity(1 << 17, file), destination: destination.to_path_buf() })
     }
 
@@ -134,97 +145,6 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, DataError> {
     })
 }
 
-/// A folder under construction: it takes its name on [`AtomicFolder::commit`]; dropped before, nothing is left.
-#[derive(Debug)]
-pub struct AtomicFolder {
-    building: TempDir,
-    destination: PathBuf,
-}
-
-impl AtomicFolder {
-    /// Starts a folder that will become `destination`; missing parent folders are made.
-    pub fn create(destination: &Path) -> Result<Self, DataError> {
-        let parent = folder_of(destination);
-        fs::create_dir_all(parent).map_err(DataError::io("make the folder", parent))?;
-        let building = tempfile::Builder::new()
-            .prefix(".writing-")
-            .suffix(".tmp")
-            .tempdir_in(parent)
-            .map_err(DataError::io("create a folder in", parent))?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(building.path(), fs::Permissions::from_mode(0o755))
-                .map_err(DataError::io("set the permissions of", building.path()))?;
-        }
-        Ok(Self { building, destination: destination.to_path_buf() })
-    }
-
-    /// The folder to fill.
-    pub fn path(&self) -> &Path {
-        self.building.path()
-    }
-
-    /// Flushes everything inside to the disk and takes the place of what stood at the destination.
-    ///
-    /// A folder cannot be renamed over a full one, so the old one is first renamed aside: a crash
-    /// between the two renames leaves no folder at the destination, never a mixed one.
-    pub fn commit(self) -> Result<(), DataError> {
-        self.commit_or(|destination, building| {
-            let parent = folder_of(destination);
-            let aside = tempfile::Builder::new()
-                .prefix(".replaced-")
-                .suffix(".tmp")
-                .tempdir_in(parent)
-                .map_err(DataError::io("create a folder in", parent))?;
-            fs::rename(destination, aside.path().join("old"))
-                .map_err(DataError::io("move aside", destination))?;
-            fs::rename(building, destination).map_err(DataError::io("rename to", destination))
-        })
-        .map(|_| ())
-    }
-
-    /// As [`AtomicFolder::commit`], but lets a folder that is already there stand.
-    /// Gives whether this one took the place.
-    pub fn commit_if_absent(self) -> Result<bool, DataError> {
-        let mut won = true;
-        self.commit_or(|_, _| {
-            won = false;
-            Ok(())
-        })?;
-        Ok(won)
-    }
-
-    fn commit_or<F>(self, occupied: F) -> Result<(), DataError>
-    where
-        F: FnOnce(&Path, &Path) -> Result<(), DataError>,
-    {
-        sync_tree(self.building.path())?;
-        // `rename` itself decides the race: it refuses a destination that is a folder with content.
-        match fs::rename(self.building.path(), &self.destination) {
-            Ok(()) => {}
-            Err(_) if self.destination.exists() => occupied(&self.destination, self.building.path())?,
-            Err(error) => return Err(DataError::io("rename to", &self.destination)(error)),
-        }
-        sync_folder(folder_of(&self.destination))
-    }
-}
-
-/// Flushes every file and folder below `folder`.
-fn sync_tree(folder: &Path) -> Result<(), DataError> {
-    for entry in fs::read_dir(folder).map_err(DataError::io("list", folder))? {
-        let entry = entry.map_err(DataError::io("list", folder))?;
-        let path = entry.path();
-        let kind = entry.file_type().map_err(DataError::io("look at", &path))?;
-        if kind.is_dir() {
-            sync_tree(&path)?;
-        } else if kind.is_file() {
-            File::open(&path).and_then(|file| file.sync_all()).map_err(DataError::io("flush", &path))?;
-        }
-    }
-    sync_folder(folder)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -253,27 +173,6 @@ mod tests {
         assert_eq!(names(path.parent().unwrap()), ["file.txt"]);
         write_atomic(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
-    }
-
-    #[test]
-    fn a_folder_replaces_the_old_one_whole() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("model");
-        for (file, text) in [("a.txt", "1"), ("b.txt", "2")] {
-            let folder = AtomicFolder::create(&path).unwrap();
-            fs::write(folder.path().join(file), text).unwrap();
-            folder.commit().unwrap();
-            assert_eq!(names(&path), [file]);
-            assert_eq!(names(root.path()), ["model"]);
-        }
-        let abandoned = AtomicFolder::create(&path).unwrap();
-        fs::write(abandoned.path().join("c.txt"), "3").unwrap();
-        drop(abandoned);
-        let late = AtomicFolder::create(&path).unwrap();
-        fs::write(late.path().join("d.txt"), "4").unwrap();
-        assert!(!late.commit_if_absent().unwrap());
-        assert_eq!(names(&path), ["b.txt"]);
-        assert_eq!(names(root.path()), ["model"]);
     }
 
     #[test]
