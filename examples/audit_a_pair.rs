@@ -1,11 +1,11 @@
-//! How alike are two networks inside, and which leans harder on single parts? The pair here is a fresh model and every
+//! How alike are two networks inside, and which depends more on single components? The pair here is a fresh model and every
 //! second layer of it; load yours with `limbeck::networks::load`.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
 
 use burn::tensor::Device;
-use limbeck::audit::{AuditConfig, Subject, audit};
+use limbeck::audit::{AuditConfig, Pair, Subject, audit};
 use limbeck::data::progress::Silent;
 use limbeck::distill::{LayerSelection, LayersStudent};
 use limbeck::eval::numerals::closed_vocabulary;
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let teacher = Subject { decoder: &teacher, tokenizer: &tokenizer };
     let student = Subject { decoder: &student, tokenizer: &tokenizer };
-    let found = audit(teacher, student, None, &config, &Silent)?;
+    let found = audit(teacher, &[Pair { student, baseline: None }], &config, &Silent)?;
 
     let a = found.alignment.a;
     println!("alignment A = {:.4} [{:.4}, {:.4}] on {} prompts", a.value, a.low, a.high, found.prompts);

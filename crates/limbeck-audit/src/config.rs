@@ -1,5 +1,8 @@
 //! What the `[audit]` table of a recipe says.
 
+use std::path::PathBuf;
+
+use limbeck_data::table::TableFormat;
 use limbeck_eval::contrast::{ContrastOptions, TaskChoice};
 use limbeck_eval::numerals::Distractors;
 use schemars::JsonSchema;
@@ -83,6 +86,14 @@ pub struct AuditConfig {
     pub heads: HeadsConfig,
     /// Circuits.
     pub circuit: CircuitConfig,
+    /// File for the prompts of every task: text, tokens and answers, one row a prompt, as `.jsonl` or `.parquet`. In a run,
+    /// a relative path is below the run folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub save_prompts: Option<PathBuf>,
+    /// File for the logit difference on every prompt, untouched and with each component ablated, as `.jsonl` or `.parquet`;
+    /// placed as `save_prompts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub save_scores: Option<PathBuf>,
 }
 
 impl Default for AuditConfig {
@@ -105,6 +116,8 @@ impl Default for AuditConfig {
             roles: RolesConfig::default(),
             heads: HeadsConfig::default(),
             circuit: CircuitConfig::default(),
+            save_prompts: None,
+            save_scores: None,
         }
     }
 }
@@ -124,6 +137,12 @@ impl AuditConfig {
         if !(self.noise > 0.0 && self.noise.is_finite()) {
             let found = self.noise.to_string();
             return Err(AuditError::Config { key: "noise", found, expected: "it must be positive" });
+        }
+        for (key, file) in [("save_prompts", &self.save_prompts), ("save_scores", &self.save_scores)] {
+            if let Some(file) = file.as_ref().filter(|file| TableFormat::of(file).is_err()) {
+                let found = file.display().to_string();
+                return Err(AuditError::Config { key, found, expected: "it must end in .jsonl or .parquet" });
+            }
         }
         self.patching.check()?;
         match numbers.into_iter().find(|(_, value)| !(1..=MOST).contains(value)) {

@@ -72,6 +72,9 @@ pub enum AuditError {
         /// How many there are.
         count: usize,
     },
+    /// There is no student to audit.
+    #[error("an audit needs at least one student")]
+    NoStudent,
     /// A group has too few corrupted prompts to draw others from, or to measure a spread over.
     #[error("group {group} has {found} corrupted prompts, but noise and resampling need at least 2")]
     FewCorrupted {

@@ -5,6 +5,7 @@ use limbeck_model::DecoderConfig;
 use limbeck_results::{Component, ComponentKind, GroupEffect, NetworkAudit};
 use limbeck_stats::Bootstrap;
 
+use crate::intervals;
 use crate::spread::spread;
 use crate::sweep::scores_of;
 use crate::{AuditError, Effects, Sweep, Target};
@@ -76,16 +77,14 @@ pub fn network_audit(
     if sweep.prompts() != task.len() {
         return Err(AuditError::Mismatch { what: "prompts", first: sweep.prompts(), second: task.len() });
     }
-    let share = |yes: bool| f64::from(u8::from(yes));
-    let correct: Vec<f64> = sweep.correct.iter().map(|&correct| share(correct)).collect();
-    let prefers: Vec<f64> = sweep.full.iter().map(|&difference| share(difference > 0.0)).collect();
     Ok(NetworkAudit {
         layers: sweep.layers,
         heads: sweep.heads,
-        accuracy: bootstrap.mean(&correct)?,
+        accuracy: intervals::share_of(bootstrap, sweep.correct.iter().copied())?,
+        chance: task.chance(),
         logit_difference: bootstrap.mean(&sweep.full)?,
         logit_difference_spread: spread(&sweep.full, bootstrap)?,
-        preference: bootstrap.mean(&prefers)?,
+        preference: intervals::share_of(bootstrap, sweep.full.iter().map(|&difference| difference > 0.0))?,
         components: components(sweep, bootstrap)?,
         head_descriptions: None,
         groups: Vec::new(),

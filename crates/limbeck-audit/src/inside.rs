@@ -2,7 +2,7 @@
 
 use limbeck_data::progress::Progress;
 use limbeck_eval::contrast::ContrastTask;
-use limbeck_results::{Attribution, GroupEffect, NetworkAudit, Patching};
+use limbeck_results::{Attribution, GroupEffect, NetworkAudit, Patching, Solves};
 use limbeck_stats::Bootstrap;
 
 use crate::circuit::circuit;
@@ -27,15 +27,23 @@ pub(crate) fn inside(
         lens: Lens::measure(decoder, task, config.batch_size, progress)?.estimate(&bootstrap)?,
         patching: patching(name, subject, task, config, progress)?,
     };
-    let circuit = match config.circuit.enabled {
-        true => circuit(decoder, task, &config.circuit, &bootstrap, config.batch_size, name, progress)?,
-        false => None,
+    let found = network_audit(sweep, task, &bootstrap)?;
+    let solves = found.solves();
+    let circuit = match (config.circuit.enabled, solves) {
+        (false, _) => None,
+        (true, Solves::No) => {
+            progress.note(&format!("{name}: no circuit sought, as it does not solve the {} task", task.name));
+            None
+        }
+        (true, Solves::Yes | Solves::CannotTell) => {
+            circuit(decoder, task, &config.circuit, &bootstrap, config.batch_size, name, progress)?
+        }
     };
     Ok(NetworkAudit {
         circuit,
         groups: shared(name, subject, task, config, progress)?,
         attribution: Some(attribution),
-        ..network_audit(sweep, task, &bootstrap)?
+        ..found
     })
 }
 

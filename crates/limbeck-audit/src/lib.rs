@@ -17,12 +17,14 @@ mod error;
 mod heads;
 mod influence;
 mod inside;
+mod intervals;
 mod kept;
 mod means;
 mod patching;
 mod pictures;
 mod prepare;
 mod readout;
+mod record;
 mod roles;
 mod rows;
 mod similarity;
@@ -31,10 +33,10 @@ mod sweep;
 mod values;
 
 pub use attribution::{AttributionMethod, EdgeScores, Interpolation, edge_attribution, greedy_edges};
-pub use audit::{Subject, audit};
+pub use audit::{Audited, Pair, Subject, audit, audited};
 pub use brittleness::{
-    BrittlenessConfig, DisturbedNetwork, brittleness, disturb, kept_difference, severity_difference, slope,
-    spare_capacity,
+    BrittlenessConfig, DisturbedNetwork, brittleness, disturb, kept_difference, mean_difference,
+    severity_difference, slope, spare_capacity,
 };
 pub use circuit::{
     CircuitConfig, Edge, EdgeSet, Graph, NodeSet, PathPatch, Reader, Replacement, Writer, circuit,
@@ -47,6 +49,7 @@ pub use influence::{components, groups, network_audit};
 pub use patching::{Patcher, PatchingConfig};
 pub use prepare::{KnownNetwork, check_task};
 pub use readout::{DirectLogits, Lens};
+pub use record::{Record, SweepRecord};
 pub use roles::{RolesConfig, roles};
 pub use similarity::{
     AlignmentInput, AlignmentParts, AttentionMaps, Comparison, Directions, Measurements, Observations,

@@ -5,18 +5,18 @@ use std::collections::BTreeSet;
 
 use burn::tensor::Device;
 use limbeck_audit::{
-    Ablation, AlignmentInput, AttentionMaps, AuditConfig, AuditError, Directions, Subject, Sweep, alignment,
-    audit, brittleness, components, severity_difference, sweep,
+    Ablation, AlignmentInput, AttentionMaps, AuditConfig, AuditError, CircuitConfig, Directions, Pair,
+    Subject, Sweep, alignment, audit, audited, brittleness, components, severity_difference, sweep,
 };
 use limbeck_data::progress::Silent;
 use limbeck_eval::contrast::ContrastTask;
 use limbeck_eval::numerals::{NumeralsOptions, TrainingOptions, closed_vocabulary, generate, training_sets};
-use limbeck_eval::{Encode, EvalError, EvaluationOptions, Networks, Pair, evaluate, verdict};
+use limbeck_eval::{Encode, EvalError, EvaluationOptions, Networks, evaluate, verdict};
 use limbeck_model::{
     Action, Capture, Decoder, DecoderConfig, Intervention, Interventions, NoTap, Parameter, Site, SiteKind,
     Sizes, TokenBatch,
 };
-use limbeck_results::Estimate;
+use limbeck_results::{AcrossSeeds, Estimate, SeedDifference};
 use limbeck_stats::Bootstrap;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -294,8 +294,10 @@ fn a_whole_audit() {
     let run = || {
         audit(
             subject(&teacher, &tokenizer),
-            subject(&student, &tokenizer),
-            Some(subject(&baseline, &tokenizer)),
+            &[Pair {
+                student: subject(&student, &tokenizer),
+                baseline: Some(subject(&baseline, &tokenizer)),
+            }],
             &config,
             &Silent,
         )
@@ -329,11 +331,14 @@ fn a_whole_audit() {
     assert_eq!(found.alignment.matches.len(), 15);
 
     let other = Words(closed_vocabulary().into_iter().rev().collect());
-    let refused = audit(subject(&teacher, &tokenizer), subject(&student, &other), None, &config, &Silent);
+    let alone = |student, tokenizer| [Pair { student: subject(student, tokenizer), baseline: None }];
+    let refused = audit(subject(&teacher, &tokenizer), &alone(&student, &other), &config, &Silent);
     assert!(matches!(refused, Err(AuditError::Tokens { second: "student", .. })));
     let none = AuditConfig { resamples: 0, ..config.clone() };
-    let refused = audit(subject(&teacher, &tokenizer), subject(&student, &tokenizer), None, &none, &Silent);
+    let refused = audit(subject(&teacher, &tokenizer), &alone(&student, &tokenizer), &none, &Silent);
     assert!(matches!(refused, Err(AuditError::Config { key: "resamples", .. })));
+    let refused = audit(subject(&teacher, &tokenizer), &[], &config, &Silent);
+    assert!(matches!(refused, Err(AuditError::NoStudent)));
 }
 
 /// Held-out scores of three networks, enough for a verdict.
@@ -342,53 +347,113 @@ fn evaluation(teacher: &Decoder, student: &Decoder) -> limbeck_results::Evaluati
         &words(),
         &TrainingOptions { examples: 0, held_out: 12, shifted: 2, distractors: 1, seed: 0 },
     );
-    let pairs = [Pair { student, baseline: Some(student) }];
+    let pairs = [limbeck_eval::Pair { student, baseline: Some(student) }];
     let networks = Networks { teacher, pairs: &pairs };
     let options = EvaluationOptions { resamples: 50, ..EvaluationOptions::default() };
     evaluate(&networks, &sets.unwrap().held_out, &[], &options, &Silent).unwrap().0
+}
+
+/// Makes a network's figures those of one that solves the task.
+fn solving(network: &mut limbeck_results::NetworkAudit) {
+    network.logit_difference = Estimate { value: 2.0, low: 1.5, high: 2.5 };
+    network.accuracy = Estimate { value: 0.9, low: 0.8, high: 0.95 };
+    network.chance = 0.125;
+}
+
+fn small() -> AuditConfig {
+    AuditConfig {
+        prompts_per_template: 8,
+        resamples: 50,
+        alignment_resamples: 5,
+        circuit: CircuitConfig { enabled: false, ..CircuitConfig::default() },
+        ..AuditConfig::default()
+    }
 }
 
 #[test]
 fn the_verdict_names_the_component_that_carries_most() {
     let tokenizer = words();
     let (teacher, student) = (gpt2(3, 32, 1), gpt2(2, 32, 2));
-    let config = AuditConfig {
-        prompts_per_template: 8,
-        resamples: 50,
-        alignment_resamples: 5,
-        ..AuditConfig::default()
-    };
     let subject = |decoder| Subject { decoder, tokenizer: &tokenizer };
-    let mut found = audit(subject(&teacher), subject(&student), None, &config, &Silent).unwrap();
+    let pair = Pair { student: subject(&student), baseline: None };
+    let mut found = audit(subject(&teacher), &[pair], &small(), &Silent).unwrap();
     let scores = evaluation(&teacher, &student);
 
-    // A random network need not solve the task; one that does not has no shares to lose.
-    found.student.logit_difference = Estimate { value: -0.5, low: -0.7, high: -0.3 };
-    assert!(verdict(&scores, Some(&found)).fragile.contains("does not solve the numerals task"));
-
+    // An untrained network has no shares of a score to lose, however sure it is of one of two random tokens.
+    assert_eq!(found.student.accuracy.value, 0.0);
     found.student.logit_difference = Estimate { value: 2.0, low: 1.5, high: 2.5 };
-    found.teacher.logit_difference = found.student.logit_difference;
+    let said = verdict(&scores, Some(&found)).fragile;
+    assert!(said.contains("it does not solve the numerals task (right on 0.0% (0.0 to "), "{said}");
+
+    solving(&mut found.teacher);
+    solving(&mut found.student);
     found.student.components[6].drop = Estimate { value: 987.0, low: 900.0, high: 1000.0 };
     found.brittleness.severity_student_minus_teacher = Estimate { value: 0.3, low: 0.2, high: 0.4 };
     let said = verdict(&scores, Some(&found));
-    assert!(said.fragile.contains("leans hardest on head 1.1: without it 987.0 points"), "{}", said.fragile);
     assert!(
         said.fragile
-            .contains("more brittle than the teacher: severity 0.30 higher (95% interval 0.20 to 0.40)"),
+            .contains("depends most on head 1.1: ablating it costs 987.0 points, 900.0 to 1000.0, of"),
         "{}",
         said.fragile
     );
     assert!(
         said.facts.iter().any(|fact| fact.starts_with("Alignment of the student with the teacher: A = "))
     );
+    // One training: its figures, and no comparison.
+    assert!(said.fragile.contains("Of this one training the mean damage"), "{}", said.fragile);
+    for claim in ["more brittle", "less brittle", "higher", "lower"] {
+        assert!(!said.fragile.contains(claim), "{claim}: {}", said.fragile);
+    }
+}
 
-    found.brittleness.severity_student_minus_teacher = Estimate { value: -0.1, low: -0.2, high: -0.05 };
-    let said = verdict(&scores, Some(&found));
-    assert!(said.fragile.contains("less brittle than the teacher: severity 0.10 lower"), "{}", said.fragile);
+#[test]
+fn over_several_trainings_the_difference_is_told() {
+    let tokenizer = words();
+    let subject = |decoder| Subject { decoder, tokenizer: &tokenizer };
+    let (teacher, students) = (gpt2(3, 32, 1), [gpt2(2, 32, 2), gpt2(2, 32, 3), gpt2(2, 32, 4)]);
+    let pairs = students.each_ref().map(|one| Pair { student: subject(one), baseline: Some(subject(one)) });
+    let mut found = audit(subject(&teacher), &pairs, &small(), &Silent).unwrap();
+    // Untrained networks solve nothing: every training is left out.
+    let across = found.brittleness.across_seeds.as_ref().unwrap();
+    assert_eq!((across.seeds, &across.mean_student_minus_teacher), (3, &None));
+    assert!(found.brittleness.shifts.iter().all(|shift| shift.across_seeds.is_some()));
+    solving(&mut found.teacher);
+    solving(&mut found.student);
+    let said = limbeck_eval::answers(&found).breaks;
+    assert!(
+        said.contains("Fewer than two of 3 trainings solve the task in both student and teacher"),
+        "{said}"
+    );
 
-    found.brittleness.severity_student_minus_teacher = Estimate { value: 0.1, low: -0.1, high: 0.3 };
-    let said = verdict(&scores, Some(&found));
-    assert!(said.fragile.contains("cannot be told from the teacher"), "{}", said.fragile);
+    let told = |value: f64| {
+        let difference = Estimate { value, low: value - 1.0, high: value + 1.0 };
+        Some(SeedDifference { difference, by_seed: vec![value; 3], left_out: 0 })
+    };
+    let across = |mean: f64| AcrossSeeds {
+        seeds: 3,
+        severity_student_minus_teacher: told(0.5),
+        severity_student_minus_baseline: told(-0.5),
+        mean_student_minus_teacher: told(mean),
+        mean_student_minus_baseline: told(-mean),
+    };
+    found.brittleness.across_seeds = Some(across(3.0));
+    let said = limbeck_eval::answers(&found).breaks;
+    assert!(
+        said.contains("Over 3 trainings, the student's mean damage against the teacher's is 3.00 points higher (2.00 to 4.00)"),
+        "{said}"
+    );
+    assert!(
+        said.contains(
+            "against the baseline's is 3.00 points lower (2.00 to 4.00), its severity not told apart"
+        ),
+        "{said}"
+    );
+    assert!(!said.contains("the other way round"));
+    // Shifted prompts that contradict it are named beside it.
+    found.brittleness.shifts.truncate(1);
+    found.brittleness.shifts[0].across_seeds = Some(across(-3.0));
+    let said = limbeck_eval::answers(&found).breaks;
+    assert!(said.contains("it is the other way round against the teacher"), "{said}");
 }
 
 #[test]
@@ -438,25 +503,167 @@ fn the_answers_name_what_carries_and_what_became_of_it() {
         ..AuditConfig::default()
     };
     let subject = |decoder| Subject { decoder, tokenizer: &tokenizer };
-    let mut found = audit(subject(&teacher), subject(&student), None, &config, &Silent).unwrap();
-    let right = Estimate { value: 2.0, low: 1.5, high: 2.5 };
-    (found.teacher.logit_difference, found.student.logit_difference) = (right, right);
+    let pair = Pair { student: subject(&student), baseline: None };
+    let mut found = audit(subject(&teacher), &[pair], &config, &Silent).unwrap();
+    solving(&mut found.teacher);
+    solving(&mut found.student);
     found.teacher.components[7].drop = Estimate { value: 99.0, low: 90.0, high: 100.0 };
     let said = limbeck_eval::answers(&found);
     assert!(said.caveats.is_empty());
-    let heaviest = "The teacher's score rests most on head 1.2 (99.0 points, 90.0 to 100.0)";
+    let heaviest = "The teacher's logit difference falls most when head 1.2 (99.0 points, 90.0 to 100.0)";
     assert!(said.carries.starts_with(heaviest), "{}", said.carries);
     assert!(said.became.starts_with("Of the "), "{}", said.became);
-    assert!(said.became.contains("their roles are the same in "), "{}", said.became);
-    assert!(said.alike.contains("Alignment A of the student with the teacher is 0."), "{}", said.alike);
-    assert!(said.breaks.starts_with("The student leans hardest on "), "{}", said.breaks);
-
-    found.student.logit_difference = Estimate { value: -0.5, low: -0.7, high: -0.3 };
-    let said = limbeck_eval::answers(&found);
+    assert!(said.became.contains("their roles stay the same in "), "{}", said.became);
     assert!(
-        said.caveats[0].starts_with("The student does not solve the numerals task"),
-        "{:?}",
-        said.caveats
+        said.alike.contains("Alignment A (variant B) of the student with the teacher is 0."),
+        "{}",
+        said.alike
     );
-    assert!(!said.carries.contains("student's score"));
+    assert!(said.alike.contains("Without training, on 18 of the prompts"), "{}", said.alike);
+    assert!(said.alike.contains("(3 seeds)") && said.alike.contains("permutation test"), "{}", said.alike);
+    assert!(said.breaks.starts_with("The student depends most on "), "{}", said.breaks);
+    found.alignment_floors = None;
+    let said = limbeck_eval::answers(&found).alike;
+    assert!(said.contains("whether that is much cannot be said"), "{said}");
+
+    // No component over 20 points: said with how near the worst may come, not as a severity known to be 0.
+    for component in &mut found.student.components {
+        component.drop = Estimate { value: 3.0, low: 1.0, high: 5.0 };
+    }
+    let said = limbeck_eval::answers(&found).breaks;
+    let none = "none of its 10 components loses more than 20 points (the largest loss is at most 5.00 by its 95% interval)";
+    assert!(said.contains(none), "{said}");
+
+    // Sure of the wrong answer, or right no oftener than a constant answer.
+    let fine = found.student.clone();
+    found.student.logit_difference = Estimate { value: -0.5, low: -0.7, high: -0.3 };
+    let unsure = limbeck_eval::answers(&found);
+    found.student = fine;
+    found.student.accuracy = Estimate { value: 0.2, low: 0.1, high: 0.35 };
+    for said in [unsure, limbeck_eval::answers(&found)] {
+        let caveat = "The student does not solve the numerals task";
+        assert!(said.caveats[0].starts_with(caveat), "{:?}", said.caveats);
+        assert!(!said.carries.contains("student"), "{}", said.carries);
+        assert!(said.breaks.starts_with("Where the student is brittle cannot be said"), "{}", said.breaks);
+    }
+}
+
+#[test]
+fn few_prompts_give_figures_without_intervals() {
+    let tokenizer = words();
+    let subject = |decoder| Subject { decoder, tokenizer: &tokenizer };
+    let (teacher, student) = (gpt2(2, 32, 1), gpt2(2, 32, 2));
+    let pair = Pair { student: subject(&student), baseline: None };
+    let config = AuditConfig { prompts_per_template: 1, ..small() };
+    let found = audit(subject(&teacher), &[pair], &config, &Silent).unwrap();
+    assert_eq!(found.prompts, 3);
+    let network = &found.student;
+    for estimate in
+        [network.accuracy, network.preference, network.logit_difference, found.brittleness.student.mean]
+    {
+        assert!(
+            estimate.value.is_finite() && estimate.low.is_nan() && estimate.high.is_nan(),
+            "{estimate:?}"
+        );
+    }
+    assert!(network.components.iter().all(|component| component.drop.low.is_nan()));
+    let said = limbeck_eval::answers(&found);
+    let caveat = "Whether the student solves the numerals task cannot be told from 3 prompts";
+    assert!(said.caveats.iter().any(|said| said.starts_with(caveat)), "{:?}", said.caveats);
+    let all = format!("{}{}{}{:?}", said.carries, said.alike, said.breaks, said.caveats);
+    assert!(!all.contains("NaN"), "{all}");
+
+    // With enough, shares of prompts have intervals even where all prompts agree.
+    let found = audit(subject(&teacher), &[pair], &small(), &Silent).unwrap();
+    let accuracy = found.student.accuracy;
+    assert!(accuracy.value == 0.0 && accuracy.low == 0.0 && accuracy.high > 0.1, "{accuracy:?}");
+}
+
+#[test]
+fn floors_stand_beside_alignment() {
+    let tokenizer = words();
+    let subject = |decoder| Subject { decoder, tokenizer: &tokenizer };
+    let teacher = gpt2(2, 32, 1);
+    // The teacher itself is above every network without training; a stranger is one of them.
+    let (itself, stranger) =
+        (noisy(&teacher, 0.0, 1), Decoder::init(teacher.config(), 9, &Device::flex()).unwrap());
+    for (student, above) in [(&itself, true), (&stranger, false)] {
+        let pair = Pair { student: subject(student), baseline: Some(subject(student)) };
+        let found = audit(subject(&teacher), &[pair], &small(), &Silent).unwrap();
+        let floors = found.alignment_floors.as_ref().unwrap();
+        assert_eq!(floors.networks.iter().map(|floor| floor.a.len()).collect::<Vec<_>>(), [3, 3]);
+        assert_eq!((floors.prompts, floors.baseline), (24, Some(floors.student)));
+        // All 24 prompts: the same figure as the alignment's own.
+        assert!((floors.student - found.alignment.a.value).abs() < 1e-9);
+        if above {
+            assert!(floors.student > floors.highest() && (floors.student - 1.0).abs() < 1e-6, "{floors:?}");
+        } else {
+            assert!(floors.student < 0.95, "{floors:?}");
+        }
+    }
+    let mut config = small();
+    config.similarity.floors = 0;
+    let pair = Pair { student: subject(&stranger), baseline: None };
+    assert_eq!(audit(subject(&teacher), &[pair], &config, &Silent).unwrap().alignment_floors, None);
+}
+
+/// Others can compute the figures again from the saved files.
+#[test]
+fn the_record_holds_what_the_figures_were_computed_from() {
+    let tokenizer = words();
+    let subject = |decoder| Subject { decoder, tokenizer: &tokenizer };
+    let (teacher, student, second) = (gpt2(2, 32, 1), gpt2(2, 32, 2), gpt2(2, 32, 3));
+    let pair = |student| Pair { student: subject(student), baseline: Some(subject(&second)) };
+    let folder = tempfile::tempdir().unwrap();
+    let config = AuditConfig {
+        save_prompts: Some("prompts.jsonl".into()),
+        save_scores: Some("scores.jsonl".into()),
+        ..small()
+    };
+    let found = audited(subject(&teacher), &[pair(&student), pair(&second)], &config, &Silent).unwrap();
+    found.record.save(&config, folder.path()).unwrap();
+    let rows = |name: &str| -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let (prompts, scores) = (rows("prompts.jsonl"), rows("scores.jsonl"));
+    let own: Vec<_> = prompts.iter().filter(|row| row["task"] == "numerals").collect();
+    assert_eq!(own.len(), found.audit.prompts);
+    for row in own {
+        let ids: Vec<u32> = serde_json::from_value(row["tokens"].clone()).unwrap();
+        assert_eq!(tokenizer.encode_text(row["text"].as_str().unwrap()).unwrap(), ids);
+        assert!(!row["right"].as_array().unwrap().is_empty() && !row["wrong"].as_array().unwrap().is_empty());
+    }
+    let of = |network: &str, training: u64, ablation: &str, component: &str| -> Vec<&serde_json::Value> {
+        let same = |row: &&serde_json::Value| {
+            row["task"] == "numerals"
+                && row["network"] == network
+                && row["training"] == training
+                && row["ablation"] == ablation
+                && row["component"] == component
+        };
+        scores.iter().filter(same).collect()
+    };
+    let mean = |rows: &[&serde_json::Value]| {
+        rows.iter().map(|row| row["logit_difference"].as_f64().unwrap()).sum::<f64>() / rows.len() as f64
+    };
+    for (network, audited) in [("teacher", &found.audit.teacher), ("student", &found.audit.student)] {
+        let whole = of(network, 1, "none", "whole");
+        assert_eq!(whole.len(), found.audit.prompts);
+        let right = whole.iter().filter(|row| row["correct"] == true).count();
+        assert!((right as f64 / whole.len() as f64 - audited.accuracy.value).abs() < 1e-12);
+        assert!((mean(&whole) - audited.logit_difference.value).abs() < 1e-9);
+        for component in &audited.components {
+            let ablated = of(network, 1, "mean", &component.label());
+            let drop = 100.0 - 100.0 * mean(&ablated) / mean(&whole);
+            assert!((drop - component.drop.value).abs() < 1e-6, "{}", component.label());
+        }
+        assert_eq!(of(network, 1, "zero", "1.0").len(), found.audit.prompts);
+    }
+    assert_eq!(of("student", 2, "mean", "MLP 1").len(), found.audit.prompts);
+    for shift in &found.audit.brittleness.shifts {
+        assert_eq!(prompts.iter().filter(|row| row["task"] == shift.name.as_str()).count(), shift.prompts);
+    }
+    let wrong = AuditConfig { save_scores: Some("scores.csv".into()), ..small() };
+    assert!(matches!(wrong.check(), Err(AuditError::Config { key: "save_scores", .. })));
 }

@@ -162,6 +162,11 @@ fn config() -> CircuitConfig {
     CircuitConfig { prompts: 64, ..CircuitConfig::default() }
 }
 
+/// Judged by the score itself, as Haskins & Adams 2025 do.
+fn by_score() -> CircuitConfig {
+    CircuitConfig { normalised: false, ..config() }
+}
+
 fn found(decoder: &Decoder, task: &ContrastTask, config: &CircuitConfig) -> Circuit {
     let bootstrap = Bootstrap::with_seed(7).with_resamples(100);
     circuit(decoder, task, config, &bootstrap, 24, "test", &Silent).unwrap().unwrap()
@@ -315,7 +320,7 @@ fn the_whole_network_is_its_own_circuit() {
     for network in random_configs() {
         let (decoder, task) = random(&network, 5);
         // All edges: every stream is what the network itself makes of it.
-        let whole = CircuitConfig { method: CircuitMethod::Eap, top_edges: usize::MAX, ..config() };
+        let whole = CircuitConfig { method: CircuitMethod::Eap, top_edges: usize::MAX, ..by_score() };
         let circuit = found(&decoder, &task, &whole);
         assert_eq!(circuit.nodes.len(), 15);
         assert_eq!(circuit.share, 1.0);
@@ -339,7 +344,7 @@ fn nothing_more_can_go_from_a_pruned_circuit() {
     for network in random_configs() {
         for seed in 0..3 {
             let (decoder, task) = random(&network, seed);
-            let circuit = found(&decoder, &task, &config());
+            let circuit = found(&decoder, &task, &by_score());
             assert!(circuit.scores.circuit.value > 80.0 || circuit.nodes.len() == 15);
             assert!(circuit.sweeps >= 1);
             for node in &circuit.nodes {
@@ -363,7 +368,7 @@ fn edges_by_ablation_are_measured_as_whole_passes_measure_them() {
     // In the whole network an edge's drop is what patching its path does.
     for network in random_configs() {
         let (decoder, task) = random(&network, 2);
-        let circuit = found(&decoder, &task, &CircuitConfig { edges: usize::MAX, ..config() });
+        let circuit = found(&decoder, &task, &CircuitConfig { edges: usize::MAX, ..by_score() });
         let edges = circuit.edges.unwrap();
         assert_eq!(edges.tested, edges.possible);
         assert!(edges.edges.iter().all(|edge| edge.measured && edge.readers.len() <= 2));
@@ -418,10 +423,10 @@ fn seeds_decide() {
     let network = &random_configs()[1];
     let tried = (0..10).map(|seed| random(network, seed));
     let (decoder, task) =
-        tried.into_iter().find(|(decoder, task)| found(decoder, task, &config()).nodes.len() > 2).unwrap();
+        tried.into_iter().find(|(decoder, task)| found(decoder, task, &by_score()).nodes.len() > 2).unwrap();
     let run = |seed| {
         let bootstrap = Bootstrap::with_seed(seed).with_resamples(50);
-        circuit(&decoder, &task, &config(), &bootstrap, 5, "test", &Silent).unwrap().unwrap()
+        circuit(&decoder, &task, &by_score(), &bootstrap, 5, "test", &Silent).unwrap().unwrap()
     };
     assert_eq!(run(1), run(1));
     let (one, other) = (run(1), run(2));
@@ -439,4 +444,43 @@ fn a_network_that_prefers_the_wrong_answer_has_no_circuit() {
     assert!(circuit(&decoder, &task, &config(), &bootstrap, 8, "test", &Silent).unwrap().is_none());
     let broken = CircuitConfig { threshold: 0.0, ..config() };
     assert!(circuit(&decoder, &task, &broken, &bootstrap, 8, "test", &Silent).is_err());
+}
+
+#[test]
+fn what_the_network_has_without_its_components_is_no_circuit() {
+    // The embedding alone answers: the token at position 1 is not asked for, the last token is.
+    let (decoder, task) = embedding_answers();
+    let by_score = found(&decoder, &task, &by_score());
+    assert!(by_score.nodes.is_empty() && by_score.scores.circuit.value > 80.0, "{:?}", by_score.scores);
+    let bootstrap = Bootstrap::with_seed(7).with_resamples(100);
+    match circuit(&decoder, &task, &config(), &bootstrap, 24, "test", &Silent).unwrap() {
+        // The components add nothing, or what they add needs some of them.
+        None => {}
+        Some(found) => {
+            let kept = found.scores.faithfulness_normalised.unwrap();
+            assert!(!found.nodes.is_empty() && kept.value >= 80.0, "{kept:?}");
+        }
+    }
+}
+
+/// A network whose embedding of the last token already holds the answer, and prompts that ask for just that.
+fn embedding_answers() -> (Decoder, ContrastTask) {
+    let decoder = planted(Plant::Copying, 3).map(&mut |name: &str, parameter| match name {
+        "unembed.weight" => {
+            let mut values = parameter.to_vec();
+            (0..VOCAB).for_each(|token| values[token * WIDTH + TOKEN + token] = 3.0);
+            limbeck_model::Parameter::from_vec(&parameter.shape(), values, &parameter.device())
+        }
+        "blocks.0.attn.o.weight" => {
+            let values = parameter.to_vec().iter().map(|value| value * 0.01).collect();
+            limbeck_model::Parameter::from_vec(&parameter.shape(), values, &parameter.device())
+        }
+        _ => parameter,
+    });
+    let mut task = task(Plant::Copying, 40, 3);
+    for prompt in &mut task.groups[0].prompts {
+        let last = prompt.clean[LENGTH - 1];
+        (prompt.right, prompt.wrong) = (vec![last], vec![prompt.clean[3]]);
+    }
+    (decoder, task)
 }

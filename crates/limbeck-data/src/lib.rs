@@ -14,6 +14,7 @@ mod pattern;
 pub mod progress;
 pub mod records;
 pub mod signals;
+pub mod table;
 pub mod text;
 
 pub use error::DataError;

@@ -1,13 +1,18 @@
 //! What an audit amounts to: which components carry the task, what became of them, how alike the networks are, and
 //! what breaks first.
 
-use limbeck_results::{Audit, AuditAnswers, Component, Estimate, Finding, NetworkAudit, Role, Roles};
+use limbeck_results::{
+    Alignment, AlignmentFloors, Audit, AuditAnswers, Circuit, Component, Estimate, Finding, NetworkAudit,
+    Role, Roles, SeedDifference, Solves,
+};
 use limbeck_stats::Direction;
 
 use crate::sentences::figure;
 
 /// Components named in a sentence.
 const NAMED: usize = 3;
+/// Damage from which a component counts towards severity, in percentage points.
+const HEAVY: f64 = 20.0;
 
 /// The answers of an audit's first screen, with their intervals.
 pub fn answers(audit: &Audit) -> AuditAnswers {
@@ -20,67 +25,111 @@ pub fn answers(audit: &Audit) -> AuditAnswers {
     }
 }
 
-fn caveats(audit: &Audit) -> Vec<String> {
+/// The networks of an audit by name.
+fn networks(audit: &Audit) -> impl Iterator<Item = (&'static str, &NetworkAudit)> {
     let networks = [
         ("teacher", Some(&audit.teacher)),
         ("student", Some(&audit.student)),
         ("baseline", audit.baseline.as_ref()),
     ];
-    let unsolved = networks.into_iter().filter_map(|(whose, network)| Some((whose, network?)));
-    unsolved
-        .filter(|(_, network)| !solves(network))
-        .map(|(whose, network)| {
-            format!(
-                "The {whose} does not solve the {} task (right on {}, logit difference {}, {} to {}): what its components carry, and how fragile it is, cannot be judged.",
-                audit.task,
-                percent(&network.accuracy),
-                figure(network.logit_difference.value),
-                figure(network.logit_difference.low),
-                figure(network.logit_difference.high)
-            )
-        })
-        .collect()
+    networks.into_iter().filter_map(|(whose, network)| Some((whose, network?)))
+}
+
+fn caveats(audit: &Audit) -> Vec<String> {
+    let said = networks(audit).filter_map(|(whose, network)| match network.solves() {
+        Solves::Yes => None,
+        Solves::No => Some(format!(
+            "The {whose} does not solve the {} task ({}): what its components carry, and how brittle it is, cannot be judged.",
+            audit.task,
+            standing(network)
+        )),
+        Solves::CannotTell => Some(format!(
+            "Whether the {whose} solves the {} task cannot be told from {}: intervals need more of them ({}).",
+            audit.task,
+            counted(audit.prompts, "prompt"),
+            standing(network)
+        )),
+    });
+    said.collect()
+}
+
+/// Accuracy beside chance, and the logit difference.
+fn standing(network: &NetworkAudit) -> String {
+    format!(
+        "right on {}, where answering without reading the prompt is right on {:.1}%; logit difference {}",
+        percent(&network.accuracy),
+        100.0 * network.chance,
+        measured(&network.logit_difference)
+    )
 }
 
 fn carries(audit: &Audit) -> String {
     let mut sentences = Vec::new();
     for (whose, network) in [("teacher", &audit.teacher), ("student", &audit.student)] {
-        if !solves(network) {
+        if network.solves() == Solves::No {
             continue;
         }
         let heaviest: Vec<String> = by_drop(network)
             .into_iter()
             .take(NAMED)
-            .map(|component| {
-                let Estimate { value, low, high } = component.drop;
-                format!("{} ({} points, {} to {})", name(component), figure(value), figure(low), figure(high))
-            })
+            .map(|component| format!("{} ({})", name(component), points(&component.drop)))
             .collect();
         if heaviest.is_empty() {
             continue;
         }
-        let heavy = network.components.iter().filter(|component| component.drop.value > 20.0).count();
         sentences.push(format!(
-            "The {whose}'s score rests most on {}; {heavy} of its {} components {} more than 20 points.",
+            "The {whose}'s logit difference falls most when {} {} ablated; {}.",
             listed(&heaviest),
-            network.components.len(),
-            carry(heavy)
+            if heaviest.len() == 1 { "is" } else { "are each" },
+            heavy(network)
         ));
         if let Some(circuit) = &network.circuit {
-            sentences.push(format!(
-                "Its circuit of {} and {} keeps {}% of the score ({} to {}) by itself.",
-                counted(circuit.heads, "head"),
-                counted(circuit.mlps, "MLP"),
-                figure(circuit.scores.circuit.value),
-                figure(circuit.scores.circuit.low),
-                figure(circuit.scores.circuit.high)
-            ));
+            sentences.push(kept_by(circuit));
         }
     }
     if sentences.is_empty() {
         "Neither network solves the task, so nothing carries it.".to_owned()
     } else {
         sentences.join(" ")
+    }
+}
+
+/// How many components lose much; where none does, how near the worst may come.
+fn heavy(network: &NetworkAudit) -> String {
+    let (count, all) = (
+        network.components.iter().filter(|component| component.drop.value > HEAVY).count(),
+        network.components.len(),
+    );
+    let worst = by_drop(network).first().map(|component| component.drop.high).filter(|high| high.is_finite());
+    match (count, worst) {
+        (0, Some(high)) => format!(
+            "none of its {all} components loses more than {HEAVY} points (the largest loss is at most {} by its 95% interval)",
+            figure(high)
+        ),
+        (0, None) => format!("none of its {all} components loses more than {HEAVY} points"),
+        _ => format!("{count} of its {all} components {} more than {HEAVY} points", lose(count)),
+    }
+}
+
+/// What a circuit keeps of what the components add.
+fn kept_by(circuit: &Circuit) -> String {
+    let (heads, mlps) = (counted(circuit.heads, "head"), counted(circuit.mlps, "MLP"));
+    match &circuit.scores.faithfulness_normalised {
+        _ if circuit.nodes.is_empty() => format!(
+            "It has no circuit: with every component ablated {}% of the logit difference is left.",
+            figure(circuit.scores.nothing.value)
+        ),
+        Some(kept) => format!(
+            "Its circuit of {heads} and {mlps} keeps {}% of what the components add to the logit difference{}.",
+            figure(kept.value),
+            interval(kept)
+        ),
+        None => format!(
+            "Its circuit of {heads} and {mlps} cannot be judged: with every component ablated the logit difference is as \
+             high ({}%{}).",
+            figure(circuit.scores.nothing.value),
+            interval(&circuit.scores.nothing)
+        ),
     }
 }
 
@@ -114,8 +163,8 @@ fn became(audit: &Audit) -> String {
     }
     let stable = roles.teacher.iter().filter(|role| role.role != Role::Idle).map(|role| role.stability);
     format!(
-        "Of the {used} components the teacher uses, {} are preserved, {} merged, {} split and {} discarded; with other prompts drawn \
-         their roles are the same in {:.0}% of cases. The most influential: {}.",
+        "Of the {used} components the teacher uses, {} are preserved, {} merged, {} split and {} discarded; over resamples of the \
+         prompts their roles stay the same in {:.0}% of cases. The most influential: {}.",
         count(Role::Preserved),
         count(Role::Merged),
         count(Role::Split),
@@ -140,95 +189,202 @@ fn fates(roles: &Roles) -> String {
 }
 
 fn alike(audit: &Audit) -> String {
-    let found = &audit.alignment;
-    let mut sentence = format!(
-        "Alignment A of the student with the teacher is {:.3} ({:.3} to {:.3}), of which similarity {:.3} and influence {:.3}",
-        found.a.value, found.a.low, found.a.high, found.similarity.value, found.influence.value
+    let mut sentences = vec![format!(
+        "Alignment A (variant B) of the student with the teacher is {}, of which similarity {:.3} and influence {:.3}{}.",
+        precise(&audit.alignment.a),
+        audit.alignment.similarity.value,
+        audit.alignment.influence.value,
+        permutation(&audit.alignment)
+    )];
+    sentences.extend(
+        audit
+            .baseline_alignment
+            .as_ref()
+            .map(|baseline| format!("The baseline's is {}{}.", precise(&baseline.a), permutation(baseline))),
     );
-    if let Some(test) = &found.permutation {
-        sentence += &format!(
-            "; with the student's influences permuted among its components of one kind it is {:.3} on average (permutation test, p = {})",
-            test.mean,
-            figure(test.p_value)
-        );
-    }
-    sentence.push('.');
-    if let Some(baseline) = &audit.baseline_alignment {
-        sentence += &format!(
-            " The baseline's is {:.3} ({:.3} to {:.3}).",
-            baseline.a.value, baseline.a.low, baseline.a.high
-        );
-    }
-    sentence
+    sentences.push(match &audit.alignment_floors {
+        Some(floors) => beside_floors(floors),
+        None => {
+            "What networks without training have was not measured, so whether that is much cannot be said."
+                .to_owned()
+        }
+    });
+    sentences.join(" ")
 }
 
-/// Where the student is fragile, in sentences.
+/// The permutation test of an alignment, if it was made.
+fn permutation(found: &Alignment) -> String {
+    found.permutation.as_ref().map_or_else(String::new, |test| {
+        format!(
+            "; permutation test, the student's influences shuffled among its components: A is {:.3} on average, p = {}",
+            test.mean,
+            figure(test.p_value)
+        )
+    })
+}
+
+/// The student's alignment beside that of networks without training.
+fn beside_floors(floors: &AlignmentFloors) -> String {
+    let named: Vec<String> = (floors.networks.iter().filter(|floor| !floor.a.is_empty()))
+        .map(|floor| {
+            let (low, high) = (
+                floor.a.iter().copied().fold(f64::INFINITY, f64::min),
+                floor.a.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            );
+            match floor.a.len() {
+                1 => format!("{} has {low:.3}", floor.kind.name()),
+                count => format!("{} have {low:.3} to {high:.3} ({count} seeds)", floor.kind.plural()),
+            }
+        })
+        .collect();
+    if named.is_empty() {
+        return "No network without training could be measured beside it, so whether that is much cannot be said.".to_owned();
+    }
+    let judged = if floors.student > floors.highest() {
+        "the student's is above all of them"
+    } else {
+        "the student's is not above all of them, and says nothing of what it learned from the teacher"
+    };
+    format!(
+        "Without training, on {} of the prompts, where the student has {:.3}: {}; {judged}.",
+        floors.prompts,
+        floors.student,
+        listed(&named)
+    )
+}
+
+/// Where the student is brittle, in sentences.
 pub(crate) fn fragile(audit: &Audit) -> String {
-    if !solves(&audit.student) {
+    if audit.student.solves() == Solves::No {
         return format!(
-            "Where the student is fragile cannot be said: it does not solve the {} task (logit difference {}, {} to {}).",
+            "Where the student is brittle cannot be said: it does not solve the {} task ({}).",
             audit.task,
-            figure(audit.student.logit_difference.value),
-            figure(audit.student.logit_difference.low),
-            figure(audit.student.logit_difference.high)
+            standing(&audit.student)
         );
     }
     let Some(worst) = by_drop(&audit.student).first().copied() else {
-        return "Where the student is fragile was not measured: no component was removed.".to_owned();
+        return "Where the student is brittle was not measured: no component was ablated.".to_owned();
     };
-    let brittleness = &audit.brittleness;
-    let mut sentence = format!(
-        "The student leans hardest on {}: without it {} points of its score are lost ({} to {}); {} of {} components {} more than 20 points.",
+    let mut sentences = vec![format!(
+        "The student depends most on {}: ablating it costs {} of its logit difference; {}.",
         name(worst),
-        figure(worst.drop.value),
-        figure(worst.drop.low),
-        figure(worst.drop.high),
-        brittleness.student.over_20,
-        audit.student.components.len(),
-        carry(brittleness.student.over_20)
-    );
-    let against_teacher = Some(&brittleness.severity_student_minus_teacher);
-    let against_baseline = brittleness.severity_student_minus_baseline.as_ref();
-    for (whose, network, difference) in [
-        ("teacher", Some(&audit.teacher), against_teacher),
-        ("baseline", audit.baseline.as_ref(), against_baseline),
-    ] {
-        if let (Some(network), Some(difference)) = (network, difference) {
-            sentence.push(' ');
-            sentence.push_str(&severity_against(difference, whose, solves(network)));
+        points(&worst.drop),
+        heavy(&audit.student)
+    )];
+    match &audit.brittleness.across_seeds {
+        Some(found) => {
+            let against = [
+                ("teacher", &found.mean_student_minus_teacher, &found.severity_student_minus_teacher),
+                ("baseline", &found.mean_student_minus_baseline, &found.severity_student_minus_baseline),
+            ];
+            for (whose, mean, severity) in against {
+                if whose == "baseline" && audit.baseline.is_none() {
+                    continue;
+                }
+                sentences.push(match (mean, severity) {
+                    (Some(mean), Some(severity)) => over_trainings(whose, mean, severity),
+                    _ => format!(
+                        "Fewer than two of {} trainings solve the task in both student and {whose}, so their brittleness is not \
+                         compared.",
+                        found.seeds
+                    ),
+                });
+            }
+            sentences.extend(contradictions(audit));
         }
+        None => sentences.extend(one_training(audit)),
     }
-    sentence
+    sentences.join(" ")
 }
 
-/// Whether the network prefers the right answer beyond its interval: else shares of its score mean nothing.
-fn solves(network: &NetworkAudit) -> bool {
-    network.logit_difference.low > 0.0
+/// Mean damage and severity of the networks trained once, side by side without a comparison.
+fn one_training(audit: &Audit) -> Option<String> {
+    let of = &audit.brittleness;
+    let figures = [
+        ("student", Some(&audit.student), Some(&of.student)),
+        ("teacher", Some(&audit.teacher), Some(&of.teacher)),
+        ("baseline", audit.baseline.as_ref(), of.baseline.as_ref()),
+    ];
+    let solved: Vec<_> = (figures.into_iter())
+        .filter_map(|(whose, network, found)| Some((whose, network?, found?)))
+        .filter(|(_, network, _)| network.solves() != Solves::No)
+        .collect();
+    let each = |figure: &dyn Fn(&limbeck_results::Brittleness) -> String| {
+        listed(
+            &solved
+                .iter()
+                .map(|(whose, _, found)| format!("{} ({whose})", figure(found)))
+                .collect::<Vec<_>>(),
+        )
+    };
+    (!solved.is_empty()).then(|| {
+        format!(
+            "Of this one training the mean damage over components is {} points, the severity {}; how far another training \
+             would differ is not known.",
+            each(&|found| measured(&found.mean)),
+            each(&|found| measured(&found.severity))
+        )
+    })
 }
 
-/// What the paired difference of severities says, student minus other.
-fn severity_against(difference: &Estimate, whose: &str, solves: bool) -> String {
-    if !solves {
-        return format!("The {whose} does not solve the task, so its severity is no measure.");
-    }
-    let (low, high) = (figure(difference.low), figure(difference.high));
-    match Finding::of(difference, Direction::LowerIsBetter) {
+/// What several trainings say of student and another network.
+fn over_trainings(whose: &str, mean: &SeedDifference, severity: &SeedDifference) -> String {
+    let trainings = mean.by_seed.len();
+    let left_out = match mean.left_out {
+        0 => String::new(),
+        one => format!(", {one} more left out as one of the two does not solve the task"),
+    };
+    let compared = |difference: &Estimate, unit: &str| match Finding::of(difference, Direction::LowerIsBetter)
+    {
         Finding::Worse => format!(
-            "It is more brittle than the {whose}: severity {} higher (95% interval {low} to {high}).",
-            figure(difference.value)
+            "{}{unit} higher ({} to {})",
+            figure(difference.value),
+            figure(difference.low),
+            figure(difference.high)
         ),
         Finding::Better => format!(
-            "It is less brittle than the {whose}: severity {} lower (95% interval {} to {}).",
+            "{}{unit} lower ({} to {})",
             figure(-difference.value),
             figure(-difference.high),
             figure(-difference.low)
         ),
-        // No margin was given, so that nothing is found equal.
-        Finding::CannotTell | Finding::Equal => format!(
-            "By severity it cannot be told from the {whose} (difference {}, 95% interval {low} to {high}).",
-            figure(difference.value)
-        ),
+        _ => {
+            format!("not told apart (difference {}{unit}{})", figure(difference.value), interval(difference))
+        }
+    };
+    format!(
+        "Over {trainings} trainings{left_out}, the student's mean damage against the {whose}'s is {}, its severity {}, with 95% \
+         intervals over trainings and prompts.",
+        compared(&mean.difference, " points"),
+        compared(&severity.difference, "")
+    )
+}
+
+/// Shifted prompts on which the comparison over trainings comes out the other way round.
+fn contradictions(audit: &Audit) -> Vec<String> {
+    let Some(here) = &audit.brittleness.across_seeds else { return Vec::new() };
+    let mut found = Vec::new();
+    for shift in &audit.brittleness.shifts {
+        let Some(there) = &shift.across_seeds else { continue };
+        for (whose, here, there) in [
+            ("teacher", &here.mean_student_minus_teacher, &there.mean_student_minus_teacher),
+            ("baseline", &here.mean_student_minus_baseline, &there.mean_student_minus_baseline),
+        ] {
+            let (Some(here), Some(there)) = (here, there) else { continue };
+            let told = |one: &SeedDifference| Finding::of(&one.difference, Direction::LowerIsBetter);
+            if let (Finding::Better, Finding::Worse) | (Finding::Worse, Finding::Better) =
+                (told(here), told(there))
+            {
+                found.push(format!(
+                    "On shifted prompts ({}) it is the other way round against the {whose}: mean damage differs by {} points{}.",
+                    shift.name.replace('_', " "),
+                    figure(there.difference.value),
+                    interval(&there.difference)
+                ));
+            }
+        }
     }
+    found
 }
 
 /// Components from the largest drop down; of equals the first first.
@@ -241,8 +397,8 @@ fn by_drop(network: &NetworkAudit) -> Vec<&Component> {
     order
 }
 
-fn carry(components: usize) -> &'static str {
-    if components == 1 { "carries" } else { "carry" }
+fn lose(components: usize) -> &'static str {
+    if components == 1 { "loses" } else { "lose" }
 }
 
 /// `1 head`, `5 heads`.
@@ -266,10 +422,40 @@ fn name(component: &Component) -> String {
     }
 }
 
-/// A share in percent with its interval, where there is one.
-pub(crate) fn percent(share: &Estimate) -> String {
-    if !share.has_interval() {
-        return format!("{:.1}%", share.value * 100.0);
+/// `1.2 (1.0 to 1.4)`; without an interval the figure alone.
+fn measured(found: &Estimate) -> String {
+    format!("{}{}", figure(found.value), interval(found))
+}
+
+/// `47.1 points, 40.2 to 53.0`.
+fn points(found: &Estimate) -> String {
+    match found.is_finite() {
+        true => format!("{} points, {} to {}", figure(found.value), figure(found.low), figure(found.high)),
+        false => format!("{} points", figure(found.value)),
     }
-    format!("{:.1}% ({:.1} to {:.1})", share.value * 100.0, share.low * 100.0, share.high * 100.0)
+}
+
+/// ` (1.0 to 1.4)`; nothing where there is no interval.
+fn interval(found: &Estimate) -> String {
+    match found.is_finite() {
+        true => format!(" ({} to {})", figure(found.low), figure(found.high)),
+        false => String::new(),
+    }
+}
+
+/// Three decimals, with the interval where there is one.
+fn precise(found: &Estimate) -> String {
+    match found.is_finite() {
+        true => format!("{:.3} ({:.3} to {:.3})", found.value, found.low, found.high),
+        false => format!("{:.3}", found.value),
+    }
+}
+
+/// A share in percent, with its interval where there is one.
+pub(crate) fn percent(share: &Estimate) -> String {
+    let [value, low, high] = [share.value, share.low, share.high].map(|part| part * 100.0);
+    match share.is_finite() {
+        true => format!("{value:.1}% ({low:.1} to {high:.1})"),
+        false => format!("{value:.1}%"),
+    }
 }

@@ -11,15 +11,15 @@ mod reproduction;
 mod run;
 
 pub use audit::{
-    Alignment, AlignmentVariant, AttentionPicture, Attribution, Audit, AuditAnswers, Brittleness,
-    BrittlenessOf, Circuit, CircuitAtThreshold, CircuitComparison, CircuitEdge, CircuitEdges, CircuitMember,
-    CircuitMethod, CircuitNode, CircuitScores, Component, ComponentKind, Counterpart, DamageCurve,
-    DamageCurves, DamagePoint, DirectAttribution, DirectEffect, Flow, GroupEffect, HeadDescription,
-    HeadInput, HeadPattern, HeadPicture, Heads, KeptDifference, LensPoint, Link, Match, MeasuredSimilarity,
-    NetworkAudit, PatchedComponent, PatchedResidual, Patching, PatternScore, PermutationTest, RandomCircuits,
-    Repair, Role, RoleCount, RoleRule, Roles, ShiftedBrittleness, ShiftedFigures, Similarity,
-    SimilarityMeasure, Slope, SpareCapacity, Spread, Standing, StudentRole, TeacherRole, VariantAlignment,
-    component_label,
+    AcrossSeeds, Alignment, AlignmentFloors, AlignmentVariant, AttentionPicture, Attribution, Audit,
+    AuditAnswers, Brittleness, BrittlenessOf, Circuit, CircuitAtThreshold, CircuitComparison, CircuitEdge,
+    CircuitEdges, CircuitMember, CircuitMethod, CircuitNode, CircuitScores, Component, ComponentKind,
+    Counterpart, DamageCurve, DamageCurves, DamagePoint, DirectAttribution, DirectEffect, FloorKind, Flow,
+    GroupEffect, HeadDescription, HeadInput, HeadPattern, HeadPicture, Heads, KeptDifference, LensPoint,
+    Link, Match, MeasuredSimilarity, NetworkAudit, NetworkFloor, PatchedComponent, PatchedResidual, Patching,
+    PatternScore, PermutationTest, RandomCircuits, Repair, Role, RoleCount, RoleRule, Roles, SeedDifference,
+    ShiftedBrittleness, ShiftedFigures, Similarity, SimilarityMeasure, Slope, Solves, SpareCapacity, Spread,
+    Standing, StudentRole, TeacherRole, VariantAlignment, component_label, solves,
 };
 pub use evaluation::{
     CarriedBy, Comparison, Condition, Evaluation, OverSeeds, StudentScores, TeacherScores, VarianceShares,

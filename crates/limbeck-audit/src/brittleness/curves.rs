@@ -12,6 +12,7 @@ use super::noise::Noise;
 use super::order;
 use super::removal::Removal;
 use crate::influence::component;
+use crate::intervals;
 use crate::means::Means;
 use crate::rows::{Row, check_readable, rows};
 use crate::{AuditError, Sweep};
@@ -243,7 +244,7 @@ impl Disturbed {
             Ok(DamagePoint {
                 size,
                 score: bootstrap.ratio_of_means(disturbed, full)?.map(|ratio| 100.0 * ratio),
-                accuracy: bootstrap.mean(&self.exactness(place, full.len()))?,
+                accuracy: intervals::share(bootstrap, &self.exactness(place, full.len()))?,
                 lowest_draw: draws.iter().copied().fold(f64::INFINITY, f64::min),
                 highest_draw: draws.iter().copied().fold(f64::NEG_INFINITY, f64::max),
             })

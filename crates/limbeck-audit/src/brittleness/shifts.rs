@@ -1,61 +1,65 @@
 //! Brittleness on shifted prompts.
 
-use limbeck_data::progress::Progress;
 use limbeck_eval::contrast::ShiftedTask;
-use limbeck_model::Decoder;
 use limbeck_results::{ShiftedBrittleness, ShiftedFigures, component_label};
 use limbeck_stats::Bootstrap;
 
 use super::figures::{brittleness, severity_difference};
 use super::order::worst_first;
+use super::seeds::{SeedSweeps, across_seeds};
 use crate::influence::component;
-use crate::sweep::{Ablation, sweep};
+use crate::intervals;
 use crate::{AuditConfig, AuditError, Sweep};
 
-/// The networks of an audit.
-#[derive(Clone, Copy)]
-pub(crate) struct Decoders<'a> {
-    pub(crate) teacher: &'a Decoder,
-    pub(crate) student: &'a Decoder,
-    pub(crate) baseline: Option<&'a Decoder>,
+/// Sweeps of all networks over the prompts of one shifted task, by the audit's own ablation.
+pub(crate) struct ShiftedSweeps {
+    pub(crate) teacher: Sweep,
+    /// Student and baseline of every training, the first the one that is audited in full.
+    pub(crate) pairs: Vec<(Sweep, Option<Sweep>)>,
 }
 
-/// Removes every component of every network in turn (mean ablation) on the prompts of `shifted`.
+/// The figures of the networks of the first training, and what holds over all trainings.
 pub(crate) fn shifted_brittleness(
-    networks: Decoders,
     shifted: &ShiftedTask,
+    sweeps: &ShiftedSweeps,
     config: &AuditConfig,
-    progress: &dyn Progress,
 ) -> Result<ShiftedBrittleness, AuditError> {
     let bootstrap = Bootstrap::with_seed(config.seed).with_resamples(config.resamples);
-    let alpha = config.brittleness.alpha;
-    let run = |name: &str, decoder: &Decoder| {
-        let label = format!("{name}: {}", shifted.name.replace('_', " "));
-        sweep(decoder, &shifted.task, Ablation::Mean, config.batch_size, &label, progress)
+    let (alpha, chance) = (config.brittleness.alpha, shifted.task.chance());
+    let Some((student, baseline)) = sweeps.pairs.first() else {
+        return Err(AuditError::NoStudent);
     };
-    let teacher = run("teacher", networks.teacher)?;
-    let student = run("student", networks.student)?;
-    let baseline = networks.baseline.map(|decoder| run("baseline", decoder)).transpose()?;
-    let against = |other: &Sweep| severity_difference(&student, other, alpha, &bootstrap);
+    let seeds: Vec<SeedSweeps> = (sweeps.pairs.iter())
+        .map(|(student, baseline)| SeedSweeps { student, baseline: baseline.as_ref() })
+        .collect();
+    let against = |other: &Sweep| severity_difference(student, other, alpha, &bootstrap);
+    let figures = |sweep: &Sweep| figures(sweep, alpha, chance, &bootstrap);
     Ok(ShiftedBrittleness {
         name: shifted.name.clone(),
         description: shifted.description.clone(),
         prompts: shifted.task.len(),
-        teacher: figures(&teacher, alpha, &bootstrap)?,
-        student: figures(&student, alpha, &bootstrap)?,
-        baseline: baseline.as_ref().map(|found| figures(found, alpha, &bootstrap)).transpose()?,
-        severity_student_minus_teacher: against(&teacher)?,
+        teacher: figures(&sweeps.teacher)?,
+        student: figures(student)?,
+        baseline: baseline.as_ref().map(figures).transpose()?,
+        severity_student_minus_teacher: against(&sweeps.teacher)?,
         severity_student_minus_baseline: baseline.as_ref().map(against).transpose()?,
+        across_seeds: across_seeds(&sweeps.teacher, &seeds, alpha, chance, &bootstrap)?,
     })
 }
 
-fn figures(sweep: &Sweep, alpha: f64, bootstrap: &Bootstrap) -> Result<ShiftedFigures, AuditError> {
+fn figures(
+    sweep: &Sweep,
+    alpha: f64,
+    chance: f64,
+    bootstrap: &Bootstrap,
+) -> Result<ShiftedFigures, AuditError> {
     let found = brittleness(sweep, alpha, bootstrap)?;
-    let correct: Vec<f64> = sweep.correct.iter().map(|&correct| f64::from(u8::from(correct))).collect();
     let worst = worst_first(sweep).first().map(|&index| component(index, sweep.heads));
     Ok(ShiftedFigures {
-        accuracy: bootstrap.mean(&correct)?,
+        accuracy: intervals::share_of(bootstrap, sweep.correct.iter().copied())?,
+        chance,
         logit_difference: bootstrap.mean(&sweep.full)?,
+        mean: Some(found.mean),
         severity: found.severity,
         worst: found.worst,
         worst_component: worst.map_or_else(String::new, |(_, layer, head)| component_label(layer, head)),

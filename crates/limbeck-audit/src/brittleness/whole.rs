@@ -7,7 +7,8 @@ use limbeck_results::{Brittleness, BrittlenessOf, ShiftedBrittleness};
 use limbeck_stats::Bootstrap;
 
 use super::curves::{DisturbedNetwork, disturb, kept_difference};
-use super::figures::{brittleness, severity_difference, slope};
+use super::figures::{brittleness, mean_difference, severity_difference, slope};
+use super::seeds::{SeedSweeps, across_seeds};
 use super::spare::spare_capacity;
 use crate::sweep::Ablation;
 use crate::{AuditConfig, AuditError, Sweep};
@@ -21,7 +22,7 @@ pub(crate) struct Brittle {
 }
 
 impl Brittle {
-    /// Measures `decoder`; `sweep` is its mean-ablation sweep over `task`.
+    /// Measures `decoder`; `sweep` is its sweep over `task` by the configured ablation.
     pub(crate) fn measure(
         name: &str,
         decoder: &Decoder,
@@ -49,7 +50,7 @@ impl Brittle {
         Ok(Brittle { figures, disturbed, sweep, parameters: decoder.parameter_count() })
     }
 
-    /// The mean-ablation sweep.
+    /// The sweep by the configured ablation.
     pub(crate) fn sweep(&self) -> &Sweep {
         &self.sweep
     }
@@ -59,11 +60,14 @@ fn resampling(config: &AuditConfig) -> Bootstrap {
     Bootstrap::with_seed(config.seed).with_resamples(config.resamples)
 }
 
-/// The networks side by side; `shifts` are their figures on shifted prompts.
+/// The networks side by side; `others` are the sweeps of further trainings, `chance` the accuracy that reading no prompt
+/// reaches, `shifts` the figures on shifted prompts.
 pub(crate) fn compare(
     teacher: &Brittle,
     student: &Brittle,
     baseline: Option<&Brittle>,
+    others: &[(Sweep, Option<Sweep>)],
+    chance: f64,
     shifts: Vec<ShiftedBrittleness>,
     config: &AuditConfig,
 ) -> Result<BrittlenessOf, AuditError> {
@@ -74,6 +78,10 @@ pub(crate) fn compare(
         (Some(ours), Some(theirs)) => kept_difference(ours, theirs, &bootstrap).map(Some),
         _ => Ok(None),
     };
+    let mut seeds = vec![SeedSweeps { student: &student.sweep, baseline: baseline.map(|one| &one.sweep) }];
+    seeds
+        .extend(others.iter().map(|(student, baseline)| SeedSweeps { student, baseline: baseline.as_ref() }));
+    let mean = |other: &Brittle| mean_difference(&student.sweep, &other.sweep, &bootstrap);
     let parameters = (teacher.parameters, student.parameters);
     Ok(BrittlenessOf {
         teacher: teacher.figures.clone(),
@@ -82,6 +90,9 @@ pub(crate) fn compare(
         alpha,
         severity_student_minus_teacher: severity(teacher)?,
         severity_student_minus_baseline: baseline.map(severity).transpose()?,
+        mean_student_minus_teacher: Some(mean(teacher)?),
+        mean_student_minus_baseline: baseline.map(mean).transpose()?,
+        across_seeds: across_seeds(&teacher.sweep, &seeds, alpha, chance, &bootstrap)?,
         slope: slope(&teacher.sweep, &student.sweep, parameters, &bootstrap)?,
         kept_student_minus_teacher: kept(teacher)?,
         kept_student_minus_baseline: baseline.map(kept).transpose()?.flatten(),

@@ -17,13 +17,17 @@ pub struct CircuitConfig {
     pub method: CircuitMethod,
     /// Prompts used at most, spread evenly over the task's.
     pub prompts: usize,
-    /// Percentage points of the score that a circuit may lose, `T_n`: a node goes if `100 - score < T_n` without it.
+    /// Percentage points that a circuit may lose, `T_n`: a node goes if `100 - kept < T_n` without it.
     pub threshold: f64,
+    /// Whether `kept` is the share of what the components add to the logit difference, `100 * (LD - LD_nothing) / (LD_full -
+    /// LD_nothing)`, with every component ablated in `LD_nothing`; else it is the score, `100 * LD / LD_full`, as in Haskins
+    /// & Adams 2025, of which a network that hardly needs its components keeps nearly all without any.
+    pub normalised: bool,
     /// Further thresholds to find circuits at and to compare them.
     pub thresholds: Vec<f64>,
     /// Networks with more heads and MLPs than this get one threshold only.
     pub thresholds_up_to: usize,
-    /// Score, in percent, below which the removal of an edge must bring the circuit for the edge to be kept.
+    /// What must be kept at least, in percent, for an edge to go: an edge whose removal leaves less stays.
     pub edge_score: f64,
     /// Edges removed one by one at most: where there are more, those of largest attribution. None with 0.
     pub edges: usize,
@@ -44,6 +48,7 @@ impl Default for CircuitConfig {
             method: CircuitMethod::Pruning,
             prompts: 24,
             threshold: 20.0,
+            normalised: true,
             thresholds: vec![5.0, 10.0, 40.0],
             thresholds_up_to: 40,
             edge_score: 80.0,

@@ -10,7 +10,7 @@ use super::edges::without_each_edge;
 use super::graph::{Edge, EdgeSet, Graph, Reader, Writer};
 use super::pruning::{prune, without_each};
 use super::random::random_circuits;
-use super::scores::scores;
+use super::scores::{above_nothing, scores};
 use super::setting::{Replacement, Setting};
 use super::{CircuitConfig, NodeSet};
 use crate::AuditError;
@@ -19,8 +19,8 @@ use crate::attribution::{AttributionMethod, EdgeScores, edge_attribution, greedy
 /// Prompts per pass with gradients: every reader's stream is kept for the way back.
 const GRADIENT_BATCH: usize = 4;
 
-/// The circuit of `decoder` on `task`; `None`, with a note, for a network that does not prefer the right answers:
-/// it has no score to keep.
+/// The circuit of `decoder` on `task`; `None`, with a note, for a network that does not prefer the right answers, or
+/// whose components add nothing to its preference: there is no score to keep.
 ///
 /// `bootstrap` gives intervals and the seed of random circuits, `batch_size` the prompts per pass.
 ///
@@ -38,11 +38,22 @@ pub fn circuit(
     progress: &dyn Progress,
 ) -> Result<Option<Circuit>, AuditError> {
     config.check()?;
-    let setting = Setting::new(decoder, task, Replacement::Mean, config.prompts, batch_size.max(1))?;
+    let mut setting = Setting::new(decoder, task, Replacement::Mean, config.prompts, batch_size.max(1))?;
     let mean = setting.full.iter().sum::<f64>() / setting.full.len().max(1) as f64;
     if mean <= 0.0 || !mean.is_finite() {
         progress.note(&format!("{label}: no circuit sought, as its mean logit difference is {mean:.3}"));
         return Ok(None);
+    }
+    if config.normalised {
+        setting = setting.judged_above_nothing()?;
+        let added = setting.to_keep() / setting.full.len() as f64;
+        if added <= 0.0 || !added.is_finite() {
+            progress.note(&format!(
+                "{label}: no circuit sought, as its components add nothing to its logit difference ({added:.3}): it is as high with \
+                 all of them ablated"
+            ));
+            return Ok(None);
+        }
     }
     Search { setting, task, config, bootstrap, mean, label, progress }.find().map(Some)
 }
@@ -88,6 +99,7 @@ impl Search<'_> {
             method: self.config.method,
             prompts: self.setting.full.len(),
             threshold: self.config.threshold,
+            normalised: self.config.normalised,
             sweeps: found.sweeps,
             heads,
             mlps,
@@ -132,9 +144,8 @@ impl Search<'_> {
         let mut present = EdgeSet::new(graph, possible.iter().copied());
         let mut edges = vec![];
         for (&edge, without) in tested.iter().zip(&without) {
-            let score = self.setting.score(without);
-            if score < self.config.edge_score {
-                edges.push(described(graph, kept, edge, whole - score, true));
+            if self.setting.kept(without) < self.config.edge_score {
+                edges.push(described(graph, kept, edge, whole - self.setting.score(without), true));
             } else {
                 present.set(edge, false);
             }
@@ -201,7 +212,7 @@ impl Search<'_> {
             let edges = greedy_edges(scores, count);
             let (kept, present) = (self.nodes_of(&edges), EdgeSet::new(graph, edges));
             let differences = self.setting.differences_of_edges(&kept, &present)?;
-            Ok(100.0 - self.setting.score(&differences) < self.config.threshold)
+            Ok(100.0 - self.setting.kept(&differences) < self.config.threshold)
         };
         let all = graph.edges(&self.setting.whole()).len();
         let mut high = 1;
@@ -251,13 +262,21 @@ impl Search<'_> {
             Ok(prune(&self.setting, whole.clone(), threshold, &label, self.progress)?.kept)
         });
         let circuits = circuits.collect::<Result<Vec<NodeSet>, AuditError>>()?;
+        let nothing = self.setting.differences(&NodeSet::empty(whole.layers(), whole.heads()))?;
         let described = thresholds.iter().zip(&circuits).map(|(&threshold, kept)| {
             let (heads, mlps) = kept.counts();
+            let differences = self.setting.differences(kept)?;
             Ok(CircuitAtThreshold {
                 threshold,
                 heads,
                 mlps,
-                circuit: self.percent(&self.setting.differences(kept)?)?,
+                circuit: self.percent(&differences)?,
+                faithfulness_normalised: above_nothing(
+                    &self.setting.full,
+                    &differences,
+                    &nothing,
+                    self.bootstrap,
+                )?,
                 nodes: kept.labels(),
                 jaccard: circuits.iter().map(|other| kept.jaccard(other)).collect(),
             })

@@ -1,8 +1,9 @@
 //! Finds a circuit by pruning nodes, backward and forward in turn (Haskins & Adams 2025).
 //!
 //! A backward sweep goes from the last block to the first, the MLP before the heads; a forward sweep from the first
-//! to the last, heads before the MLP. A node goes iff `100 - score < T_n`, where the score is that of the nodes kept
-//! so far without it. Sweeps alternate until one changes nothing: then no node can go, in whatever order.
+//! to the last, heads before the MLP. A node goes iff `100 - kept < T_n`, where `kept` is the
+//! score of the nodes kept so far without it, in the original, or by default the share of what the components add to it
+//! (normalised faithfulness): a network whose answers hardly need its components keeps the score without any. Sweeps alternate until one changes nothing: then no node can go, in whatever order.
 //! What comes before a node is computed once for all nodes of its layer: backward, nothing before the node has changed
 //! yet in this sweep; forward, nothing before it will change any more.
 
@@ -26,7 +27,7 @@ pub(crate) struct Pruned {
     pub(crate) without: Vec<Vec<f64>>,
 }
 
-/// Prunes `start` as long as nodes can go that leave `100 - score` below `threshold`.
+/// Prunes `start` as long as nodes can go that leave `100 - kept` below `threshold`.
 pub(crate) fn prune(
     setting: &Setting,
     start: NodeSet,
@@ -34,7 +35,7 @@ pub(crate) fn prune(
     label: &str,
     progress: &dyn Progress,
 ) -> Result<Pruned, AuditError> {
-    let may_go = |differences: &[f64]| 100.0 - setting.score(differences) < threshold;
+    let may_go = |differences: &[f64]| 100.0 - setting.kept(differences) < threshold;
     let mut kept = start;
     let mut sweeps = 0;
     loop {

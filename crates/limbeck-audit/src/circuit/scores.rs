@@ -42,7 +42,7 @@ pub(crate) fn scores(
         circuit: share(&circuit, None, None)?,
         without: share(&rest, None, None)?,
         nothing: share(&nothing, None, None)?,
-        faithfulness_normalised: defined(share(&circuit, Some(&nothing), Some(&nothing)))?,
+        faithfulness_normalised: above_nothing(full, &circuit, &nothing, bootstrap)?,
         completeness: defined(share(full, Some(&rest), Some(&nothing)))?,
         minimality: match nodes.is_empty() {
             true => None,
@@ -50,6 +50,21 @@ pub(crate) fn scores(
         },
     };
     Ok((scores, nodes))
+}
+
+/// `100 * (LD_circuit - LD_nothing) / (LD_full - LD_nothing)` with means over prompts, in percent; `None` where a resample
+/// has nothing to keep.
+pub(crate) fn above_nothing(
+    full: &[f64],
+    circuit: &[f64],
+    nothing: &[f64],
+    bootstrap: &Bootstrap,
+) -> Result<Option<Estimate>, StatsError> {
+    let sum = |values: &[f64], chosen: &[usize]| chosen.iter().map(|&at| values[at]).sum::<f64>();
+    defined(bootstrap.statistic(full.len(), |chosen| {
+        let base = sum(nothing, chosen);
+        100.0 * (sum(circuit, chosen) - base) / (sum(full, chosen) - base)
+    }))
 }
 
 /// `None` for a share of nothing.

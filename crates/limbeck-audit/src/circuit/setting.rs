@@ -69,6 +69,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) batches: Vec<Batch>,
     /// `LD` of the whole network, one per prompt.
     pub(crate) full: Vec<f64>,
+    /// `LD` with every component removed, one per prompt, where that is what scores are judged above.
+    nothing: Option<Vec<f64>>,
 }
 
 impl<'a> Setting<'a> {
@@ -109,9 +111,32 @@ impl<'a> Setting<'a> {
             })
         };
         let batches = chosen.chunks(batch_size).map(batch).collect::<Result<Vec<_>, _>>()?;
-        let mut setting = Setting { decoder, batches, full: vec![] };
+        let mut setting = Setting { decoder, batches, full: vec![], nothing: None };
         setting.full = setting.differences(&setting.whole())?;
         Ok(setting)
+    }
+
+    /// Judges what is kept by what the components add: by the score above that with every component removed.
+    pub(crate) fn judged_above_nothing(mut self) -> Result<Setting<'a>, AuditError> {
+        let decoder = self.decoder.config();
+        self.nothing = Some(self.differences(&NodeSet::empty(decoder.n_layers, decoder.n_heads))?);
+        Ok(self)
+    }
+
+    /// What there is to keep: the sum over prompts of `LD`, above that with every component removed where scores are
+    /// judged so.
+    pub(crate) fn to_keep(&self) -> f64 {
+        self.full.iter().sum::<f64>() - self.base()
+    }
+
+    fn base(&self) -> f64 {
+        self.nothing.as_ref().map_or(0.0, |nothing| nothing.iter().sum())
+    }
+
+    /// `100 * (sum(LD) - sum(LD_nothing)) / (sum(LD_full) - sum(LD_nothing))`, in percent: what circuits are judged by;
+    /// without the sums of `LD_nothing` unless [`Setting::judged_above_nothing`].
+    pub(crate) fn kept(&self, differences: &[f64]) -> f64 {
+        100.0 * (differences.iter().sum::<f64>() - self.base()) / self.to_keep()
     }
 
     /// All components of the network.

@@ -8,6 +8,7 @@ use super::comparison::Draw;
 use super::matching::{AlignmentParts, Pairing, alignment_parts, pair};
 use super::permutation::permutation_test;
 use crate::influence::component;
+use crate::intervals::told;
 use crate::{AttentionMaps, AuditError, Directions, Sweep};
 
 /// What the alignment needs of each network, measured on the same prompts.
@@ -89,7 +90,7 @@ pub(crate) fn estimate(
     let mut estimates = figures(&parts).into_iter().zip(resampled);
     let mut next = || -> Result<Estimate, AuditError> {
         let (value, resampled) = estimates.next().unwrap_or((f64::NAN, Vec::new()));
-        Ok(bootstrap.interval(value, resampled)?)
+        Ok(told(bootstrap.interval(value, resampled)?, prompts))
     };
     let kinds: Vec<Vec<usize>> = [false, true]
         .map(|mlp| {

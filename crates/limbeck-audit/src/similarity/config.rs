@@ -18,11 +18,23 @@ pub struct SimilarityConfig {
     pub directions: usize,
     /// Bootstrap resamples behind the intervals of every measure, and of variants A and one-to-one.
     pub resamples: usize,
+    /// Networks without training whose alignment with the teacher is measured beside the student's: so many untrained ones
+    /// of its shape, and as often its own weights shuffled. Without them (0) an alignment cannot be judged.
+    pub floors: usize,
+    /// Prompts of those measurements at most, spread evenly over the audit's.
+    pub floor_prompts: usize,
 }
 
 impl Default for SimilarityConfig {
     fn default() -> Self {
-        SimilarityConfig { rows: 2048, skip_positions: 1, directions: 16, resamples: 200 }
+        SimilarityConfig {
+            rows: 2048,
+            skip_positions: 1,
+            directions: 16,
+            resamples: 200,
+            floors: 3,
+            floor_prompts: 24,
+        }
     }
 }
 
@@ -36,6 +48,7 @@ impl SimilarityConfig {
             ("similarity.rows", self.rows),
             ("similarity.directions", self.directions),
             ("similarity.resamples", self.resamples),
+            ("similarity.floor_prompts", self.floor_prompts),
         ];
         match numbers.into_iter().find(|(_, value)| *value == 0) {
             Some((key, _)) => {

@@ -8,6 +8,7 @@ use super::assignment::assignment;
 use super::comparison::{Comparison, Draw};
 use super::matching::{label, most_similar};
 use crate::AuditError;
+use crate::intervals::told;
 
 /// Best matches both ways and one to one, their means with intervals, and what chance gives.
 ///
@@ -39,7 +40,7 @@ pub(crate) fn summarise(
         let value = pairs.iter().map(|&(t, s)| matrix[t][s]).sum::<f64>() / count;
         let values =
             (0..draws.len()).map(|draw| resampled.iter().map(|of_pair| of_pair[draw]).sum::<f64>() / count);
-        Ok(bootstrap.interval(value, values.collect())?)
+        Ok(told(bootstrap.interval(value, values.collect())?, comparison.teacher.mean.prompts()))
     };
     let links = |pairs: &[(usize, usize)]| -> Vec<Link> {
         let link = |&(t, s): &(usize, usize)| Link {

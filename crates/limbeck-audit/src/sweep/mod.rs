@@ -46,6 +46,19 @@ impl Sweep {
         self.full.len()
     }
 
+    /// The same of the prompts at `places` only.
+    pub(crate) fn of(&self, places: &[usize]) -> Sweep {
+        let rows =
+            places.iter().flat_map(|&at| &self.ablated[at * self.components()..(at + 1) * self.components()]);
+        Sweep {
+            layers: self.layers,
+            heads: self.heads,
+            full: places.iter().map(|&at| self.full[at]).collect(),
+            correct: places.iter().map(|&at| self.correct[at]).collect(),
+            ablated: rows.copied().collect(),
+        }
+    }
+
     /// Writes `100 * sum(LD_ablated) / sum(LD_full)` over the chosen prompts (repetitions count), in percent, for
     /// every component: the ratio of the means.
     pub(crate) fn scores(&self, chosen: &[usize], scores: &mut [f64]) {

@@ -18,6 +18,8 @@ mod questions;
 mod shifts;
 mod words;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 pub use choice::{ContrastOptions, KnownTask, OwnTask, TaskChoice, generate};
 pub use shifts::{ShiftedTask, Shifts, shifts};
 
@@ -89,6 +91,24 @@ impl ContrastTask {
     /// Whether there are no prompts (never so for a task that its module made).
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Accuracy that reading no prompt reaches, in `[0, 1]`: that of the best constant answer; where one answer is right
+    /// on every prompt, that of guessing among right and wrong ones, for then no constant answer tells anything.
+    pub fn chance(&self) -> f64 {
+        let mut right_on: BTreeMap<u32, usize> = BTreeMap::new();
+        let mut guessing = 0.0;
+        for prompt in self.prompts() {
+            for token in prompt.right.iter().collect::<BTreeSet<_>>() {
+                *right_on.entry(*token).or_default() += 1;
+            }
+            guessing += prompt.right.len() as f64 / (prompt.right.len() + prompt.wrong.len()) as f64;
+        }
+        let prompts = self.len().max(1) as f64;
+        match right_on.into_values().max() {
+            Some(most) if most < self.len() => most as f64 / prompts,
+            _ => guessing / prompts,
+        }
     }
 
     /// All prompts, group by group.

@@ -2,9 +2,10 @@
 
 use limbeck_results::{Alignment, Audit};
 use limbeck_stats::Estimate;
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
 use super::section;
+use super::table::Column;
 use crate::format::{self, Unit};
 use crate::network::{Network, legend};
 use crate::plot::{IntervalRow, interval_plot};
@@ -45,16 +46,57 @@ pub(crate) fn render(audit: &Audit) -> Markup {
             figure {
                 h3 { "In figures" }
                 div.scroll { (table(&networks)) }
+                figcaption {
+                    "Permutation test: the student’s influences shuffled among its components of a kind, the matches kept."
+                }
             }
+            (floors(audit))
         }
     };
     section(
         "alignment",
         "Alignment with the teacher",
         "A is the mean over matched pairs of similarity times agreement in influence (Haskins & Adams 2025, \
-         variant B): 1 for a network and itself.",
+         variant B): 1 for a network and itself, and far above 0 for networks that share nothing but a shape.",
         body,
     )
+}
+
+/// What networks without training score: the scale on which A is to be read.
+fn floors(audit: &Audit) -> Markup {
+    let Some(floors) = &audit.alignment_floors else {
+        return html! {
+            p.absent {
+                "A of networks without training was not measured (audit.similarity.floors = 0): whether the student’s is high or low \
+                 cannot be said."
+            }
+        };
+    };
+    let trained = [(Network::Student, Some(floors.student)), (Network::Baseline, floors.baseline)];
+    let trained = trained.into_iter().filter_map(|(network, a)| {
+        Some([html! { (network.key()) (network.name()) }, format::number(a?).render()])
+    });
+    let untrained = floors.networks.iter().map(|floor| {
+        let each: Vec<String> = floor.a.iter().map(|a| format::number(*a)).collect();
+        [floor.kind.plural().render(), each.join(", ").render()]
+    });
+    html! {
+        figure {
+            h3 { "Beside networks without training" }
+            (super::table::table(
+                [Column::text("Network"), Column::number("A with the teacher")],
+                trained.chain(untrained),
+            ))
+            figcaption {
+                "A (variant B) on the same " (format::counted(floors.prompts, "prompt")) " for all; one figure a seed. "
+                @if floors.student > floors.highest() {
+                    "The student’s is above all of them: only what is above them can come from training."
+                } @else {
+                    "The student’s is not above all of them: it shows nothing of what was learned from the teacher."
+                }
+            }
+        }
+    }
 }
 
 fn table(networks: &[(Network, &Alignment)]) -> Markup {
@@ -75,6 +117,16 @@ fn table(networks: &[(Network, &Alignment)]) -> Markup {
                     th scope="row" { "Bound on A" }
                     @for (_, alignment) in networks {
                         td.n { (format::number(alignment.bound.0)) " to " (format::number(alignment.bound.1)) }
+                    }
+                }
+                tr {
+                    th scope="row" { "Permutation test: mean A, p" }
+                    @for (_, alignment) in networks {
+                        td.n {
+                            @if let Some(test) = &alignment.permutation {
+                                (format::number(test.mean)) ", p = " (format::number(test.p_value))
+                            } @else { span.ci { "–" } }
+                        }
                     }
                 }
                 tr {

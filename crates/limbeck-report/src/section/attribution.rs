@@ -53,7 +53,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
             h3.follows { "What each component restores" }
             p.lead {
                 "The corrupted prompt with one component’s output from the clean one: percent of the way back to the clean \
-                 answer. A component that restores much carries what tells the two prompts apart."
+                 answer. A component that restores much holds what tells the two prompts apart."
             }
             (grids(&found, "Percent restored", &restored))
         }
@@ -63,7 +63,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
         "attribution",
         "Where the answer comes from",
         "The logit difference at the answer’s position, as it forms on the way through the layers (logit lens) and as the sum of what \
-         each component writes (direct logit attribution, the final norm’s scale held). Negative: its output raises the wrong answer’s logit.",
+         each component writes (direct logit attribution, the final norm’s scale held). Negative: it raises the wrong answer’s logit more than the right one’s.",
         body,
     )
 }

@@ -1,6 +1,6 @@
-//! How hard each network leans on single components.
+//! How hard each network depends on single components.
 
-use limbeck_results::{Audit, Brittleness, BrittlenessOf, Slope};
+use limbeck_results::{Audit, Brittleness, BrittlenessOf, SeedDifference, Slope};
 use limbeck_stats::{Estimate, SEVERITY_THRESHOLD};
 use maud::{Markup, Render, html};
 
@@ -44,7 +44,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
                 (plot.render())
                 figcaption {
                     "Damage of each component on its own, sorted. A curve that starts high and falls at once is a \
-                     network with a single point of failure; a low flat one is redundant."
+                     network with a single point of failure; a low flat one has spare parts."
                 }
                 (numbers_below("Numbers", curves(&networks)))
             }
@@ -63,7 +63,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     section(
         "brittleness",
         "Brittleness",
-        "What happens to the score when one component is ablated. Less damage: more robust.",
+        "What happens to the score when one component fails. Less damage is sturdier.",
         body,
     )
 }
@@ -111,28 +111,81 @@ fn compression(of: &BrittlenessOf, slope: &Slope) -> Markup {
                 "The " (format::in_unit(slope.compression, Unit::Percent)) " of the parameters saved cost "
                 (format::estimate(&cost, Unit::PointsAlready)) " of mean damage: slope β = "
                 (format::estimate(&slope.beta, Unit::PointsAlready)) ". β = (mean damage of the student − that of the teacher) / C, with \
-                 C the share saved; band: its 95% interval, paired over prompts. Above zero, the smaller network depends more on \
-                 its single components."
+                 C the share saved; band: its 95% interval, paired over prompts. Above zero, the smaller network loses more by \
+                 the ablation of single components, in this one training."
             }
             (numbers_below("Numbers", table(columns, rows)))
         }
     }
 }
 
-/// The differences of severity, each measured on the same resampled prompts.
+/// The differences of mean damage and severity, over trainings where there are several.
 fn between(of: &BrittlenessOf) -> Markup {
+    let Some(found) = &of.across_seeds else { return of_one_training(of) };
     let differences = [
-        ("student minus teacher", Some(&of.severity_student_minus_teacher)),
-        ("student minus baseline", of.severity_student_minus_baseline.as_ref()),
+        ("mean damage, student minus teacher", Unit::PointsAlready, &found.mean_student_minus_teacher),
+        ("mean damage, student minus baseline", Unit::PointsAlready, &found.mean_student_minus_baseline),
+        ("severity, student minus teacher", Unit::Plain, &found.severity_student_minus_teacher),
+        ("severity, student minus baseline", Unit::Plain, &found.severity_student_minus_baseline),
     ];
-    let rows = differences
-        .into_iter()
-        .filter_map(|(name, found)| Some([name.render(), format::estimate(found?, Unit::Plain)]));
+    let each = |found: &SeedDifference| {
+        found.by_seed.iter().map(|value| format::number(*value)).collect::<Vec<_>>().join(", ")
+    };
+    let rows = differences.into_iter().filter_map(|(name, unit, found)| {
+        let found = found.as_ref()?;
+        Some([
+            name.render(),
+            format::estimate(&found.difference, unit),
+            html! { span.ci { (each(found)) } },
+            html! { @if found.left_out > 0 { (found.left_out) } },
+        ])
+    });
+    let columns = [
+        Column::text("Difference"),
+        Column::number(format!("Over {} trainings", found.seeds)),
+        Column::text("Each training"),
+        Column::number("Left out"),
+    ];
     html! {
         figure {
             h3 { "Between the networks" }
-            (table([Column::text("Networks"), Column::number("Difference in severity")], rows))
-            figcaption { "Paired over prompts. An interval that holds 0: the data cannot tell which depends more on single components." }
+            div.scroll { (table(columns, rows)) }
+            figcaption {
+                "Student and baseline of each seed. 95% intervals over trainings and prompts, crossed; one that holds 0 cannot tell the \
+                 networks apart. Left out: trainings in which one of the two does not solve the task."
+            }
+        }
+    }
+}
+
+/// Paired differences of networks trained once: said to be that.
+fn of_one_training(of: &BrittlenessOf) -> Markup {
+    let mean =
+        |found: &Option<Estimate>| found.as_ref().map(|found| format::estimate(found, Unit::PointsAlready));
+    let severity = |found: &Estimate| format::estimate(found, Unit::Plain);
+    let differences = [
+        (
+            "student minus teacher",
+            mean(&of.mean_student_minus_teacher),
+            Some(severity(&of.severity_student_minus_teacher)),
+        ),
+        (
+            "student minus baseline",
+            mean(&of.mean_student_minus_baseline),
+            of.severity_student_minus_baseline.as_ref().map(severity),
+        ),
+    ];
+    let rows = differences
+        .into_iter()
+        .filter_map(|(name, mean, severity)| Some([name.render(), mean.unwrap_or_default(), severity?]));
+    html! {
+        figure {
+            h3 { "Between the networks, of this one training" }
+            (table([Column::text("Networks"), Column::number("Mean damage"), Column::number("Severity")], rows))
+            figcaption {
+                "Paired over prompts. How far another training of student and baseline would move these figures is not in the \
+                 intervals: they allow no claim about distillation."
+            }
         }
     }
 }
@@ -143,9 +196,9 @@ fn severity(alpha: f64) -> String {
     let meaning = if alpha == 1.0 {
         format!("the damage beyond {SEVERITY_THRESHOLD} points as a share of {rest}")
     } else if alpha > 1.0 {
-        "few large effects weigh more than many small ones".to_owned()
+        "single heavy losses weigh more than many light ones".to_owned()
     } else {
-        "many small effects weigh more than few large ones".to_owned()
+        "many light losses weigh more than single heavy ones".to_owned()
     };
     format!(
         "Severity is the mean over components of (max(0, m − {SEVERITY_THRESHOLD}) / {rest})^α, here with α = {}: {meaning}.",

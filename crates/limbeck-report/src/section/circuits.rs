@@ -1,6 +1,6 @@
 //! The circuits of teacher and student side by side, and how well they do the networks' work.
 
-use limbeck_results::{Audit, Circuit, CircuitComparison, CircuitEdge, CircuitMethod, HeadInput};
+use limbeck_results::{Audit, Circuit, CircuitComparison, CircuitEdge, CircuitMethod, HeadInput, Solves};
 use limbeck_stats::Estimate;
 use maud::{Markup, Render, html};
 
@@ -45,18 +45,27 @@ pub(crate) fn render(audit: &Audit) -> Markup {
             (how_well(&networks))
         }
         @for (network, found) in super::influence::networks(audit) {
-            @if found.circuit.is_none() && found.logit_difference.low <= 0.0 {
-                p.absent { "The " (network.name()) " does not solve the task: it has no circuit." }
+            @if found.circuit.is_none() {
+                p.absent {
+                    "The " (network.name())
+                    @if found.solves() == Solves::No { " does not solve the task: it has no circuit." }
+                    @else { " has no circuit: its components add nothing to its logit difference." }
+                }
             }
         }
         (comparisons(audit))
     };
     let lead = format!(
-        "The components that carry the task by themselves, found by {} on {} prompts; {} points of the score may be lost. \
-         Rows are layers, the input below. Darker: the circuit loses more without it. Wider: a heavier edge.",
+        "The components that do the task by themselves, found by {} on {} prompts; {} points of {} may be lost. \
+         Rows are layers, the input below. Darker: the circuit loses more without it. Wider: an edge of larger effect.",
         method(first.method),
         format::count(first.prompts as u64),
         format::number(first.threshold),
+        if first.normalised {
+            "what all components add to the logit difference"
+        } else {
+            "the logit difference"
+        },
     );
     section("circuits", "Circuits", &lead, body)
 }
@@ -67,8 +76,10 @@ fn how_well(networks: &[(Network, &Circuit)]) -> Markup {
             h3 { "How well the circuits do" }
             div.scroll { (scores(networks)) }
             figcaption {
-                "Circuit alone: the score with all other components at their means. Without it: the score with the circuit at its \
-                 means. Random: circuits of as many heads and MLPs."
+                "Normalised faithfulness: what the circuit adds to the logit difference with every component ablated, as a share of \
+                 what the whole network adds; a network that answers without its components cannot score here. The rows below it are \
+                 shares of the logit difference itself: the circuit alone, with all other components at their means; the network \
+                 with the circuit at its means; everything ablated. Random: circuits of as many heads and MLPs."
             }
         }
     }
@@ -171,8 +182,13 @@ fn one(network: Network, circuit: &Circuit, audit: &Audit, full: f64, widest: f6
             (plot.render())
             figcaption {
                 (format::counted(circuit.heads, "head")) " and " (format::counted(circuit.mlps, "MLP")) ", " (format::in_unit(circuit.share, Unit::Percent))
-                " of its components. Alone they keep " (format::estimate(&circuit.scores.circuit, Unit::Plain)) "% of the score."
-                @if all.len() > edges.len() { " The " (edges.len()) " heaviest of " (all.len()) " edges are drawn." }
+                " of its components. "
+                @if let Some(kept) = &circuit.scores.faithfulness_normalised {
+                    "Normalised faithfulness " (format::estimate(kept, Unit::Plain)) "%."
+                } @else {
+                    "Normalised faithfulness cannot be given: with every component ablated the logit difference is as high."
+                }
+                @if all.len() > edges.len() { " The " (edges.len()) " largest of " (all.len()) " edges are drawn." }
             }
             (numbers_below("Components", node_table(circuit)))
             @if !all.is_empty() { (numbers_below("Edges", edge_table(all))) }
@@ -217,10 +233,11 @@ fn edge_table(edges: &[CircuitEdge]) -> Markup {
 /// A row of the table of scores: its name, and how a circuit's figure is written.
 type Score = (&'static str, fn(&Circuit) -> Markup);
 
-const SCORES: [Score; 8] = [
-    ("Circuit alone (faithfulness), %", |c| plain(Some(&c.scores.circuit))),
+const SCORES: [Score; 9] = [
+    ("Normalised faithfulness, %", |c| plain(c.scores.faithfulness_normalised.as_ref())),
+    ("Circuit alone, %", |c| plain(Some(&c.scores.circuit))),
     ("Network without it, %", |c| plain(Some(&c.scores.without))),
-    ("Everything removed, %", |c| plain(Some(&c.scores.nothing))),
+    ("Everything ablated, %", |c| plain(Some(&c.scores.nothing))),
     ("Completeness, %", |c| plain(c.scores.completeness.as_ref())),
     ("Minimality: mean loss without one, pp", |c| plain(c.scores.minimality.as_ref())),
     ("Random circuits alone, %", |c| {

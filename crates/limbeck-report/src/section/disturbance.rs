@@ -30,14 +30,14 @@ const KINDS: [Kind; 3] = [
     Kind {
         heading: "Losing the worst components",
         sizes: "components removed, worst first",
-        caption: "The components of the largest single drops replaced by their means, together.",
+        caption: "The components of the largest single drops ablated together (mean ablation).",
         curve: |curves| &curves.worst_first,
         difference: |kept| &kept.worst_first,
     },
     Kind {
         heading: "Losing components at random",
         sizes: "components removed, at random",
-        caption: "The same with components drawn at random: what a failure somewhere costs.",
+        caption: "The same with components drawn at random.",
         curve: |curves| &curves.random,
         difference: |kept| &kept.random,
     },

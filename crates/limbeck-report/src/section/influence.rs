@@ -34,12 +34,25 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     };
     let lead = format!(
         "Rows are layers, columns heads and the MLP. Each cell: the percentage points of the score (logit difference, right answer \
-         against wrong) lost when it alone is replaced by its mean, over {} prompts of the task “{}”. One \
+         against wrong) lost when it alone is ablated ({}), over {} prompts of the task “{}”. One \
          colour scale for all networks. Few dark cells in a pale grid: the network depends on few components.",
+        ablation(&audit.ablation),
         format::count(audit.prompts as u64),
         format::words(&audit.task),
     );
     section("influence", "What each component carries", &lead, body)
+}
+
+/// What takes an ablated component's place.
+fn ablation(name: &str) -> &str {
+    match name {
+        "mean" => "replaced by its mean over corrupted prompts",
+        "zero" => "replaced by zero",
+        "partner" => "replaced by its output on the corrupted prompt",
+        "resample" => "replaced by its output on another corrupted prompt",
+        "noise" => "with noise added to its output",
+        other => other,
+    }
 }
 
 /// The networks that were audited.

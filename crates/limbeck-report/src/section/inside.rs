@@ -1,6 +1,6 @@
 //! All that an audit found, section after section: part of a run's report and the body of an audit's own page.
 
-use limbeck_results::Audit;
+use limbeck_results::{Audit, Solves};
 use maud::{Markup, html};
 
 use super::{
@@ -16,7 +16,7 @@ pub(crate) type Part = (&'static str, &'static str, Markup);
 pub(super) fn unsolved(audit: &Audit) -> Markup {
     let networks: Vec<_> = influence::networks(audit)
         .into_iter()
-        .filter(|(_, found)| found.logit_difference.low <= 0.0)
+        .filter(|(_, found)| found.solves() == Solves::No)
         .map(|(network, _)| network)
         .collect();
     html! {
@@ -27,7 +27,8 @@ pub(super) fn unsolved(audit: &Audit) -> Markup {
                     (network.key()) (network.name())
                 }
                 @if networks.len() > 1 { " do" } @else { " does" }
-                " not solve the task: drops and damages there are shares of a score that is none, and say little."
+                " not solve the task (accuracy above chance, and a logit difference above zero, each by its 95% interval): drops and \
+                 damages there are shares of next to nothing, and say little."
             }
         }
     }

@@ -133,7 +133,7 @@ fn variants(found: &Similarity) -> Markup {
         Column::number("A"),
         Column::number("Similarity"),
         Column::number("Influence"),
-        Column::number("Shuffled: p"),
+        Column::number("Permutation test: p"),
     ];
     let rows = found.alignments.iter().map(|one| {
         let name = match one.variant {

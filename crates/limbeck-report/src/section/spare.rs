@@ -1,6 +1,6 @@
 //! Spare capacity, and brittleness on shifted prompts: the two tables that follow the curves.
 
-use limbeck_results::{Audit, Brittleness, ShiftedBrittleness, ShiftedFigures, SpareCapacity};
+use limbeck_results::{Audit, Brittleness, ShiftedBrittleness, ShiftedFigures, Solves, SpareCapacity};
 use limbeck_stats::Estimate;
 use maud::{Markup, Render, html};
 
@@ -29,7 +29,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     }
     let shown: Vec<Network> = networks.iter().map(|(network, _)| *network).collect();
     let row = IntervalRow {
-        label: "Direct effect compensated by others".to_owned(),
+        label: "Share of direct effects compensated".to_owned(),
         marks: networks.iter().map(|(network, spare)| (*network, spare.taken_over)).collect(),
         bands: Vec::new(),
     };
@@ -40,18 +40,18 @@ pub(crate) fn render(audit: &Audit) -> Markup {
         (unsolved(audit))
         div.grid {
             figure {
-                h3 { "Compensated after single ablations" }
+                h3 { "Compensation after single ablations" }
                 (legend(&shown))
                 (interval_plot("Spare capacity of the networks", &[row], Unit::Percent))
                 figcaption {
-                    "Direct effect: what the score loses when a component’s output is ablated in the final residual stream only. \
-                     Total effect: what it loses when the ablation reaches all later components too. Where the total is the \
-                     smaller, others have stepped in (self-repair; McGrath et al. 2023, Rushing & Nanda 2024)."
+                    "Direct effect: what the score loses when a component’s output is replaced by its mean in the final residual stream \
+                     only. Total effect: what it loses when the component is ablated and all later ones compute on. Where the \
+                     total is the smaller, later components compensate (self-repair; McGrath et al. 2023, Rushing & Nanda 2024)."
                 }
             }
             figure {
                 h3 { "In figures" }
-                (table([Column::text("Network"), Column::number("Compensated")], taken_over))
+                (table([Column::text("Network"), Column::number("Compensated by others")], taken_over))
                 @for (network, spare) in &networks {
                     (numbers_below(&format!("Largest direct effects: {}", network.name()), repairs(spare)))
                 }
@@ -61,7 +61,7 @@ pub(crate) fn render(audit: &Audit) -> Markup {
     section(
         "spare",
         "Spare capacity",
-        "How much of a component’s direct effect later components compensate when it is ablated.",
+        "When one component is ablated, how much of its direct effect do later ones compensate?",
         body,
     )
 }
@@ -71,7 +71,7 @@ fn repairs(spare: &SpareCapacity) -> Markup {
         Column::text("Component"),
         Column::number("Direct, pp"),
         Column::number("Total, pp"),
-        Column::number("Made good, pp"),
+        Column::number("Compensated, pp"),
     ];
     let rows = spare.components.iter().map(|one| {
         [
@@ -99,7 +99,7 @@ pub(crate) fn shifted(audit: &Audit) -> Markup {
         Column::number("Right"),
         Column::number("Logit difference"),
     ];
-    let with_baseline = shifts.iter().any(|shift| shift.baseline.is_some());
+    let several = shifts.iter().any(|shift| shift.across_seeds.is_some());
     let body = html! {
         dl.conditions {
             @for shift in shifts {
@@ -110,35 +110,37 @@ pub(crate) fn shifted(audit: &Audit) -> Markup {
         div.scroll { (table(columns, shifts.iter().flat_map(lines))) }
         @for shift in shifts { p { (compared(shift)) } }
     };
-    let lead = if with_baseline {
-        "The same removals on other prompts. A network that is robust only on the prompts it is usually asked is not robust."
+    let lead = if several {
+        "The same ablations on other prompts, of the first training."
     } else {
-        "The same removals on other prompts."
+        "The same ablations on other prompts."
     };
     section("shifted", "Brittleness on shifted prompts", lead, body)
 }
 
-/// The paired differences of one shift, where there are scores to lose shares of.
+/// What may be said of one shift: a comparison over several trainings; of a single one the figures only.
 fn compared(shift: &ShiftedBrittleness) -> Markup {
-    let solves = |found: &ShiftedFigures| found.logit_difference.low > 0.0;
-    let line = |whose: &str, difference: &Estimate| {
-        html! { ", minus the " (whose) "’s " (format::estimate(difference, Unit::Plain)) }
-    };
-    let teacher = solves(&shift.teacher).then_some(&shift.severity_student_minus_teacher);
-    let baseline = shift.baseline.as_ref().filter(|found| solves(found));
-    let baseline = baseline.and(shift.severity_student_minus_baseline.as_ref());
     html! {
         (capital(&format::words(&shift.name))) ", " (format::counted(shift.prompts, "prompt")) ": "
-        @if !solves(&shift.student) {
+        @if shift.student.solves() == Solves::No {
             "the student does not solve them, so its severity is no measure."
-        } @else if teacher.is_none() && baseline.is_none() {
-            "no other network solves them, so there is nothing to compare with."
-        } @else {
-            "severity of the student"
-            @if let Some(difference) = teacher { (line("teacher", difference)) }
-            @if let Some(difference) = baseline { (line("baseline", difference)) }
+        } @else if let Some(found) = &shift.across_seeds {
+            "over " (found.seeds) " trainings"
+            @if let Some(found) = &found.mean_student_minus_teacher { (difference("teacher", &found.difference)) }
+            @if let Some(found) = &found.mean_student_minus_baseline { (difference("baseline", &found.difference)) }
+            @if found.mean_student_minus_teacher.is_none() && found.mean_student_minus_baseline.is_none() {
+                " fewer than two solve them, so there is nothing to compare"
+            }
             "."
+        } @else {
+            "figures of this one training; another may differ by more than the networks do here."
         }
+    }
+}
+
+fn difference(whose: &str, difference: &Estimate) -> Markup {
+    html! {
+        ", mean damage of the student minus the " (whose) "’s " (format::estimate(difference, Unit::PointsAlready))
     }
 }
 
@@ -160,7 +162,7 @@ fn lines(shift: &ShiftedBrittleness) -> Vec<[Markup; 7]> {
 
 fn line(shift: &ShiftedBrittleness, first: bool, network: Network, found: &ShiftedFigures) -> [Markup; 7] {
     let none = || html! { span.ci { "–" } };
-    let [severity, worst, component] = if found.logit_difference.low > 0.0 {
+    let [severity, worst, component] = if found.solves() != Solves::No {
         [
             format::estimate(&found.severity, Unit::Plain),
             format::estimate(&found.worst, Unit::Plain),

@@ -176,6 +176,7 @@ pub fn circuit(found: &NetworkAudit, share: f64) -> Circuit {
         method: CircuitMethod::Pruning,
         prompts: 24,
         threshold: 20.0,
+        normalised: true,
         sweeps: 3,
         heads,
         mlps: order.len() - heads,
@@ -398,10 +399,39 @@ pub fn similarity(teacher: &NetworkAudit, student: &NetworkAudit, alignment: &Al
     }
 }
 
+/// Differences over three trainings.
+pub fn across_seeds() -> AcrossSeeds {
+    let difference = |value: f64, half: f64, left_out: usize| {
+        let by_seed = vec![value - half / 2.0, value, value + half / 2.0];
+        Some(SeedDifference { difference: around(value, half), by_seed, left_out })
+    };
+    AcrossSeeds {
+        seeds: 3,
+        severity_student_minus_teacher: difference(0.05, 0.02, 0),
+        severity_student_minus_baseline: difference(-0.01, 0.03, 1),
+        mean_student_minus_teacher: difference(6.2, 1.9, 0),
+        mean_student_minus_baseline: difference(-1.1, 2.6, 1),
+    }
+}
+
+pub fn floors() -> AlignmentFloors {
+    AlignmentFloors {
+        prompts: 24,
+        student: 0.861,
+        baseline: Some(0.74),
+        networks: vec![
+            NetworkFloor { kind: FloorKind::Untrained, a: vec![0.711, 0.702, 0.718] },
+            NetworkFloor { kind: FloorKind::ShuffledWeights, a: vec![0.624, 0.631, 0.619] },
+        ],
+    }
+}
+
 pub fn shifted() -> ShiftedBrittleness {
     let figures = |severity: f64, worst: &str, difference: f64| ShiftedFigures {
         accuracy: around(0.9, 0.05),
+        chance: 0.125,
         logit_difference: around(difference, 0.4),
+        mean: Some(around(100.0 * severity, 2.0)),
         severity: around(severity, 0.01),
         worst: around(100.0 * severity.sqrt(), 8.0),
         worst_component: worst.into(),
@@ -415,5 +445,6 @@ pub fn shifted() -> ShiftedBrittleness {
         baseline: Some(figures(0.12, "0.3", 0.1)),
         severity_student_minus_teacher: around(0.07, 0.02),
         severity_student_minus_baseline: Some(around(-0.03, 0.02)),
+        across_seeds: Some(AcrossSeeds { mean_student_minus_baseline: None, ..across_seeds() }),
     }
 }

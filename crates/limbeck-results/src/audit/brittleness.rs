@@ -4,7 +4,7 @@ use limbeck_stats::{Estimate, number};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DamageCurves, KeptDifference, ShiftedBrittleness, SpareCapacity};
+use super::{AcrossSeeds, DamageCurves, KeptDifference, ShiftedBrittleness, SpareCapacity};
 
 /// Brittleness of each network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +25,16 @@ pub struct BrittlenessOf {
     /// Severity of the student minus the baseline's, paired; absent when there is no baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity_student_minus_baseline: Option<Estimate>,
+    /// Mean damage of the student minus the teacher's, in percentage points, paired in the same way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_student_minus_teacher: Option<Estimate>,
+    /// Mean damage of the student minus the baseline's, in percentage points; absent when there is no baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_student_minus_baseline: Option<Estimate>,
+    /// The same differences over several trainings; absent when student and baseline were trained once. The intervals
+    /// above resample prompts only and are of the first training: they say nothing about another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub across_seeds: Option<AcrossSeeds>,
     /// Added damage against the compression it bought; absent when the student is not smaller than the teacher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slope: Option<Slope>,

@@ -29,10 +29,14 @@ pub struct Circuit {
     pub method: CircuitMethod,
     /// Prompts it was sought and measured on.
     pub prompts: usize,
-    /// Percentage points of the score that the circuit may lose, `T_n`.
+    /// Percentage points that the circuit may lose, `T_n`: of the normalised score, or of the score itself.
     #[serde(with = "number")]
     #[schemars(with = "Option<f64>")]
     pub threshold: f64,
+    /// Whether nodes were judged by the normalised score `100 * (LD - LD_nothing) / (LD_full - LD_nothing)` rather than by
+    /// `100 * LD / LD_full`, which a network keeps with every component ablated if its answers do not need them.
+    #[serde(default)]
+    pub normalised: bool,
     /// Sweeps over the nodes until nothing changed; 0 when it was not found by pruning.
     pub sweeps: usize,
     /// Heads in the circuit.
@@ -194,6 +198,9 @@ pub struct CircuitAtThreshold {
     pub mlps: usize,
     /// Its score, in percent.
     pub circuit: Estimate,
+    /// Its normalised faithfulness, as [`CircuitScores::faithfulness_normalised`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faithfulness_normalised: Option<Estimate>,
     /// Labels of its components.
     pub nodes: Vec<String>,
     /// Jaccard index `|A and B| / |A or B|` with the circuit of each threshold of the list, in its order.

@@ -7,10 +7,13 @@ mod attribution;
 mod brittleness;
 mod circuit;
 mod disturbance;
+mod floors;
 mod heads;
 mod roles;
+mod seeds;
 mod shifted;
 mod similarity;
+mod solves;
 mod spare;
 mod spread;
 
@@ -26,13 +29,16 @@ pub use circuit::{
     CircuitNode, CircuitScores, HeadInput, RandomCircuits,
 };
 pub use disturbance::{DamageCurve, DamageCurves, DamagePoint, KeptDifference};
+pub use floors::{AlignmentFloors, FloorKind, NetworkFloor};
 pub use heads::{HeadDescription, HeadPattern, Heads, PatternScore};
 pub use roles::{Counterpart, Flow, Role, RoleCount, RoleRule, Roles, Standing, StudentRole, TeacherRole};
+pub use seeds::{AcrossSeeds, SeedDifference};
 pub use shifted::{ShiftedBrittleness, ShiftedFigures};
 pub use similarity::{
     AlignmentVariant, Link, MeasuredSimilarity, PermutationTest, Similarity, SimilarityMeasure,
     VariantAlignment,
 };
+pub use solves::{Solves, solves};
 pub use spare::{Repair, SpareCapacity};
 pub use spread::Spread;
 
@@ -63,6 +69,10 @@ pub struct Audit {
     /// The same between baseline and teacher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_alignment: Option<Alignment>,
+    /// What networks that know nothing of the teacher score in alignment; absent when they were not measured, and then
+    /// `A` cannot be judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alignment_floors: Option<AlignmentFloors>,
     /// Similarity of the student's components with the teacher's by every measure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub similarity: Option<Similarity>,
@@ -99,6 +109,11 @@ pub struct NetworkAudit {
     pub heads: usize,
     /// Share of prompts answered right, in `[0, 1]`.
     pub accuracy: Estimate,
+    /// Accuracy that reading no prompt reaches, in `[0, 1]`: that of the best constant answer, or, where one answer is
+    /// right on every prompt, of guessing among the right and wrong ones.
+    #[serde(default, with = "number")]
+    #[schemars(with = "Option<f64>")]
+    pub chance: f64,
     /// Mean logit difference between right and wrong answer, whole network, in logits.
     pub logit_difference: Estimate,
     /// How the logit difference spreads over prompts; absent for a single prompt.
@@ -124,6 +139,13 @@ pub struct NetworkAudit {
     /// Where the heads with the largest drops look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attention: Option<AttentionPicture>,
+}
+
+impl NetworkAudit {
+    /// Whether the network solves the task: else shares of its score mean nothing.
+    pub fn solves(&self) -> Solves {
+        solves(&self.accuracy, self.chance, &self.logit_difference)
+    }
 }
 
 /// The effect of removing all query heads of one group, those that share a key and value head.

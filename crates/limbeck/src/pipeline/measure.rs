@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use limbeck_audit::{AuditConfig, Subject, audit};
+use limbeck_audit::{AuditConfig, Subject, audited};
 use limbeck_data::atomic::{read_json, write_json, write_json_lines};
 use limbeck_data::hash::hash_file;
 use limbeck_eval::{EvaluationOptions, Networks, Pair, ScoringOptions, evaluate};
@@ -135,15 +135,12 @@ impl Pipeline<'_> {
             let loaded = run.networks()?;
             let parts = run.folder.checkpoints("audit", fingerprint)?.join("parts");
             let journal = Journal::open(&parts, run.progress)?;
-            let found = audit(
-                subject(&loaded.teacher),
-                subject(&loaded.pairs[0].0),
-                loaded.pairs[0].1.as_ref().map(subject),
-                &settings,
-                &journal,
-            )?;
-            write_json(&run.file(AUDIT), &found)?;
-            Ok(vec![AUDIT.to_owned()])
+            let pairs: Vec<limbeck_audit::Pair<'_>> = loaded.pairs.iter().map(audit_pair).collect();
+            let found = audited(subject(&loaded.teacher), &pairs, &settings, &journal)?;
+            let saved = found.record.save(&settings, run.root())?;
+            write_json(&run.file(AUDIT), &found.audit)?;
+            let saved = saved.iter().map(|file| file.display().to_string());
+            Ok(std::iter::once(AUDIT.to_owned()).chain(saved).collect())
         })?;
         self.folder.clear_checkpoints("audit");
         Ok(())
@@ -208,6 +205,10 @@ impl Pipeline<'_> {
 /// Student and baseline of one seed, as they are scored.
 fn scored((student, baseline): &(LoadedModel, Option<LoadedModel>)) -> Pair<'_> {
     Pair { student: &student.decoder, baseline: baseline.as_ref().map(|model| &model.decoder) }
+}
+
+fn audit_pair((student, baseline): &(LoadedModel, Option<LoadedModel>)) -> limbeck_audit::Pair<'_> {
+    limbeck_audit::Pair { student: subject(student), baseline: baseline.as_ref().map(subject) }
 }
 
 fn subject(model: &LoadedModel) -> Subject<'_> {

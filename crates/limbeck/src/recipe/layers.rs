@@ -33,7 +33,21 @@ impl Override {
         }
     }
 
-    /// From another flag that stands for a key of the recipe.
+    /// The dotted key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// From another flag that stands for a key of the recipe, with the value as TOML writes it.
+    pub fn value(flag: &str, key: &str, value: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            origin: Origin::Flag { argument: format!("{flag} {value}") },
+        }
+    }
+
+    /// From another flag that stands for a key of the recipe, with text as its value.
     pub fn string(flag: &str, key: &str, value: &str) -> Self {
         Self {
             key: key.to_owned(),

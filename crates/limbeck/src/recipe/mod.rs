@@ -4,6 +4,7 @@
 //! where they were written; the result is walked beside the schema generated from the types, then read
 //! into them, then checked for sense.
 
+mod audited;
 mod bounds;
 mod builtin;
 mod config;
@@ -22,6 +23,7 @@ mod sense;
 mod shape;
 mod teacher;
 
+pub use audited::audit_settings;
 pub use builtin::{BUILTIN, Builtin, builtin};
 pub use config::{
     AuditSection, BaselineConfig, EvaluationConfig, ExportConfig, GgufFormat, Recipe, default_capture,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use limbeck_audit::AuditError;
+use limbeck_audit::{AuditConfig, AuditError};
 use limbeck_data::locate::{Locator, meant};
 use limbeck_distill::{DistillError, Layers, ObjectiveConfig, StudentConfig, TrainingConfig};
 use limbeck_model::DecoderConfig;
@@ -348,6 +348,17 @@ fn only_data(objectives: &[ObjectiveConfig]) -> bool {
     !objectives.is_empty() && objectives.iter().all(|one| matches!(one, ObjectiveConfig::CrossEntropy(_)))
 }
 
+/// What is wrong with the settings of an audit.
+pub(super) fn audit(settings: &AuditConfig, root: &Node) -> Option<Problem> {
+    let error = settings.check().err()?;
+    let key = match &error {
+        AuditError::Task(_) => "audit.task".to_owned(),
+        AuditError::Config { key, .. } => format!("audit.{key}"),
+        _ => "audit".to_owned(),
+    };
+    Some(Problem { origin: root.place_of(&key), key: Some(key), message: error.to_string(), hint: None })
+}
+
 fn measures(recipe: &Recipe, found: &mut Findings<'_>) {
     match (recipe.baseline.train, &recipe.baseline.skip) {
         (Some(false), None) => found.advise(
@@ -381,9 +392,8 @@ fn measures(recipe: &Recipe, found: &mut Findings<'_>) {
                  greater_than, induction, simple_qa, and prompts of your own (docs/tasks.md); audit = false leaves the audit out",
             ),
         );
-    } else if let Some(Err(error)) = recipe.audit.settings().map(|settings| settings.check()) {
-        let key = if matches!(error, AuditError::Task(_)) { "audit.task" } else { "audit" };
-        found.add(key, error.to_string());
+    } else {
+        found.problems.extend(recipe.audit.settings().and_then(|settings| audit(&settings, found.root)));
     }
     for (index, gate) in recipe.gates.iter().enumerate() {
         if let Err(reason) = gate.check() {

@@ -2,10 +2,10 @@
 
 mod summary;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use limbeck::audit::{AuditConfig, AuditError, Subject, audit};
+use limbeck::audit::{AuditConfig, AuditError, Pair, Subject, audited};
 use limbeck::data::atomic::{check_file_replaceable, write_atomic, write_json};
 use limbeck::data::hash::hash_bytes;
 use limbeck::data::progress::Progress;
@@ -15,7 +15,7 @@ use limbeck::eval::{EvalError, answers};
 use limbeck::model::LoadedModel;
 use limbeck::networks;
 use limbeck::pipeline::{Goal, Journal, Pipeline, PipelineError, StageError};
-use limbeck::recipe;
+use limbeck::recipe::{self, Override};
 use limbeck::report::{AuditPage, render_audit};
 use limbeck::results;
 use serde_json::json;
@@ -35,7 +35,7 @@ const PAGE: &str = "audit.html";
 pub(crate) struct Audit {
     /// Recipe file, or the name of one built in
     #[arg(required_unless_present_any = ["teacher", "student"], conflicts_with_all = ["teacher", "student", "baseline", "prompts", "seed"])]
-    recipe: Option<std::path::PathBuf>,
+    recipe: Option<PathBuf>,
     /// The teacher: a path, hf:org/name@rev, pypi:name==version or npm:name@version
     #[arg(long, value_name = "MODEL", requires = "student")]
     teacher: Option<String>,
@@ -55,6 +55,12 @@ pub(crate) struct Audit {
     /// Seed of prompts and intervals
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Also write the prompts of every task, their tokens and answers: one row a prompt
+    #[arg(long, value_name = "FILE.jsonl|FILE.parquet")]
+    save_prompts: Option<PathBuf>,
+    /// Also write every network's logit difference on every prompt, untouched and with each component ablated
+    #[arg(long, value_name = "FILE.jsonl|FILE.parquet")]
+    save_scores: Option<PathBuf>,
     #[command(flatten)]
     changes: Changes,
     #[command(flatten)]
@@ -66,11 +72,8 @@ impl Audit {
         let found = match (&self.recipe, &self.teacher, &self.student) {
             (_, Some(teacher), Some(student)) => self.of_models(teacher, student, desk)?,
             (Some(recipe), ..) => {
-                let mut changes = self.changes;
-                if let Some(task) = &self.task {
-                    changes.set.push(format!("audit.task={}", toml_of(task)));
-                }
-                let arguments = RecipeArgs { recipe: recipe.clone(), changes };
+                let flags = self.flags()?;
+                let arguments = RecipeArgs { recipe: recipe.clone(), changes: self.changes.with(flags) };
                 let mut pipeline: Pipeline<'_> = arguments.open(self.overwrite, desk)?;
                 pipeline.reach(Goal::Audit)?;
                 let found = pipeline.audited()?;
@@ -87,24 +90,52 @@ impl Audit {
         Ok(Exit::Fine)
     }
 
-    fn of_models(&self, teacher: &str, student: &str, desk: &Desk) -> Result<results::Audit, Failure> {
-        let mut config = AuditConfig::default();
+    /// Keys that flags stand for, below those that are set by name.
+    fn flags(&self) -> Result<Vec<Override>, Failure> {
+        let path = |flag: &str, key: &str, path: &Path| {
+            let text =
+                path.to_str().ok_or_else(|| Failure::input(format!("{flag}: the path is not valid UTF-8")));
+            // In a recipe's run relative paths are below the run folder; those of a flag are below the working folder.
+            let absolute = std::path::absolute(text?).map_err(|error| Failure::input(error.to_string()))?;
+            Ok::<_, Failure>(Override::string(flag, key, &absolute.display().to_string()))
+        };
+        let mut flags = Vec::new();
         if let Some(task) = &self.task {
-            config.task = task.clone();
+            flags.push(Override::value("--task", "audit.task", &toml_of(task)));
         }
         if let Some(prompts) = self.prompts {
-            config.prompts_per_template = prompts;
+            flags.push(Override::value("--prompts", "audit.prompts_per_template", &prompts.to_string()));
         }
         if let Some(seed) = self.seed {
-            config.seed = seed;
+            flags.push(Override::value("--seed", "audit.seed", &seed.to_string()));
         }
+        if let Some(file) = &self.save_prompts {
+            flags.push(path("--save-prompts", "audit.save_prompts", file)?);
+        }
+        if let Some(file) = &self.save_scores {
+            flags.push(path("--save-scores", "audit.save_scores", file)?);
+        }
+        Ok(flags)
+    }
+
+    /// Settings of an audit of models: defaults, then the environment, flags, and `--set audit.*`.
+    fn settings(&self) -> Result<AuditConfig, Failure> {
+        let environment = Override::from_environment();
+        let mut all: Vec<Override> =
+            environment.into_iter().filter(|one| one.key().starts_with("audit.")).collect();
+        all.extend(self.flags()?);
+        all.extend(self.changes.keys()?);
+        Ok(recipe::audit_settings(&all)?)
+    }
+
+    fn of_models(&self, teacher: &str, student: &str, desk: &Desk) -> Result<results::Audit, Failure> {
+        // What is wrong with the settings is said before the models are read.
+        let config = self.settings()?;
         if let Some(folder) = &self.changes.out {
             for (file, sign) in [(AUDIT, "\"ablation\""), (PAGE, "content=\"limbeck ")] {
                 check_file_replaceable(&folder.join(file), sign).map_err(|error| stage(error.into()))?;
             }
         }
-        // What is wrong with the task is said before the models are read.
-        config.check().map_err(|error| stage(error.into()))?;
         let device = desk.open_device()?;
         let load = |locator: &str| {
             networks::load(locator, &device, &desk.progress).map_err(|error| stage(error.into()))
@@ -121,15 +152,18 @@ impl Audit {
             Some(journal) => journal,
             None => &desk.progress,
         };
-        let found =
-            audit(subject(&teacher), subject(&student), baseline.as_ref().map(subject), &config, progress)
-                .map_err(|error| match &self.changes.out {
-                    // What was found lies in the folder, and the same command goes on with it.
-                    Some(folder) if matches!(error, AuditError::Cancelled) => {
-                        PipelineError::Cancelled { stage: "audit".to_owned(), folder: folder.clone() }.into()
-                    }
-                    _ => stage(error.into()),
-                })?;
+        let pair = Pair { student: subject(&student), baseline: baseline.as_ref().map(subject) };
+        let found = audited(subject(&teacher), &[pair], &config, progress).map_err(|error| {
+            match &self.changes.out {
+                // What was found lies in the folder, and the same command goes on with it.
+                Some(folder) if matches!(error, AuditError::Cancelled) => {
+                    PipelineError::Cancelled { stage: "audit".to_owned(), folder: folder.clone() }.into()
+                }
+                _ => stage(error.into()),
+            }
+        })?;
+        found.record.save(&config, Path::new("")).map_err(|error| stage(error.into()))?;
+        let found = found.audit;
         if let Some(folder) = &self.changes.out {
             let networks =
                 [("teacher", Some(&teacher)), ("student", Some(&student)), ("baseline", baseline.as_ref())];

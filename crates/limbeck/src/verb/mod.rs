@@ -152,6 +152,9 @@ pub(crate) struct Changes {
     /// Run folder, instead of the recipe's output_dir; of an audit of models, folder for audit.json and audit.html
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Keys that flags of the verb stand for, below those that are set by name.
+    #[arg(skip)]
+    flags: Vec<Override>,
 }
 
 impl Changes {
@@ -162,10 +165,19 @@ impl Changes {
             let text = out.to_str().ok_or_else(|| Failure::input("--out: the path is not valid UTF-8"))?;
             all.push(Override::string("--out", "output_dir", text));
         }
-        for argument in &self.set {
-            all.push(Override::from_flag(argument)?);
-        }
+        all.extend(self.flags.iter().cloned());
+        all.extend(self.keys()?);
         Ok(all)
+    }
+
+    /// The keys set by name.
+    pub(crate) fn keys(&self) -> Result<Vec<Override>, Failure> {
+        Ok(self.set.iter().map(|argument| Override::from_flag(argument)).collect::<Result<_, _>>()?)
+    }
+
+    /// The same with keys that flags of the verb stand for.
+    pub(crate) fn with(self, flags: Vec<Override>) -> Self {
+        Self { flags, ..self }
     }
 }
 

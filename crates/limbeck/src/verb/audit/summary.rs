@@ -101,7 +101,7 @@ fn lines(name: &str, cells: &[Option<Cell>], beside: bool) -> String {
     if intervals.trim().is_empty() { values } else { values + &intervals }
 }
 
-/// `12.3` and `10.1 to 14.0`.
+/// `12.3` and `10.1 to 14.0`; the second empty where there is no interval.
 fn estimate(found: &Estimate, factor: f64, places: usize) -> Cell {
     let [value, low, high] = [found.value, found.low, found.high].map(|number| number * factor);
     let interval = if found.has_interval() {
