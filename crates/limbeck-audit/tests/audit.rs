@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use burn::tensor::Device;
 use limbeck_audit::{
-    Ablation, AlignmentInput, AttentionMaps, AuditConfig, AuditError, CircuitConfig, Directions, Pair,
-    Subject, Sweep, alignment, audit, audited, brittleness, components, severity_difference, sweep,
+    Ablation, AlignmentInput, AttentionMaps, AuditConfig, AuditError, BrittlenessConfig, CircuitConfig,
+    Directions, Pair, PatchingConfig, Subject, Sweep, alignment, audit, audited, brittleness, components,
+    severity_difference, sweep,
 };
 use limbeck_data::progress::Silent;
 use limbeck_eval::contrast::ContrastTask;
@@ -366,6 +367,8 @@ fn small() -> AuditConfig {
         resamples: 50,
         alignment_resamples: 5,
         circuit: CircuitConfig { enabled: false, ..CircuitConfig::default() },
+        patching: PatchingConfig { components: false, residual: false, ..PatchingConfig::default() },
+        brittleness: BrittlenessConfig { curves: false, ..BrittlenessConfig::default() },
         ..AuditConfig::default()
     }
 }
@@ -392,7 +395,7 @@ fn the_verdict_names_the_component_that_carries_most() {
     let said = verdict(&scores, Some(&found));
     assert!(
         said.fragile
-            .contains("depends most on head 1.1: ablating it costs 987.0 points, 900.0 to 1000.0, of"),
+            .contains("depends most on head 1.1: ablating it costs 987.0 points of its logit difference (900.0 to 1000.0);"),
         "{}",
         said.fragile
     );
@@ -594,7 +597,7 @@ fn floors_stand_beside_alignment() {
         assert_eq!(floors.networks.iter().map(|floor| floor.a.len()).collect::<Vec<_>>(), [3, 3]);
         assert_eq!((floors.prompts, floors.baseline), (24, Some(floors.student)));
         // All 24 prompts: the same figure as the alignment's own.
-        assert!((floors.student - found.alignment.a.value).abs() < 1e-9);
+        assert!((floors.student - found.alignment.a.value).abs() < 1e-4);
         if above {
             assert!(floors.student > floors.highest() && (floors.student - 1.0).abs() < 1e-6, "{floors:?}");
         } else {

@@ -266,9 +266,10 @@ pub(crate) fn fragile(audit: &Audit) -> String {
         return "Where the student is brittle was not measured: no component was ablated.".to_owned();
     };
     let mut sentences = vec![format!(
-        "The student depends most on {}: ablating it costs {} of its logit difference; {}.",
+        "The student depends most on {}: ablating it costs {} points of its logit difference{}; {}.",
         name(worst),
-        points(&worst.drop),
+        figure(worst.drop.value),
+        interval(&worst.drop),
         heavy(&audit.student)
     )];
     match &audit.brittleness.across_seeds {
@@ -313,13 +314,13 @@ fn one_training(audit: &Audit) -> Option<String> {
         listed(
             &solved
                 .iter()
-                .map(|(whose, _, found)| format!("{} ({whose})", figure(found)))
+                .map(|(whose, _, found)| format!("{} in the {whose}", figure(found)))
                 .collect::<Vec<_>>(),
         )
     };
     (!solved.is_empty()).then(|| {
         format!(
-            "Of this one training the mean damage over components is {} points, the severity {}; how far another training \
+            "Of this one training the mean damage over components, in points, is {}, the severity {}; how far another training \
              would differ is not known.",
             each(&|found| measured(&found.mean)),
             each(&|found| measured(&found.severity))

@@ -289,7 +289,7 @@ pub fn said() -> AuditAnswers {
             the prompts, where the student has 0.861: untrained networks of the student's shape have 0.702 to 0.718 (3 \
             seeds); the student's is above all of them."
             .into(),
-        breaks: "The student depends most on head 1.2: ablating it costs 97.1 points, 93.1 to 101, of its logit difference; 7 \
+        breaks: "The student depends most on head 1.2: ablating it costs 97.1 points of its logit difference (93.1 to 101); 7 \
             of its 10 components lose more than 20 points."
             .into(),
     }
