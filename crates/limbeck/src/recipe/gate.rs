@@ -3,7 +3,7 @@
 //! A bound on an estimate is broken when the whole 95% interval is on its wrong side. Where only the value is, and
 //! the interval reaches over the bound, the data cannot tell: that fails too, unless the gate says `cannot_tell = "pass"`.
 
-use limbeck_results::Results;
+use limbeck_results::{Results, Solves};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -57,6 +57,8 @@ pub enum GateAnswer {
     Broken,
     /// The results hold no such number.
     Missing,
+    /// The network audited is not shown to solve the task, so that a figure of its inside says nothing.
+    Unsolved,
 }
 
 /// What a gate said.
@@ -132,7 +134,35 @@ impl Gate {
 
     /// Holds `results` against the gate.
     pub fn judge(&self, results: &Results) -> GateOutcome {
-        self.judge_json(&serde_json::to_value(results).unwrap_or(Value::Null))
+        let outcome = self.judge_json(&serde_json::to_value(results).unwrap_or(Value::Null));
+        match self.unsolved(results) {
+            Some(reason) if outcome.answer != GateAnswer::Missing => {
+                self.outcome(None, GateAnswer::Unsolved, reason)
+            }
+            _ => outcome,
+        }
+    }
+
+    /// Why a figure of an audit says nothing: the network that it is of does not solve the task.
+    fn unsolved(&self, results: &Results) -> Option<String> {
+        let audit = results.audit.as_ref()?;
+        let path = self.measure.strip_prefix("audit.")?;
+        let (whose, network) = match path {
+            path if path.contains("teacher") => ("teacher", &audit.teacher),
+            path if path.contains("baseline") => ("baseline", audit.baseline.as_ref()?),
+            _ => ("student", &audit.student),
+        };
+        let of_answers = ["accuracy", "preference", "logit_difference"];
+        let answers = path.split('.').any(|part| of_answers.contains(&part));
+        if answers || network.solves() == Solves::Yes {
+            return None;
+        }
+        Some(format!(
+            "{}: the {whose} is not shown to solve the {} task (right on {:.1}% of the prompts), so this figure says nothing",
+            self.measure,
+            audit.task,
+            network.accuracy.value * 100.0
+        ))
     }
 
     fn judge_json(&self, results: &Value) -> GateOutcome {
@@ -159,7 +189,9 @@ impl Gate {
             GateAnswer::Broken if found.interval.is_some() => {
                 format!("{measure} is {found}, but must be {asked}: the whole interval is outside")
             }
-            GateAnswer::Broken | GateAnswer::Missing => format!("{measure} is {found}, but must be {asked}"),
+            GateAnswer::Broken | GateAnswer::Missing | GateAnswer::Unsolved => {
+                format!("{measure} is {found}, but must be {asked}")
+            }
             GateAnswer::CannotTell => {
                 let then = if self.cannot_tell.fails() { "which fails" } else { "which this gate lets pass" };
                 format!(
@@ -188,7 +220,7 @@ impl Gate {
             passed: match answer {
                 GateAnswer::Holds => true,
                 GateAnswer::CannotTell => !self.cannot_tell.fails(),
-                GateAnswer::Broken | GateAnswer::Missing => false,
+                GateAnswer::Broken | GateAnswer::Missing | GateAnswer::Unsolved => false,
             },
             sentence,
         }
