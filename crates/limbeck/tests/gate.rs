@@ -43,6 +43,8 @@ fn bounds_are_held_against_a_run() {
             ("/evaluation/student/accuracy", estimate(0.80, 0.75, 0.85)),
             ("/evaluation/student/agreement", estimate(0.89, 0.86, 0.92)),
             ("/evaluation/student/kl", json!({ "value": null, "low": null, "high": null })),
+            ("/audit/student/accuracy", estimate(0.9, 0.8, 0.95)),
+            ("/audit/student/logit_difference", estimate(2.0, 1.5, 2.5)),
             ("/audit/brittleness/student/severity", estimate(0.05, 0.03, 0.08)),
             ("/audit/brittleness/student/worst", estimate(55.0, 50.0, 60.0)),
             ("/audit/alignment/a", estimate(0.85, 0.83, 0.87)),

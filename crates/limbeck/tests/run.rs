@@ -119,7 +119,7 @@ fn a_run_goes_from_recipe_to_report_and_is_not_done_twice() {
     assert!(folder.join("report.html").is_file());
 
     // A gate that says no, by another name of the same key.
-    let gate = r#"gates=[{measure="evaluation.student.accuracy", at_least=2.0}]"#;
+    let gate = r#"gates=[{measure="evaluation.student.accuracy", at_least=1.0}]"#;
     let more = ["--set", "audit.prompts_per_template=4", "--set", gate];
     let refused = on_tiny("run", &folder, &more).output().unwrap();
     assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));

@@ -73,6 +73,12 @@ impl Pipeline<'_> {
         if let Some(reason) = &self.recipe.baseline.skip {
             notes.push(format!("No baseline was trained: {reason}"));
         }
+        if let Some(labelled) = self.recipe.baseline.labelled {
+            notes.push(format!(
+                "The labels of {labelled} training examples count as known: the baseline learned from these alone, the student from the \
+                 teacher's answers to all training examples and from no label, in the same number of steps."
+            ));
+        }
         if let Some(most) = self.recipe.evaluation.max_examples {
             notes.push(format!("At most {most} held-out examples were scored."));
         }

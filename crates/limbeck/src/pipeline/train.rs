@@ -108,7 +108,7 @@ impl Pipeline<'_> {
         let mut inputs = json!({
             "student": self.recipe.student,
             "begins": self.student_source_hash()?,
-            "training": self.training_of(index).hash(),
+            "training": self.training_of(learner, index).hash(),
             "seed": self.seed_of(index),
             "teacher": self.teacher_hash()?,
             "data": self.output_hash("data"),
@@ -125,9 +125,11 @@ impl Pipeline<'_> {
             Learner::Student => {
                 let objectives = run.recipe.objectives.clone();
                 let teacher = run.signalling_teacher()?;
-                run.train_network(&name, index, fingerprint, objectives, Some(teacher))
+                run.train_network((learner, index), fingerprint, objectives, Some(teacher))
             }
-            Learner::Baseline => run.train_network(&name, index, fingerprint, vec![cross_entropy()], None),
+            Learner::Baseline => {
+                run.train_network((learner, index), fingerprint, vec![cross_entropy()], None)
+            }
         })?;
         self.folder.clear_checkpoints(&name);
         Ok(())
@@ -138,21 +140,26 @@ impl Pipeline<'_> {
         self.recipe.seed.wrapping_add(index as u64)
     }
 
-    /// How networks are trained at seed number `index`.
-    fn training_of(&self, index: usize) -> TrainingConfig {
-        let seed = self.recipe.training.seed.wrapping_add(index as u64);
-        TrainingConfig { seed, ..self.recipe.training.clone() }
+    /// How a student or a baseline is trained at seed number `index`.
+    fn training_of(&self, learner: Learner, index: usize) -> TrainingConfig {
+        let training = &self.recipe.training;
+        let max_examples = match learner {
+            Learner::Student => training.max_examples,
+            Learner::Baseline => self.recipe.baseline.labelled.or(training.max_examples),
+        };
+        let seed = training.seed.wrapping_add(index as u64);
+        TrainingConfig { seed, max_examples, ..training.clone() }
     }
 
     /// Trains one of the two students and saves it as a Hugging Face folder.
     fn train_network(
         &mut self,
-        network: &str,
-        index: usize,
+        (learner, index): (Learner, usize),
         fingerprint: &str,
         objectives: Vec<ObjectiveConfig>,
         teacher: Option<Box<dyn Teacher>>,
     ) -> Result<Vec<String>, StageError> {
+        let network = &learner.name(index);
         let (student, tokenizer) = self.untrained_student(index)?;
         let of_teacher = self.teacher()?;
         let columns = match &teacher {
@@ -173,7 +180,7 @@ impl Pipeline<'_> {
                 vocab_used: Some(vocab_used),
                 examples: Arc::clone(&self.examples()?.training),
                 objectives,
-                config: self.training_of(index),
+                config: self.training_of(learner, index),
                 checkpoint_dir: self.folder.checkpoints(network, fingerprint)?,
                 metrics_path: self.file("metrics.jsonl"),
             },

@@ -74,6 +74,11 @@ pub struct BaselineConfig {
     /// Train the same student on the same data for the same steps without the teacher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train: Option<bool>,
+    /// Training examples, the first so many, whose labels count as known: the baseline learns from these only, while the student
+    /// learns from the teacher's answers to all examples and from no label (its objectives must not ask for any). All when
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labelled: Option<usize>,
     /// Why no baseline is trained; printed in the report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip: Option<String>,

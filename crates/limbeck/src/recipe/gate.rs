@@ -113,11 +113,11 @@ impl Gate {
     /// # Errors
     /// What is wrong, with what would be right.
     pub fn check(&self) -> Result<(), String> {
-        check_path(&self.measure)?;
         let bounds = [self.at_least, self.at_most];
         if bounds.iter().all(Option::is_none) {
-            return Err(format!("the gate on {} has neither at_least nor at_most", self.measure));
+            return Err("a gate needs at_least, at_most or both".to_owned());
         }
+        check_path(&self.measure)?;
         for bound in bounds.into_iter().flatten() {
             if !bound.is_finite() {
                 return Err(format!("{}: {bound} is no bound", self.measure));

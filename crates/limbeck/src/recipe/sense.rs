@@ -360,6 +360,17 @@ pub(super) fn audit(settings: &AuditConfig, root: &Node) -> Option<Problem> {
 }
 
 fn measures(recipe: &Recipe, found: &mut Findings<'_>) {
+    if recipe.baseline.labelled.is_some() {
+        found.require(recipe.baseline.labelled != Some(0), "baseline.labelled", "expected at least 1");
+        let labels = recipe.objectives.iter().position(|one| matches!(one, ObjectiveConfig::CrossEntropy(_)));
+        if let Some(index) = labels {
+            found.advise(
+                &format!("objectives.{index}"),
+                "cross_entropy would teach the student labels that baseline.labelled keeps from the baseline",
+                Some("leave this objective out: the student learns from the teacher's answers alone"),
+            );
+        }
+    }
     match (recipe.baseline.train, &recipe.baseline.skip) {
         (Some(false), None) => found.advise(
             "baseline.train",

@@ -205,8 +205,12 @@ impl<'a> Walk<'a> {
     ) -> Option<&'k str> {
         let known: Vec<&'k str> = known.collect();
         let mut message = "unknown key".to_owned();
-        let near = nearest(key, known.iter().copied());
-        if let Some(near) = near {
+        // A key written as it is in another section is meant to be there, however much like one of this section it looks.
+        let exact = self.elsewhere(key).filter(|path| path.rsplit('.').next() == Some(key));
+        let near = nearest(key, known.iter().copied()).filter(|_| exact.is_none());
+        if let Some(exact) = exact {
+            message += &format!("; did you mean `{exact}`?");
+        } else if let Some(near) = near {
             message += &format!("; did you mean `{near}`?");
         } else if let Some(elsewhere) = self.elsewhere(key) {
             message += &format!("; did you mean `{elsewhere}`?");
