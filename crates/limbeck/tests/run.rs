@@ -225,7 +225,7 @@ fn inputs_that_changed_do_not_overwrite_a_finished_run_either() {
     succeed(again(&[]));
     std::fs::write(&prompts, (1..8).map(line).collect::<String>()).unwrap();
     let refused = again(&[]).output().unwrap();
-    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
     assert!(stderr(&refused).contains("what the audit stage reads"), "{}", stderr(&refused));
     succeed(again(&["--force"]));
 }

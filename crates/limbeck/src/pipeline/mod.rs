@@ -224,7 +224,8 @@ impl<'a> Pipeline<'a> {
         made: Result<(), PipelineError>,
     ) -> Result<(), PipelineError> {
         match made {
-            Err(error) if goal == Goal::Report && !matches!(error, PipelineError::Cancelled { .. }) => {
+            // What the stage could not do; a refusal to begin it, or a wish to stop, is the run's own end.
+            Err(error @ PipelineError::Stage { .. }) if goal == Goal::Report => {
                 let failure = format!("The {stage} failed: {}.", error.of_what());
                 self.progress.note(&failure);
                 self.drop_stage(stage)?;

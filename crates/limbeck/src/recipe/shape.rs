@@ -234,12 +234,9 @@ impl<'a> Walk<'a> {
     fn elsewhere(&self, key: &str) -> Option<String> {
         let sections = self.root.get("properties").and_then(Json::as_object)?;
         let own: Vec<&str> = sections.keys().map(String::as_str).collect();
-        if let Some(name) = nearest(key, own.iter().copied()) {
-            return Some(name.to_owned());
-        }
         let within =
             ["training", "objectives", "data", "student", "teacher", "evaluation", "audit", "export"];
-        let mut near = within.iter().filter_map(|section| {
+        let near = within.iter().filter_map(|section| {
             let of_section = self.resolve(sections.get(*section)?);
             let (of_section, place) = match of_section.get("items") {
                 Some(items) => (self.resolve(items), format!("{section}.0")),
@@ -254,7 +251,10 @@ impl<'a> Walk<'a> {
             let meant = nearest(key, known.keys().copied().filter(|name| *name != "kind"))?;
             Some(format!("{place}.{meant}"))
         });
-        near.next()
+        let near: Vec<String> = near.collect();
+        let exact = near.iter().find(|path| path.rsplit('.').next() == Some(key)).cloned();
+        let section = || nearest(key, own.iter().copied()).map(str::to_owned);
+        exact.or_else(section).or_else(|| near.first().cloned())
     }
 
     fn choice(&mut self, node: &Node, names: &[String], path: &str) {
