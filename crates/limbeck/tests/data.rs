@@ -158,7 +158,7 @@ fn configurations_are_kept_apart() {
 fn what_is_lost_is_counted_and_too_much_is_refused() {
     let bench = Bench::new();
     let long = |index: usize| {
-        let words = if index % 10 == 0 { 1 } else { 30 };
+        let words = if index.is_multiple_of(10) { 1 } else { 30 };
         json!({"prompt": "rain ".repeat(words), "completion": "quay"})
     };
     let source = bench.rows("long.jsonl", 40, long);
@@ -193,7 +193,8 @@ fn ids_beyond_the_vocabulary_and_wrong_rows_are_named_by_file_and_line() {
             assert!(stderr(&output).contains(part), "{verb}: {part} is not in {}", stderr(&output));
         }
     }
-    let mixed = |index: usize| if index % 3 == 0 { json!({"text": 5}) } else { json!({"text": "rain"}) };
+    let mixed =
+        |index: usize| if index.is_multiple_of(3) { json!({"text": 5}) } else { json!({"text": "rain"}) };
     let error = bench.survey(&bench.rows("mixed.jsonl", 30, mixed), "").unwrap_err();
     assert!(
         error.contains("line 1,") && error.contains("line 13,") && !error.contains("line 16,"),

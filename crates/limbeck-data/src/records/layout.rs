@@ -137,7 +137,7 @@ pub(super) fn no_data(path: &str) -> Option<&'static str> {
     }
     let packaging =
         |part: &&str| part.ends_with(".dist-info") || part.ends_with(".egg-info") || *part == "node_modules";
-    if folders.iter().any(|part| packaging(&part)) {
+    if folders.iter().any(packaging) {
         return Some("papers of a package");
     }
     let lower = name.to_lowercase();

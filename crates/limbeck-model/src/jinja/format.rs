@@ -274,7 +274,7 @@ fn grouped(digits: String, comma: bool) -> String {
     let end = digits.find('.').unwrap_or(digits.len());
     let mut out = String::new();
     for (index, digit) in digits[..end].chars().enumerate() {
-        if index > 0 && (end - index) % 3 == 0 {
+        if index > 0 && (end - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

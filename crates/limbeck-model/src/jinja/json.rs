@@ -22,14 +22,22 @@ pub(super) fn dumps(value: &Value, style: &Style, budget: &Budget) -> Outcome<St
     Ok(out)
 }
 
+fn plain(text: &str, out: &mut String) -> Outcome<()> {
+    out.push_str(text);
+    Ok(())
+}
+
 fn write(value: &Value, style: &Style, level: usize, budget: &Budget, out: &mut String) -> Outcome<()> {
     budget.enter()?;
     let result = match value {
-        Value::None => Ok(out.push_str("null")),
-        Value::Bool(value) => Ok(out.push_str(if *value { "true" } else { "false" })),
-        Value::Int(value) => Ok(out.push_str(&value.to_string())),
-        Value::Float(value) => Ok(out.push_str(&number(*value))),
-        Value::Text(text) => Ok(quote(text, style.ascii, out)),
+        Value::None => plain("null", out),
+        Value::Bool(value) => plain(if *value { "true" } else { "false" }, out),
+        Value::Int(value) => plain(&value.to_string(), out),
+        Value::Float(value) => plain(&number(*value), out),
+        Value::Text(text) => {
+            quote(text, style.ascii, out);
+            Ok(())
+        }
         Value::List(items) | Value::Tuple(items) => {
             let mut write_item =
                 |index: usize, out: &mut String| write(&items[index], style, level + 1, budget, out);

@@ -473,7 +473,10 @@ impl Parser {
         while let Some(post) = self.postfix()? {
             posts.push(post);
         }
-        while filters {
+        loop {
+            if !filters {
+                break;
+            }
             if self.skip_symbol("|") {
                 posts.push(Post::Filter(self.filter()?));
             } else if self.is_name("is") {

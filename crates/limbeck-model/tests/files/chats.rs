@@ -159,8 +159,9 @@ fn hostile_templates_end_in_an_error() {
 
 #[test]
 fn long_conversations_stay_within_the_limits() {
-    let turn =
-        |index: usize| Message::new(if index % 2 == 0 { "user" } else { "assistant" }, "word ".repeat(100));
+    let turn = |index: usize| {
+        Message::new(if index.is_multiple_of(2) { "user" } else { "assistant" }, "word ".repeat(100))
+    };
     let messages: Vec<Message> = (0..2000).map(turn).collect();
     let golden: Golden = serde_json::from_slice(&std::fs::read(fixture("chats.json")).unwrap()).unwrap();
     for template in golden.templates.values() {

@@ -180,7 +180,7 @@ mod tests {
         assert!(differences(&first, &first).is_empty());
         assert!(differences(&first, &resolved(&["output_dir=other", "description=x"])).is_empty());
         let other = differences(&first, &resolved(&["training.steps=9", "objectives.0.weight=0.25"]));
-        assert_eq!(named(&other), "objectives.0.weight: 0.5 -> 0.25; training.steps: 80 -> 9");
+        assert_eq!(named(&other), "objectives.0.weight: 1.0 -> 0.25; training.steps: 60 -> 9");
         assert_eq!(differences("no recipe", &first).len(), 1);
     }
 }

@@ -367,6 +367,7 @@ mod tests {
         assert!((flops::parameters(&teacher) / 134.5e6 - 1.0).abs() < 0.01);
         let shapes = Shapes { student: DecoderConfig { n_layers: 15, ..teacher.clone() }, teacher };
         recipe.training = TrainingConfig { steps: 1, batch_size: 4, ..TrainingConfig::default() };
+        recipe.seeds = 1;
         let data = DataSize { training: 9, tokens: 128.0, longest: 128, ..DataSize::default() };
         let step = &estimate(&recipe, &shapes, &data, None, Rate { f32: 611e9, bf16: 1252e9 }).stages[1];
         assert!(step.stage == "student" && (0.6..1.6).contains(&step.seconds), "{step:?}");
