@@ -15,7 +15,8 @@ use crate::{Cluster, Estimate, StatsError, proportion};
 /// the design effect `C / (C - 1) sum (s - p n)^2 / (N p (1 - p))` and `M = sum n^2 / N` that of clusters whose items are all
 /// alike, and `k` counts clusters by how much of the spread each carries. Student's t with at most `C - 1` degrees of freedom, fewer where few
 /// clusters carry the spread, takes the normal law's place, as a smaller `n_eff` (Korn & Graubard 1998). Where one or two clusters in a
-/// hundred are wrong altogether a sample may not show them, and the interval covers some 90% instead of 95%. At 0 and 1, `n_eff = N / M`: the number of clusters when they have the same size. Clusters without items are left out.
+/// hundred are wrong altogether a sample may not show them, and the interval covers some 90% instead of 95%. At 0 and 1, `n_eff = N / M`: the number of clusters when they have the same size. Clusters of one item, right or
+/// wrong, are independent items: [`proportion`](crate::proportion()). Clusters without items are left out.
 ///
 /// # Errors
 /// No items, a sum outside `[0, count]`, a count that is negative or not finite, or a confidence outside `(0, 1)`.
@@ -26,6 +27,10 @@ pub fn clustered_proportion(clusters: &[Cluster], confidence: f64) -> Result<Est
     let total = Cluster::total(&full);
     if full.is_empty() {
         return Err(StatsError::Empty { what: WHAT });
+    }
+    // One item a cluster: the items are independent, and there is no design effect to estimate.
+    if full.iter().all(|c| c.count == 1.0 && (c.sum == 0.0 || c.sum == 1.0)) {
+        return proportion::proportion(total.sum as u64, full.len() as u64, confidence);
     }
     let alike = full.iter().map(|c| c.count * c.count).sum::<f64>() / total.count;
     let share = total.mean();
