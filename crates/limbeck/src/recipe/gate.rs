@@ -4,6 +4,7 @@
 //! the interval reaches over the bound, the data cannot tell: that fails too, unless the gate says `cannot_tell = "pass"`.
 
 use limbeck_results::{Results, Solves};
+use limbeck_stats::SEVERITY_THRESHOLD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -93,7 +94,8 @@ impl Measured {
             return Some(Self { value, interval: None });
         }
         let part = |key: &str| found.get(key)?.as_f64();
-        Some(Self { value: part("value")?, interval: Some((part("low")?, part("high")?)) })
+        let interval = part("low").zip(part("high"));
+        Some(Self { value: part("value")?, interval })
     }
 }
 
@@ -143,6 +145,14 @@ impl Gate {
         }
     }
 
+    /// Whether a severity of 0 without an interval is one: no component's damage reaches the threshold by its interval.
+    fn certainly_zero(&self, found: &Measured, results: &Value) -> bool {
+        let Some(network) = self.measure.strip_suffix(".severity") else { return false };
+        let pointer = format!("/{}/worst/high", network.replace('.', "/"));
+        let worst = results.pointer(&pointer).and_then(Value::as_f64);
+        found.value == 0.0 && worst.is_some_and(|high| high <= SEVERITY_THRESHOLD)
+    }
+
     /// Why a figure of an audit says nothing: the network that it is of does not solve the task.
     fn unsolved(&self, results: &Results) -> Option<String> {
         let audit = results.audit.as_ref()?;
@@ -170,14 +180,19 @@ impl Gate {
             Value::Array(items) => items.get(key.parse::<usize>().ok()?),
             other => other.get(key),
         });
-        let Some(found) = found.and_then(Measured::read) else {
+        let Some((number, found)) = found.and_then(|found| Some((found, Measured::read(found)?))) else {
             let sentence = format!("{}: the results hold no such number", self.measure);
             return self.outcome(None, GateAnswer::Missing, sentence);
         };
         let (low, high) = found.interval.unwrap_or((found.value, found.value));
         let below = self.at_least.map(|bound| stands(bound - found.value, bound - high));
         let above = self.at_most.map(|bound| stands(found.value - bound, low - bound));
-        let answer = below.max(above).unwrap_or(GateAnswer::Holds);
+        let mut answer = below.max(above).unwrap_or(GateAnswer::Holds);
+        let uncertain =
+            number.is_object() && found.interval.is_none() && !self.certainly_zero(&found, results);
+        if uncertain && answer != GateAnswer::Missing {
+            answer = GateAnswer::CannotTell;
+        }
         let asked = match (self.at_least, self.at_most) {
             (Some(least), Some(most)) => format!("between {least} and {most}"),
             (Some(least), None) => format!("at least {least}"),
@@ -191,6 +206,12 @@ impl Gate {
             }
             GateAnswer::Broken | GateAnswer::Missing | GateAnswer::Unsolved => {
                 format!("{measure} is {found}, but must be {asked}")
+            }
+            GateAnswer::CannotTell if uncertain => {
+                let then = if self.cannot_tell.fails() { "fails" } else { "passes" };
+                format!(
+                    "{measure} is {found} without an interval and should be {asked}: the data cannot tell, which {then}"
+                )
             }
             GateAnswer::CannotTell => {
                 let then = if self.cannot_tell.fails() { "which fails" } else { "which this gate lets pass" };
@@ -305,6 +326,26 @@ mod tests {
     }
 
     #[test]
+    fn a_value_without_an_interval_cannot_be_told_but_for_a_severity_of_nothing() {
+        let outcome = judge("evaluation.student.ece", None, Some(0.2), false);
+        assert_eq!((outcome.answer, outcome.passed), (GateAnswer::CannotTell, false), "{}", outcome.sentence);
+        let gate = Gate {
+            measure: "audit.brittleness.student.severity".to_owned(),
+            at_least: None,
+            at_most: Some(0.1),
+            cannot_tell: CannotTell::Fail,
+        };
+        let of = |high: f64| {
+            json!({ "audit": { "brittleness": { "student": {
+                "severity": { "value": 0.0, "low": null, "high": null },
+                "worst": { "value": 13.0, "low": 12.0, "high": high },
+            } } } })
+        };
+        assert_eq!(gate.judge_json(&of(15.0)).answer, GateAnswer::Holds);
+        assert_eq!(gate.judge_json(&of(25.0)).answer, GateAnswer::CannotTell);
+    }
+
+    #[test]
     fn plain_numbers_have_no_doubt() {
         assert_eq!(judge("prompts", Some(12.0), None, false).answer, GateAnswer::Holds);
         assert_eq!(judge("prompts", Some(13.0), None, false).answer, GateAnswer::Broken);
@@ -313,14 +354,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_never_passes() {
-        for measure in [
-            "nothing",
-            "evaluation.student",
-            "evaluation.student.kl",
-            "evaluation.student.ece",
-            "runs.1.loss",
-            "",
-        ] {
+        for measure in ["nothing", "evaluation.student", "evaluation.student.kl", "runs.1.loss", ""] {
             let outcome = judge(measure, Some(f64::NEG_INFINITY), None, false);
             assert_eq!((outcome.answer, outcome.passed), (GateAnswer::Missing, false), "{measure}");
         }
