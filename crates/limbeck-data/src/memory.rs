@@ -22,6 +22,7 @@ mod tests {
     fn the_available_memory_is_read() {
         let text = "MemTotal:       24689764 kB\nMemFree:  1 kB\nMemAvailable:   20123456 kB\n";
         assert_eq!(parse(text), Some(20_123_456 * 1024));
+        assert_eq!(parse("MemTotal: 9 kB\nMemAvailable:    2048 kB\n"), Some(2 << 20));
         assert_eq!(parse("MemTotal: 5 kB\n"), None);
         assert_eq!(parse("MemAvailable: many kB\n"), None);
         if cfg!(target_os = "linux") {

@@ -27,17 +27,12 @@ const GIB: f64 = (1_u64 << 30) as f64;
 /// Bytes that this process may still take: what the machine has free or can free, and what its control group allows. None where
 /// the system does not say.
 pub fn at_hand() -> Option<u64> {
-    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| available(&text))?;
+    let machine = limbeck_data::memory::available()?;
     let group = |file: &str| -> Option<u64> {
         std::fs::read_to_string(format!("/sys/fs/cgroup/{file}")).ok()?.trim().parse().ok()
     };
     let allowed = group("memory.max").zip(group("memory.current"));
     Some(allowed.map_or(machine, |(most, used)| machine.min(most.saturating_sub(used))))
-}
-
-fn available(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// Parameters of a decoder at least: embedding, projections and MLPs.
@@ -95,7 +90,6 @@ mod tests {
 
     #[test]
     fn what_cannot_fit_is_refused_with_both_sizes() {
-        assert_eq!(available("MemTotal: 9 kB\nMemAvailable:    2048 kB\n"), Some(2 << 20));
         let shape = |d_model| Architecture {
             family: ScratchFamily::Gpt2,
             n_layers: 2,

@@ -34,8 +34,8 @@ pub(super) fn capitalize(text: &str) -> String {
     first + &letters.as_str().to_lowercase()
 }
 
-/// Python's `title`: a letter behind what is no letter is large.
-pub(super) fn title(text: &str) -> String {
+/// Letters behind one that `within` says is inside a word are small, the others large.
+fn titled(text: &str, within: impl Fn(char) -> bool) -> String {
     let mut inside = false;
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -44,24 +44,19 @@ pub(super) fn title(text: &str) -> String {
         } else {
             out.extend(letter.to_uppercase());
         }
-        inside = letter.is_lowercase() || letter.is_uppercase();
+        inside = within(letter);
     }
     out
 }
 
+/// Python's `title`: a letter behind what is no letter is large.
+pub(super) fn title(text: &str) -> String {
+    titled(text, |letter| letter.is_lowercase() || letter.is_uppercase())
+}
+
 /// Jinja's `title`: words are what stands between white space, hyphens and opening brackets.
 pub(super) fn title_words(text: &str) -> String {
-    let mut inside = false;
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if inside {
-            out.extend(letter.to_lowercase());
-        } else {
-            out.extend(letter.to_uppercase());
-        }
-        inside = !(letter.is_whitespace() || "-({[<".contains(letter));
-    }
-    out
+    titled(text, |letter| !(letter.is_whitespace() || "-({[<".contains(letter)))
 }
 
 /// White space as Python has it: also the separators of files, groups, records and units.

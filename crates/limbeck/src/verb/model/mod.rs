@@ -7,7 +7,6 @@ mod show;
 mod tokens;
 
 use clap::Subcommand;
-use limbeck::data::progress::Progress;
 use limbeck::model::LoadedModel;
 use limbeck::networks;
 use limbeck::pipeline::{PipelineError, StageError};
@@ -45,12 +44,8 @@ impl Model {
 
 /// Loads the model a locator names.
 fn load(locator: &str, desk: &Desk) -> Result<LoadedModel, Failure> {
-    let model = networks::load(locator, &desk.open_device()?, &desk.progress)
-        .map_err(|error| fail(StageError::from(error)))?;
-    for note in &model.notes {
-        desk.progress.note(note);
-    }
-    Ok(model)
+    networks::load(locator, &desk.open_device()?, &desk.progress)
+        .map_err(|error| fail(StageError::from(error)))
 }
 
 /// The failure of something done with a model.
