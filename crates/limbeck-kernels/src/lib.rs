@@ -8,7 +8,7 @@
 //! * [`KeyValues`], [`attention_cached`]: keys and values kept while a text is continued;
 //! * [`AdamW`] and [`sum_of_squares`]: the optimizer's passes over slices;
 //! * [`gemm_rate`]: the machine's own rate of products, the ceiling;
-//! * [`DeviceName`]: the processor, chosen by name;
+//! * [`DeviceName`]: the processor, chosen by name; [`Instructions`]: its vector instructions;
 //! * [`Momentum`] and [`limit_row_norms`]: the optimizer and the weight constraint of classifiers;
 //! * [`with_values`] and [`map_values`]: between tensors and slices;
 //! * [`on_pool`], [`with_plain_bodies`]: where, and by which bodies, work is done.
@@ -27,6 +27,7 @@ mod embedding;
 mod error;
 mod flex;
 mod head;
+mod instructions;
 mod linear;
 mod momentum;
 mod norm;
@@ -57,6 +58,7 @@ pub use head::{
     HeadLosses, HeadTerm, HeadTermKind, SparseLogits, TAIL_FLOOR, TeacherLogits, forward_kl_gap_bound,
     head_losses, head_losses_composed, logit_losses, logit_losses_composed,
 };
+pub use instructions::{INSTRUCTIONS, Instructions};
 pub use linear::{FrozenWeight, linear, linear_composed, linear_frozen};
 pub use momentum::{Momentum, MomentumSlot, limit_row_norms};
 pub use norm::{layer_norm, layer_norm_composed, rms_norm, rms_norm_composed};

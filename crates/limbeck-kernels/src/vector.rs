@@ -40,22 +40,16 @@ mod x86 {
     #![deny(unsafe_op_in_unsafe_fn)]
 
     use super::Kernel;
+    use crate::instructions::Instructions;
 
     #[inline]
     pub(super) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
-        if is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("fma")
-        {
-            // SAFETY: every feature the function is compiled for was detected on the line above.
-            unsafe { avx512(kernel) }
-        } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        match Instructions::used() {
+            // SAFETY: every feature the function is compiled for was detected.
+            Instructions::Amx | Instructions::Avx512 => unsafe { avx512(kernel) },
             // SAFETY: as above.
-            unsafe { avx2(kernel) }
-        } else {
-            kernel.run::<false>()
+            Instructions::Avx2 => unsafe { avx2(kernel) },
+            Instructions::Portable => kernel.run::<false>(),
         }
     }
 

@@ -1,5 +1,5 @@
-//! Matrix products over slices, of 32-bit and of bfloat16 operands: on AMX tiles where there are any, else on AVX-512, else by
-//! the `gemm` crate.
+//! Matrix products over slices, of 32-bit and of bfloat16 operands: on AMX tiles where there are any, else by AVX-512 or AVX2,
+//! else by the `gemm` crate.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -11,11 +11,11 @@ mod f32;
 #[cfg(target_arch = "x86_64")]
 mod lanes;
 #[cfg(target_arch = "x86_64")]
-mod room;
+mod scratch;
 #[cfg(target_arch = "x86_64")]
 mod tiles;
 #[cfg(target_arch = "x86_64")]
-mod turn;
+mod transpose;
 mod view;
 
 pub(crate) use view::{Target, View};
@@ -30,6 +30,12 @@ const FEW: usize = 8;
 /// page.
 #[cfg(target_arch = "x86_64")]
 const AHEAD: usize = 2048;
+
+/// Whether this processor has AMX tiles, and the system lends them.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_tiles() -> bool {
+    amx::available()
+}
 
 /// Whether bfloat16 products have a kernel on this processor.
 pub(crate) fn has_bf16() -> bool {
@@ -116,6 +122,7 @@ pub(crate) fn multiply_alone(out: &mut [f32], row_stride: usize, a: View<'_>, b:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::instructions::Instructions;
 
     /// Every layout and odd sizes against the definition; some are cut along the inner dimension, some along the
     /// rows, some are computed as the transposed product, and the largest are shared among threads.
@@ -141,15 +148,33 @@ mod tests {
             let expected: Vec<f32> = (0..m * n)
                 .map(|at| (0..k).map(|inner| a[at / n * k + inner] * b[inner * n + at % n]).sum())
                 .collect();
-            let b_turned: Vec<f32> = (0..k * n).map(|at| b[at % k * n + at / k]).collect();
-            let a_turned: Vec<f32> = (0..m * k).map(|at| a[at % m * k + at / m]).collect();
-            let lefts = [View::rows(&a, m, k, k), View::rows(&a_turned, k, m, m).transposed()];
-            let rights = [View::rows(&b, k, n, n), View::rows(&b_turned, n, k, k).transposed()];
+            let b_transposed: Vec<f32> = (0..k * n).map(|at| b[at % k * n + at / k]).collect();
+            let a_transposed: Vec<f32> = (0..m * k).map(|at| a[at % m * k + at / m]).collect();
+            let lefts = [View::rows(&a, m, k, k), View::rows(&a_transposed, k, m, m).transposed()];
+            let rights = [View::rows(&b, k, n, n), View::rows(&b_transposed, n, k, k).transposed()];
             for left in lefts {
                 for right in rights {
                     let stride = n + 3;
                     let mut out = vec![9.0; m * stride];
                     let mut alone = out.clone();
+                    for instructions in Instructions::ALL {
+                        for parallel in [false, true] {
+                            let mut out = out.clone();
+                            let mut target = Target::of(&mut out, m, n, stride);
+                            for accumulate in [false, true] {
+                                f32::multiply_by(
+                                    instructions,
+                                    &mut target,
+                                    left,
+                                    right,
+                                    accumulate,
+                                    parallel,
+                                );
+                            }
+                            assert!((0..m * n).all(|at| out[at / n * stride + at % n] == 2.0 * expected[at]));
+                            assert!((0..m).all(|row| out[row * stride + n..(row + 1) * stride] == [9.0; 3]));
+                        }
+                    }
                     for accumulate in [false, true] {
                         let target = Target::of(&mut out, m, n, stride);
                         multiply(target, left, right, accumulate, Precision::F32);
@@ -162,6 +187,25 @@ mod tests {
                     assert!((0..m - 1).all(|row| out[row * stride + n..(row + 1) * stride] == [9.0; 3]));
                 }
             }
+        }
+    }
+
+    /// AVX2 and AVX-512 sum in one order: where a processor has both, their products are equal to the bit.
+    #[test]
+    fn same_bits_of_both_vector_instructions() {
+        if Instructions::detected() < Instructions::Avx512 {
+            return;
+        }
+        for (m, k, n) in [(7, 33, 3), (33, 17, 65), (70, 3000, 41), (300, 500, 460)] {
+            let a: Vec<f32> = (0..m * k).map(|i| ((i * 37 % 101) as f32 - 50.0) / 7.0).collect();
+            let b: Vec<f32> = (0..k * n).map(|i| ((i * 53 % 89) as f32 - 44.0) / 9.0).collect();
+            let by = |instructions| {
+                let mut out = vec![0.0; m * n];
+                let (a, b) = (View::rows(&a, m, k, k), View::rows(&b, n, k, k).transposed());
+                f32::multiply_by(instructions, &mut Target::of(&mut out, m, n, n), a, b, false, true);
+                out
+            };
+            assert_eq!(by(Instructions::Avx2), by(Instructions::Avx512));
         }
     }
 

@@ -81,10 +81,10 @@ mod tests {
             };
             let expected: Vec<f64> = (0..m * n).map(|at| (0..k).map(|q| term(at, q)).sum()).collect();
             let scale: Vec<f64> = (0..m * n).map(|at| (0..k).map(|q| term(at, q).abs()).sum()).collect();
-            let b_turned: Vec<f32> = (0..k * n).map(|at| b[at % k * n + at / k]).collect();
-            let a_turned: Vec<f32> = (0..m * k).map(|at| a[at % m * k + at / m]).collect();
-            let lefts = [View::rows(&a, m, k, k), View::rows(&a_turned, k, m, m).transposed()];
-            let rights = [View::rows(&b, k, n, n), View::rows(&b_turned, n, k, k).transposed()];
+            let b_transposed: Vec<f32> = (0..k * n).map(|at| b[at % k * n + at / k]).collect();
+            let a_transposed: Vec<f32> = (0..m * k).map(|at| a[at % m * k + at / m]).collect();
+            let lefts = [View::rows(&a, m, k, k), View::rows(&a_transposed, k, m, m).transposed()];
+            let rights = [View::rows(&b, k, n, n), View::rows(&b_transposed, n, k, k).transposed()];
             for (&(name, kernel), left) in kernels.iter().flat_map(|kernel| lefts.map(|left| (kernel, left)))
             {
                 for right in rights {

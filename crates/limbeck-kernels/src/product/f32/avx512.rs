@@ -1,250 +1,198 @@
-//! Products on AVX-512.
-//!
-//! The right operand is laid out in panels. The left one is read where it lies when its rows are contiguous, else some rows
-//! of it at a time are laid out in blocks. Of a product of rows with rows, `x W^T`, the smaller operand is the one that is
-//! laid out, so that the rows of a vocabulary stream from memory once and are never copied: when that is the left one, the
-//! transposed product is computed, and its tiles are turned before they are stored. Every result is summed in the order of
-//! the inner dimension, whatever the number of threads.
-#![allow(unsafe_code, reason = "tiles are written through pointers, by several threads into disjoint parts")]
+//! Tiles of up to 8 x 48 results in registers, and operands laid out for them: AVX-512.
+#![allow(
+    unsafe_code,
+    reason = "vector instructions take pointers; the one caller says how much lies behind them"
+)]
 #![deny(unsafe_op_in_unsafe_fn)]
 
-use std::ops::Range;
+use std::arch::x86_64::{
+    __m512, _MM_HINT_ET0, _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm256_storeu_ps, _mm512_add_ps,
+    _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps512_ps256, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f64x2,
+    _mm512_storeu_ps,
+};
 
-use super::super::division::{Division, Results};
-use super::super::lanes::LANES;
-use super::super::room::with_room;
-use super::super::turn::turn;
-use super::super::{Target, View};
-use super::layout::{laid_out_floats, lay_left_out, lay_right_out};
-use super::portable::TALL;
-use super::tile::{COLUMNS, ROWS, Tile};
+use super::super::View;
+use super::super::lanes::{LANES, first};
+use super::super::transpose::transpose;
+use super::panels::{SOON, Tile, Vectors};
 
-/// Inner dimension up to which a product is not cut along it.
-const LONGEST: usize = 2048;
+/// Rows of a tile.
+const ROWS: usize = 8;
 
-/// Inner dimension of a part of a longer one.
-const PART: usize = 768;
+/// Vectors side by side in a tile: 24 of the 32 registers hold results.
+const VECTORS: usize = 3;
 
-/// Floats of panels laid out at a time: a megabyte stays in the second-level cache.
-const ROOM: usize = 256 * 1024;
+/// Columns of a tile.
+const COLUMNS: usize = LANES * VECTORS;
 
-/// Floats of the rows that pass by a panel before the next panel's turn comes.
-const NEAR: usize = 16 * 1024;
+/// Vectors of 16 numbers.
+pub(in super::super) struct Avx512;
 
-/// Multiplications in the time that one value is laid out in.
-const COPY: usize = 32;
+impl Vectors for Avx512 {
+    const LANES: usize = LANES;
+    const ROWS: usize = ROWS;
+    const COLUMNS: usize = COLUMNS;
+    const STRIP: usize = LANES;
+    /// A megabyte.
+    const SCRATCH: usize = 256 * 1024;
 
-/// Whether there is something to multiply with, this processor has the instructions, and the product is none of those that
-/// `gemm` is faster at: the gradient of a head over a vocabulary, whose results are many and whose sums are short.
-pub(in super::super) fn suits(a: View<'_>) -> bool {
-    let tall = a.column_stride != 1 && a.rows >= TALL;
-    a.columns > 0 && !tall && is_x86_feature_detected!("avx512f")
+    unsafe fn tile(tile: Tile) {
+        macro_rules! sizes {
+            ($($rows:literal)*) => {
+                match (tile.rows, tile.columns.div_ceil(LANES), tile.laid_out) {
+                    // SAFETY: as this function's.
+                    $(($rows, 1, false) => unsafe { run::<$rows, 1, false>(tile) },
+                    ($rows, 2, false) => unsafe { run::<$rows, 2, false>(tile) },
+                    ($rows, 3, false) => unsafe { run::<$rows, 3, false>(tile) },
+                    ($rows, 1, true) => unsafe { run::<$rows, 1, true>(tile) },
+                    ($rows, 2, true) => unsafe { run::<$rows, 2, true>(tile) },
+                    ($rows, 3, true) => unsafe { run::<$rows, 3, true>(tile) },)*
+                    _ => unreachable!("a tile has 1 to 8 rows of 1 to 48 columns"),
+                }
+            };
+        }
+        sizes!(1 2 3 4 5 6 7 8)
+    }
+
+    unsafe fn lay_right_out(b: View<'_>, to: *mut f32) {
+        // SAFETY: as this function's.
+        unsafe { lay_right_out(b, to) }
+    }
+
+    unsafe fn lay_left_out(a: View<'_>, to: *mut f32) {
+        // SAFETY: as this function's.
+        unsafe { lay_left_out(a, to) }
+    }
+
+    unsafe fn transpose(
+        from: (*const f32, usize),
+        to: (*mut f32, usize),
+        rows: usize,
+        columns: usize,
+        accumulate: bool,
+    ) {
+        // SAFETY: as this function's.
+        unsafe { transpose(from, to, rows, columns, accumulate) }
+    }
 }
 
-/// `out = a b` or `out += a b` where this [`suits`]; by all threads when `parallel`.
-pub(in super::super) fn multiply(
-    out: &mut Target<'_>,
-    a: View<'_>,
-    b: View<'_>,
-    accumulate: bool,
-    parallel: bool,
-) {
-    assert!(suits(a), "there is AVX-512, and something to multiply with");
-    // What is copied: the left operand and all results on their way through the transposed product, else the right one.
-    let rows_with_rows = a.column_stride == 1 && b.row_stride == 1;
-    let turned = rows_with_rows && a.rows * (a.columns + b.columns) < b.rows * b.columns;
-    let c = Results::of(out);
-    let (a, b) = if turned { (b.transposed(), a.transposed()) } else { (a, b) };
-    let division =
-        Division::new([a.rows, a.columns, b.columns], [LANES, COLUMNS], parallel, |[rows, columns]| {
-            columns * (rows + COPY)
-        });
-    division.each(|rows, columns| {
-        // SAFETY: the parts are disjoint in `out`, which is borrowed mutably; rows and columns lie inside the views.
-        unsafe { compute(c, turned, a, b, rows, columns, accumulate) }
-    });
+#[target_feature(enable = "avx512f")]
+unsafe fn run<const R: usize, const V: usize, const LAID_OUT: bool>(tile: Tile) {
+    let Tile { a, row, b, inner, c, stride, pace, .. } = tile;
+    let rows: [*const f32; R] = std::array::from_fn(|i| a.wrapping_add(i * row));
+    let mut sums = [[_mm512_setzero_ps(); V]; R];
+    // The results' lines are on their way while the sums are made.
+    for i in 0..R {
+        for v in 0..V {
+            _mm_prefetch::<_MM_HINT_ET0>(c.wrapping_add(i * stride + v * LANES).cast());
+        }
+    }
+    let (mut b, mut ahead) = (b, tile.ahead);
+    for k in 0..inner {
+        // SAFETY: inside the panel, as the caller promises.
+        let right: [__m512; V] = std::array::from_fn(|v| unsafe { _mm512_loadu_ps(b.add(v * LANES)) });
+        for v in 0..V {
+            _mm_prefetch::<_MM_HINT_T0>(b.wrapping_add((SOON * V + v) * LANES).cast());
+        }
+        for i in 0..R {
+            // SAFETY: row i at this inner index, as the caller promises.
+            let left =
+                _mm512_set1_ps(unsafe { if LAID_OUT { *a.add(k * ROWS + i) } else { *rows[i].add(k) } });
+            for v in 0..V {
+                sums[i][v] = _mm512_fmadd_ps(left, right[v], sums[i][v]);
+            }
+        }
+        _mm_prefetch::<_MM_HINT_T1>(ahead.cast());
+        ahead = ahead.wrapping_add(pace);
+        b = b.wrapping_add(V * LANES);
+    }
+    let mask = first(tile.columns - (V - 1) * LANES);
+    for (i, sums) in sums.iter().enumerate() {
+        for (v, &sum) in sums.iter().enumerate() {
+            let mask = if v + 1 == V { mask } else { u16::MAX };
+            // SAFETY: `mask` keeps to the columns of row i.
+            unsafe {
+                let at = c.add(i * stride + v * LANES);
+                let sum =
+                    if tile.accumulate { _mm512_add_ps(_mm512_maskz_loadu_ps(mask, at), sum) } else { sum };
+                _mm512_mask_storeu_ps(at, mask, sum);
+            }
+        }
+    }
 }
 
-/// Computes the results of some rows and columns.
+/// As [`Vectors::lay_right_out`].
+#[target_feature(enable = "avx512f")]
+unsafe fn lay_right_out(b: View<'_>, to: *mut f32) {
+    for panel in (0..b.columns).step_by(COLUMNS) {
+        let columns = b.column_range(panel, COLUMNS.min(b.columns - panel));
+        // SAFETY: the panel's part of the room.
+        unsafe {
+            let to = to.add(panel * b.rows);
+            if b.row_stride == 1 { lay_columns(columns, to) } else { lay_rows(columns, to) }
+        }
+    }
+}
+
+/// Lays out a panel whose columns are contiguous in memory.
 ///
 /// # Safety
-/// The processor has AVX-512F; `c` may be written at these rows and columns (read too, when `accumulate`), by nobody
-/// else meanwhile; rows and columns lie inside the operands.
-unsafe fn compute(
-    c: Results,
-    turned: bool,
-    a: View<'_>,
-    b: View<'_>,
-    rows: Range<usize>,
-    columns: Range<usize>,
-    accumulate: bool,
-) {
-    let inner = if a.columns > LONGEST { PART } else { a.columns };
-    let width = (ROOM / inner / COLUMNS * COLUMNS).max(COLUMNS).min(columns.len());
-    let (right_floats, in_place) = (laid_out_floats(inner, width), a.column_stride == 1);
-    let near = (NEAR / inner / LANES * LANES).clamp(LANES, 4 * LANES);
-    let left_floats = if in_place { 0 } else { laid_out_floats(inner, near) };
-    with_room(right_floats + left_floats, |panels| {
-        let blocks = (!in_place).then(|| panels.wrapping_add(right_floats));
-        for first in columns.clone().step_by(width) {
-            let count = width.min(columns.end - first);
-            for k in (0..a.columns).step_by(inner) {
-                let depth = inner.min(a.columns - k);
-                let right = b.row_range(k, depth).column_range(first, count);
-                let accumulate = accumulate || k > 0;
-                let block = Block { c, turned, panels, blocks, near, depth, first, count, accumulate };
-                // SAFETY: the room was asked for above; the rest as this function's caller promises.
-                unsafe {
-                    lay_right_out(right, panels);
-                    block.multiply(a.column_range(k, depth), rows.clone());
-                }
-            }
-        }
-    });
-}
-
-/// Panels of the right operand, and which results they give.
-struct Block {
-    c: Results,
-    /// Whether the result of row `i` and column `j` goes to row `j` and column `i`.
-    turned: bool,
-    panels: *const f32,
-    /// Room for rows of the left operand, where they are laid out.
-    blocks: Option<*mut f32>,
-    /// Rows of the left operand that pass by a panel before the next panel's turn comes.
-    near: usize,
-    depth: usize,
-    /// First column, and how many.
-    first: usize,
-    count: usize,
-    accumulate: bool,
-}
-
-impl Block {
-    /// Multiplies rows of the left operand with all panels, some rows at a time.
-    ///
-    /// # Safety
-    /// As [`compute`]'s.
-    unsafe fn multiply(&self, a: View<'_>, rows: Range<usize>) {
-        for start in rows.clone().step_by(self.near) {
-            let group = a.row_range(start, self.near.min(rows.end - start));
-            // SAFETY: as the caller promises; `compute` has made room for `near` rows.
+/// As [`Vectors::lay_right_out`]'s.
+#[target_feature(enable = "avx512f")]
+unsafe fn lay_columns(b: View<'_>, to: *mut f32) {
+    assert_eq!(b.row_stride, 1, "columns are laid out from contiguous memory");
+    let width = b.columns.next_multiple_of(LANES);
+    for start in (0..b.columns).step_by(LANES) {
+        let lanes = LANES.min(b.columns - start);
+        for k in (0..b.rows).step_by(LANES) {
+            // SAFETY: these columns at these inner indices lie inside the view, and in the panel they are `width` floats
+            // from one inner index to the next.
             unsafe {
-                if let Some(blocks) = self.blocks {
-                    lay_left_out(group, blocks);
-                }
-                if self.turned {
-                    self.turned(group, start);
-                } else {
-                    self.straight(group, start);
-                }
-            }
-        }
-    }
-
-    /// The tile of up to 8 rows from `row` on, its results still without a place.
-    fn tile(&self, a: View<'_>, row: usize, ahead: &mut Ahead) -> Tile {
-        Tile {
-            a: match self.blocks {
-                Some(blocks) => blocks.wrapping_add(row * self.depth),
-                None => a.data.as_ptr().wrapping_add(row * a.row_stride),
-            },
-            row: a.row_stride,
-            laid_out: self.blocks.is_some(),
-            b: self.panels,
-            inner: self.depth,
-            c: std::ptr::null_mut(),
-            stride: self.c.stride,
-            rows: ROWS.min(a.rows - row),
-            columns: 0,
-            accumulate: self.accumulate,
-            ahead: ahead.next(),
-            pace: ahead.pace,
-        }
-    }
-
-    /// First column of every panel, how many it has, and where it lies.
-    fn panels(&self) -> impl Iterator<Item = (usize, usize, *const f32)> {
-        let (count, depth, panels) = (self.count, self.depth, self.panels);
-        (0..count)
-            .step_by(COLUMNS)
-            .map(move |at| (at, COLUMNS.min(count - at), panels.wrapping_add(at * depth)))
-    }
-
-    /// A group of rows with every panel.
-    ///
-    /// # Safety
-    /// As [`compute`]'s.
-    unsafe fn straight(&self, a: View<'_>, start: usize) {
-        let mut ahead = Ahead::new(a, self);
-        for (at, columns, b) in self.panels() {
-            for row in (0..a.rows).step_by(ROWS) {
-                let place = (start + row) * self.c.stride + self.first + at;
-                let tile = self.tile(a, row, &mut ahead);
-                // SAFETY: these rows and columns of results are the caller's.
-                unsafe { Tile { b, columns, c: self.c.start.add(place), ..tile }.compute() };
-            }
-        }
-    }
-
-    /// A group of rows with every panel, turned 16 rows at a time: whole lines of cache are written.
-    ///
-    /// # Safety
-    /// As [`compute`]'s.
-    unsafe fn turned(&self, a: View<'_>, start: usize) {
-        let mut results = [0.0_f32; LANES * COLUMNS];
-        let results = results.as_mut_ptr();
-        let mut ahead = Ahead::new(a, self);
-        for (at, columns, b) in self.panels() {
-            for strip in (0..a.rows).step_by(LANES) {
-                let rows = LANES.min(a.rows - strip);
-                // SAFETY: `results` has room for 16 rows of 48; the places they are turned to are the caller's.
-                unsafe {
-                    for half in (0..rows).step_by(ROWS) {
-                        let c = results.add(half * COLUMNS);
-                        let tile = self.tile(a, strip + half, &mut ahead);
-                        Tile { b, columns, c, stride: COLUMNS, accumulate: false, ..tile }.compute();
-                    }
-                    for group in (0..columns).step_by(LANES) {
-                        let row = self.first + at + group;
-                        let to = self.c.start.add(row * self.c.stride + start + strip);
-                        let lanes = LANES.min(columns - group);
-                        turn(
-                            (results.add(group), COLUMNS),
-                            (to, self.c.stride),
-                            rows,
-                            lanes,
-                            self.accumulate,
-                        );
-                    }
-                }
+                let from = b.data.as_ptr().add(start * b.column_stride + k);
+                let to = to.add(k * width + start);
+                transpose((from, b.column_stride), (to, width), lanes, LANES.min(b.rows - k), false);
             }
         }
     }
 }
 
-/// Hands every tile of a group of rows its share of the rows after the group, to be fetched meanwhile.
-struct Ahead {
-    at: *const f32,
-    pace: usize,
-    share: usize,
+/// Lays out a panel whose rows are contiguous in memory.
+///
+/// # Safety
+/// As [`Vectors::lay_right_out`]'s.
+#[target_feature(enable = "avx512f")]
+unsafe fn lay_rows(b: View<'_>, to: *mut f32) {
+    assert_eq!(b.column_stride, 1, "rows are laid out from contiguous memory");
+    let width = b.columns.next_multiple_of(LANES);
+    for k in 0..b.rows {
+        for start in (0..width).step_by(LANES) {
+            let lanes = first(b.columns - start);
+            // SAFETY: lanes inside the row; the panel is padded to whole vectors.
+            unsafe {
+                let line = _mm512_maskz_loadu_ps(lanes, b.data.as_ptr().add(k * b.row_stride + start));
+                _mm512_storeu_ps(to.add(k * width + start), line);
+            }
+        }
+    }
 }
 
-impl Ahead {
-    fn new(a: View<'_>, block: &Block) -> Self {
-        // Rows that lie far apart would mostly be fetched for nothing.
-        if block.blocks.is_some() || a.row_stride > 2 * block.depth {
-            return Self { at: a.data.as_ptr(), pace: 0, share: 0 };
+/// As [`Vectors::lay_left_out`]; a pair of blocks is padded with 0.
+#[target_feature(enable = "avx512f")]
+unsafe fn lay_left_out(a: View<'_>, to: *mut f32) {
+    assert_eq!(a.row_stride, 1, "a left operand is laid out from contiguous columns");
+    for k in 0..a.columns {
+        for start in (0..a.rows).step_by(LANES) {
+            // SAFETY: rows inside the view; two blocks of 8 rows have room.
+            unsafe {
+                let from = a.data.as_ptr().add(k * a.column_stride + start);
+                let both = _mm512_maskz_loadu_ps(first(a.rows - start), from);
+                let to = to.add(start * a.columns + k * ROWS);
+                _mm256_storeu_ps(to, _mm512_castps512_ps256(both));
+                let pairs = _mm512_castps_pd(both);
+                let upper = _mm512_castpd_ps(_mm512_shuffle_f64x2::<0b11_10_11_10>(pairs, pairs));
+                _mm256_storeu_ps(to.add(ROWS * a.columns), _mm512_castps512_ps256(upper));
+            }
         }
-        let tiles = block.count.div_ceil(COLUMNS) * a.rows.div_ceil(ROWS);
-        let pace = (a.rows * a.row_stride).div_ceil(tiles * block.depth);
-        let at = a.data.as_ptr().wrapping_add(a.rows * a.row_stride);
-        Self { at, pace, share: pace * block.depth }
-    }
-
-    fn next(&mut self) -> *const f32 {
-        let now = self.at;
-        self.at = now.wrapping_add(self.share);
-        now
     }
 }

@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 
 use super::super::division::Results;
 use super::super::lanes::first;
-use super::super::turn::turn;
+use super::super::transpose::transpose;
 use super::EXACT;
 use super::operand::{LINES, TILE};
 
@@ -35,7 +35,7 @@ pub(super) struct Block {
     pub(super) height: usize,
     pub(super) width: usize,
     /// Whether the result of row `i` and column `j` goes to row `j` and column `i`.
-    pub(super) turned: bool,
+    pub(super) transposed: bool,
     /// Whether the product is added to what is there.
     pub(super) accumulate: bool,
 }
@@ -52,7 +52,7 @@ impl Block {
     /// rows and columns, and read there when `accumulate`.
     pub(super) unsafe fn compute<const P: usize>(&self, mut between: impl FnMut()) {
         let Results { start, stride } = self.c;
-        for row in 0..if self.turned { self.width } else { self.height } {
+        for row in 0..if self.transposed { self.width } else { self.height } {
             // SAFETY: only an instruction that fetches; it reads nothing.
             unsafe {
                 fetch_for_writing(start.wrapping_add(row * stride));
@@ -72,7 +72,7 @@ impl Block {
             unsafe { if P == EXACT { multiply_parts(a, b) } else { multiply_tiles(a, b) } };
             between();
         }
-        if self.height == SIDE && self.width == SIDE && !self.accumulate && !self.turned {
+        if self.height == SIDE && self.width == SIDE && !self.accumulate && !self.transposed {
             // SAFETY: 32 rows of 32 results are the caller's.
             return unsafe { store(start, stride) };
         }
@@ -80,7 +80,7 @@ impl Block {
         // SAFETY: the patch has 32 rows of 32; the results' rows, cut to the block's width, are the caller's.
         unsafe {
             store(patch.0.as_mut_ptr().cast(), SIDE);
-            if self.turned { self.put_turned(&patch) } else { self.put(&patch) }
+            if self.transposed { self.put_transposed(&patch) } else { self.put(&patch) }
         }
     }
 
@@ -89,14 +89,14 @@ impl Block {
     /// # Safety
     /// AVX-512F; `c` as in [`Self::compute`].
     #[target_feature(enable = "avx512f")]
-    unsafe fn put_turned(&self, patch: &Patch) {
+    unsafe fn put_transposed(&self, patch: &Patch) {
         for row in (0..self.height).step_by(LINES) {
             for column in (0..self.width).step_by(LINES) {
                 let from = patch.0.as_ptr().cast::<f32>().wrapping_add(row * SIDE + column);
                 let to = self.c.start.wrapping_add(column * self.c.stride + row);
                 let [rows, columns] = [self.height - row, self.width - column].map(|size| size.min(LINES));
                 // SAFETY: up to 16 by 16 results of the patch, and their places.
-                unsafe { turn((from, SIDE), (to, self.c.stride), rows, columns, self.accumulate) };
+                unsafe { transpose((from, SIDE), (to, self.c.stride), rows, columns, self.accumulate) };
             }
         }
     }

@@ -19,10 +19,11 @@ mod packed;
 use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 use std::ops::Range;
 
-use super::amx::{self, with_tiles};
+use super::amx::with_tiles;
 use super::division::{Division, Results};
-use super::room::with_room;
+use super::scratch::with_scratch;
 use super::{Target, View};
+use crate::instructions::Instructions;
 use block::{Block, Lines, SIDE};
 pub(super) use operand::{LINES, STEPS, can_round};
 use operand::{Laying, Operand, PATCH, TILE, laid_out_bytes};
@@ -42,7 +43,7 @@ const LONGEST: usize = 768;
 const PART: usize = 512;
 
 /// Bytes of the panel that stays in the second-level cache.
-const ROOM: usize = 1024 * 1024;
+const SCRATCH: usize = 1024 * 1024;
 
 /// Multiplications of a thread in the time that one value is laid out in.
 const COPY: usize = 40;
@@ -62,7 +63,7 @@ pub(super) fn suits(a: View<'_>, b: View<'_>) -> bool {
 
 /// Whether there are tiles, and instructions to lay operands out in them.
 pub(super) fn available() -> bool {
-    amx::available() && can_round()
+    Instructions::used() == Instructions::Amx && can_round()
 }
 
 /// `out = a b` or `out += a b` of operands in `P` parts, where there is something to multiply; by all threads when
@@ -75,8 +76,9 @@ pub(super) fn multiply<const P: usize>(
     parallel: bool,
 ) {
     assert!(available() && a.columns > 0, "there are tiles, and something to multiply");
-    let turned = turns(b.transposed(), a.transposed()) + a.rows * b.columns < turns(a, b);
-    let (a, b) = if turned { (b.transposed(), a.transposed()) } else { (a, b) };
+    let transposed =
+        transposed_values(b.transposed(), a.transposed()) + a.rows * b.columns < transposed_values(a, b);
+    let (a, b) = if transposed { (b.transposed(), a.transposed()) } else { (a, b) };
     let c = Results::of(out);
     let cost = |[rows, columns]: [usize; 2]| {
         let (kept, streamed) = (rows.min(columns), rows.max(columns));
@@ -86,7 +88,7 @@ pub(super) fn multiply<const P: usize>(
     let sizes = [a.rows, a.columns, b.columns];
     Division::new(sizes, [SIDE; 2], parallel, cost).each(|rows, columns| {
         // SAFETY: the parts are disjoint in `out`, which is borrowed mutably; rows and columns lie inside the views.
-        with_tiles(|| unsafe { compute::<P>(c, turned, [a, b], [rows, columns], accumulate) });
+        with_tiles(|| unsafe { compute::<P>(c, transposed, [a, b], [rows, columns], accumulate) });
     });
 }
 
@@ -102,8 +104,8 @@ pub(super) fn multiply_packed(out: &mut Target<'_>, a: View<'_>, b: &Packed, acc
     });
 }
 
-/// Values that are turned while they are laid out, as they do not lie as their tiles want it.
-fn turns(a: View<'_>, b: View<'_>) -> usize {
+/// Values that are transposed while they are laid out, as they do not lie as their tiles want it.
+fn transposed_values(a: View<'_>, b: View<'_>) -> usize {
     let left = if a.column_stride == 1 { 0 } else { a.rows * a.columns };
     let right = if b.column_stride == 1 { 0 } else { b.rows * b.columns };
     left + right
@@ -116,7 +118,7 @@ fn inner_part(inner: usize) -> usize {
 
 /// Lines of a panel.
 fn panel_lines<const P: usize>(inner: usize, lines: usize) -> usize {
-    let most = (ROOM / laid_out_bytes::<P>(inner, SIDE)).max(1);
+    let most = (SCRATCH / laid_out_bytes::<P>(inner, SIDE)).max(1);
     let panels = lines.div_ceil(SIDE).div_ceil(most).max(1);
     lines.div_ceil(SIDE).div_ceil(panels) * SIDE
 }
@@ -124,11 +126,11 @@ fn panel_lines<const P: usize>(inner: usize, lines: usize) -> usize {
 /// Computes the results of some rows and columns.
 ///
 /// # Safety
-/// Tiles are configured; `c` may be written at these rows and columns, or columns and rows when `turned` (read too, when
+/// Tiles are configured; `c` may be written at these rows and columns, or columns and rows when `transposed` (read too, when
 /// `accumulate`), by nobody else meanwhile; rows and columns lie inside the operands.
 unsafe fn compute<const P: usize>(
     c: Results,
-    turned: bool,
+    transposed: bool,
     [a, b]: [View<'_>; 2],
     [rows, columns]: [Range<usize>; 2],
     accumulate: bool,
@@ -140,7 +142,7 @@ unsafe fn compute<const P: usize>(
     let width = panel_lines::<P>(inner, kept.1.len());
     let [panel, group] = [width, SIDE].map(|lines| laid_out_bytes::<P>(inner, lines));
     let mut patch = PATCH;
-    with_room((panel + 2 * group) / size_of::<f32>(), |room| {
+    with_scratch((panel + 2 * group) / size_of::<f32>(), |room| {
         let panel_at: *mut u8 = room.cast();
         for k in (0..a.depth()).step_by(inner) {
             let depth = inner.min(a.depth() - k);
@@ -169,9 +171,9 @@ unsafe fn compute<const P: usize>(
                         } else {
                             ([first + at, passing], [here, count], [tiles[1], tiles[0]])
                         };
-                        let c = if turned { c.at(column, row) } else { c.at(row, column) };
+                        let c = if transposed { c.at(column, row) } else { c.at(row, column) };
                         let accumulate = accumulate || k > 0;
-                        let block = Block { a, b, steps, c, height, width, turned, accumulate };
+                        let block = Block { a, b, steps, c, height, width, transposed, accumulate };
                         // SAFETY: both operands' lines are laid out there, padded to 32; the results are the caller's.
                         unsafe { block.compute::<P>(|| next.advance(pace)) };
                     }
@@ -199,7 +201,7 @@ unsafe fn compute_packed(
     let inner = inner_part(a.depth());
     let width = panel_lines::<ROUNDED>(inner, rows.len());
     let mut patch = PATCH;
-    with_room(laid_out_bytes::<ROUNDED>(inner, width) / size_of::<f32>(), |room| {
+    with_scratch(laid_out_bytes::<ROUNDED>(inner, width) / size_of::<f32>(), |room| {
         let panel_at: *mut u8 = room.cast();
         for k in (0..a.depth()).step_by(inner) {
             let depth = inner.min(a.depth() - k);
@@ -224,7 +226,7 @@ unsafe fn compute_packed(
                             c: c.at(first + at, column),
                             height: SIDE.min(lines - at),
                             width: SIDE.min(columns.end - column),
-                            turned: false,
+                            transposed: false,
                             accumulate: accumulate || k > 0,
                         };
                         // SAFETY: as in `compute`.
@@ -267,7 +269,7 @@ impl Ahead {
 
 #[cfg(test)]
 mod tests {
-    use super::super::f32::avx512;
+    use super::super::f32::multiply_by;
     use super::*;
 
     /// Numbers between -1 and 1 with all 24 bits in use, of magnitudes that differ by up to 2^`spread`.
@@ -285,7 +287,7 @@ mod tests {
             .collect()
     }
 
-    fn turned(values: &[f32], rows: usize) -> Vec<f32> {
+    fn transposed(values: &[f32], rows: usize) -> Vec<f32> {
         let columns = values.len() / rows;
         (0..values.len()).map(|at| values[at % rows * columns + at / rows]).collect()
     }
@@ -307,9 +309,9 @@ mod tests {
             (500, 700, 460),
         ] {
             let (a, b) = (noise(m * k, 1, 4), noise(k * n, 2, 4));
-            let (a_turned, b_turned) = (turned(&a, m), turned(&b, k));
-            let lefts = [View::rows(&a, m, k, k), View::rows(&a_turned, k, m, m).transposed()];
-            let rights = [View::rows(&b, k, n, n), View::rows(&b_turned, n, k, k).transposed()];
+            let (a_transposed, b_transposed) = (transposed(&a, m), transposed(&b, k));
+            let lefts = [View::rows(&a, m, k, k), View::rows(&a_transposed, k, m, m).transposed()];
+            let rights = [View::rows(&b, k, n, n), View::rows(&b_transposed, n, k, k).transposed()];
             let term = |at: usize, q: usize| f64::from(a[at / n * k + q]) * f64::from(b[q * n + at % n]);
             // Every seventh result, of many.
             let checked = (0..m * n).filter(|at| m * n < 10_000 || at % 7 == 0);
@@ -346,7 +348,7 @@ mod tests {
         for (k, spread) in [(32, 0), (300, 0), (600, 12), (2000, 0), (5000, 6)] {
             let (a, b) = (noise(m * k, 3, spread), noise(k * n, 4, spread));
             let (left, right) = (View::rows(&a, m, k, k), View::rows(&b, k, n, n));
-            if !available() || !avx512::suits(left) {
+            if !available() {
                 return;
             }
             let error = |by: &dyn Fn(&mut Target<'_>)| -> (f64, f64) {
@@ -365,7 +367,9 @@ mod tests {
                 ((squares / (m * n) as f64).sqrt(), largest)
             };
             let split = error(&|out| multiply::<EXACT>(out, left, right, false, false));
-            let other = error(&|out| avx512::multiply(out, left, right, false, false));
+            let other = error(&|out| {
+                multiply_by(Instructions::Avx512, out, left, right, false, false);
+            });
             assert!(split.0 <= other.0 && split.1 <= 1.5 * other.1, "inner {k}: {split:?} against {other:?}");
         }
     }

@@ -15,8 +15,9 @@ use std::arch::x86_64::{
 };
 
 use super::super::View;
-use super::super::turn::turn;
+use super::super::transpose::transpose;
 use super::EXACT;
+use crate::instructions::Instructions;
 
 /// Lines of a tile.
 pub(in super::super) const LINES: usize = 16;
@@ -29,9 +30,7 @@ pub(super) const TILE: usize = 1024;
 
 /// Whether this processor can round, split and lay out.
 pub(in super::super) fn can_round() -> bool {
-    is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512bf16")
+    Instructions::used() >= Instructions::Avx512 && is_x86_feature_detected!("avx512bf16")
 }
 
 /// Bytes of `lines` lines, rounded up to pairs of tiles, laid out.
@@ -83,7 +82,7 @@ pub(super) struct Laying<'a, const P: usize> {
     stride: usize,
     /// Where the values a block further on lie, and how far apart their lines or steps are.
     ahead: (*const f32, usize),
-    /// The values at hand, where they have to be turned or are not all there.
+    /// The values at hand, where they have to be transposed or are not all there.
     patch: &'a mut Patch,
 }
 
@@ -213,8 +212,8 @@ impl<'a, const P: usize> Laying<'a, P> {
             self.ahead = (data.as_ptr().wrapping_add(start + 2 * LINES * row_stride), stride);
             (data[start..].as_ptr(), stride)
         } else {
-            let turns = along_lines == paired;
-            let values = if turns {
+            let transposes = along_lines == paired;
+            let values = if transposes {
                 edge = [0.0; LINES * STEPS];
                 &mut edge
             } else {
@@ -242,7 +241,7 @@ impl<'a, const P: usize> Laying<'a, P> {
                 // SAFETY: sixteen by sixteen values, which are there; they fit the patch.
                 unsafe {
                     let place = (self.patch.as_mut_ptr().add(to), across);
-                    turn((from.add(at), stride), place, LINES, LINES, false);
+                    transpose((from.add(at), stride), place, LINES, LINES, false);
                 }
             }
             (self.from, self.stride) = (self.patch.as_ptr(), across);

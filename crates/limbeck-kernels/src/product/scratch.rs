@@ -10,12 +10,12 @@ use super::lanes::LANES;
 struct Line(#[expect(dead_code, reason = "reached by pointer")] [f32; LANES]);
 
 thread_local! {
-    static ROOM: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+    static SCRATCH: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Hands over room for `floats`, aligned to lines of cache, with contents of any kind.
-pub(super) fn with_room<R>(floats: usize, work: impl FnOnce(*mut f32) -> R) -> R {
-    ROOM.with_borrow_mut(|room| {
+pub(super) fn with_scratch<R>(floats: usize, work: impl FnOnce(*mut f32) -> R) -> R {
+    SCRATCH.with_borrow_mut(|room| {
         let lines = floats.div_ceil(LANES);
         if room.len() < lines {
             room.resize(lines, Line([0.0; LANES]));

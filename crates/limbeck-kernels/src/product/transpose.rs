@@ -1,4 +1,4 @@
-//! Turns blocks of 16 x 16 values: rows become columns, in registers.
+//! Transposes blocks of 16 x 16 values in registers, AVX-512.
 #![allow(
     unsafe_code,
     reason = "vector instructions take pointers; the callers say how much lies behind them"
@@ -19,7 +19,7 @@ use super::lanes::{LANES as SIDE, first};
 /// # Safety
 /// The processor has AVX-512F; `from` may be read and `to` written (read too, when `accumulate`) at those places.
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn turn(
+pub(super) unsafe fn transpose(
     (from, from_stride): (*const f32, usize),
     (to, to_stride): (*mut f32, usize),
     rows: usize,
@@ -32,8 +32,8 @@ pub(super) unsafe fn turn(
         // SAFETY: row i, masked to its columns.
         *line = unsafe { _mm512_maskz_loadu_ps(across, from.add(i * from_stride)) };
     }
-    let turned = turned(block);
-    for (j, &line) in turned.iter().enumerate().take(columns) {
+    let lines = transposed(block);
+    for (j, &line) in lines.iter().enumerate().take(columns) {
         // SAFETY: row j of the target, masked to its columns.
         unsafe {
             let at = to.add(j * to_stride);
@@ -46,7 +46,7 @@ pub(super) unsafe fn turn(
 /// The transposed block, in four rounds of pairwise exchanges.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn turned(block: [__m512; SIDE]) -> [__m512; SIDE] {
+fn transposed(block: [__m512; SIDE]) -> [__m512; SIDE] {
     // Pairs of rows, then of pairs: quads[4 q + r] holds in lane l the column 4 l + r of rows 4 q .. 4 q + 4.
     let mut quads = [_mm512_setzero_ps(); SIDE];
     for q in 0..4 {
