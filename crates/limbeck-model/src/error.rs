@@ -83,6 +83,18 @@ pub enum ModelError {
         /// The family.
         family: &'static str,
     },
+    /// A checkpoint without a head, of a network that has one of its own.
+    #[error(
+        "{origin} has no tensor lm_head.weight, the head, and the configuration does not say that it is the embedding \
+         (tie_word_embeddings is not true){saved}",
+        saved = if *.bare { "; a base model was saved here (as LlamaModel, not LlamaForCausalLM), and a head cannot be invented" } else { "" }
+    )]
+    NoHead {
+        /// The file.
+        origin: String,
+        /// Whether its tensors are named as those of a network that never had a head.
+        bare: bool,
+    },
     /// A weights file is unusable.
     #[error(transparent)]
     Weights(#[from] WeightsError),

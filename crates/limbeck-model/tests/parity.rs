@@ -58,6 +58,25 @@ fn logits_from_safetensors() {
     }
 }
 
+/// The same network saved without its head (`LlamaModel.save_pretrained`): the names lack the part that says that there is one.
+#[test]
+fn logits_of_a_base_model() {
+    for (family, prefix) in [("llama3", "model."), ("qwen2", "model."), ("gpt2", "transformer.")] {
+        let folder = fixture("tiny").join(family);
+        let config = DecoderConfig::from_hf_json(&config(&folder)).unwrap();
+        let mut source = SafetensorsSource::open(&folder).unwrap();
+        let mut bare = MemoryWeights::default();
+        for name in source.names() {
+            let tensor = source.tensor(&name).unwrap();
+            bare.0.insert(name.strip_prefix(prefix).unwrap_or(&name).to_owned(), tensor);
+        }
+        let (decoder, notes) = Decoder::from_checkpoint(&config, &mut bare, &Device::flex()).unwrap();
+        assert!(notes.is_empty(), "{notes:?}");
+        let difference = largest_difference(&decoder, &folder);
+        assert!(difference < 1e-4, "{family}: {difference}");
+    }
+}
+
 /// The same logits after a detour through GGUF: names, transposition, rotary order, frequency factors.
 #[test]
 fn logits_from_gguf() {

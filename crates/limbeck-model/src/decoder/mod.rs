@@ -4,6 +4,7 @@
 //! those from its [`DecoderConfig`], so that a site, a kernel or an audit is written once.
 
 mod attention;
+mod bare;
 mod batch;
 mod block;
 mod build;

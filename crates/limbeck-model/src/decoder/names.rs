@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use burn::tensor::Device;
 
 use super::Decoder;
+use super::bare::{BARE, Prefixed};
 use crate::config::{DecoderConfig, Family};
 use crate::error::ModelError;
 use crate::weights::{HostTensor, MemoryWeights, WeightSource};
@@ -37,7 +38,8 @@ fn is_part(config: &DecoderConfig, name: &str) -> bool {
         Family::Gpt2 => &["h.", "wte.", "wpe.", "ln_f.", "lm_head."],
         Family::Llama | Family::Qwen2 | Family::Qwen3 => &["model.", "lm_head."],
     };
-    parts.iter().any(|part| name.starts_with(part))
+    let bare = if config.family == Family::Gpt2 { &[][..] } else { &BARE[..] };
+    parts.iter().chain(bare).any(|part| name.starts_with(part))
 }
 
 impl Decoder {
@@ -56,11 +58,12 @@ impl Decoder {
     /// A decoder from a checkpoint, and what of the checkpoint was left out or decided against the configuration, in sentences.
     ///
     /// A head that is stored beside a tied embedding with other values is used, and the decoder is not tied (as transformers 5
-    /// does); where a tied model's file holds the head alone, it is the embedding too.
+    /// does); where a tied model's file holds the head alone, it is the embedding too. A tied network's checkpoint may lack the
+    /// prefix that says that there is a head (`layers.0.` for `model.layers.0.`).
     ///
     /// # Errors
     /// A missing tensor, or one whose shape contradicts `config`, by its name in the checkpoint; a tensor of the decoder's parts
-    /// that `config` has no place for.
+    /// that `config` has no place for; [`ModelError::NoHead`].
     pub fn from_checkpoint(
         config: &DecoderConfig,
         source: &mut dyn WeightSource,
@@ -68,6 +71,7 @@ impl Decoder {
     ) -> Result<(Self, Vec<String>), ModelError> {
         let mut config = config.clone();
         let mut notes = Vec::new();
+        let source = &mut Prefixed::new(config.family, source);
         let stored: BTreeSet<String> = source.names().into_iter().collect();
         let embedding = place(&config, "embed.weight").name().to_owned();
         let head_only = config.tied && stored.contains(HEAD) && !stored.contains(&embedding);
@@ -82,6 +86,9 @@ impl Decoder {
                 "{}: tie_word_embeddings is true, but {head} is stored with other values than {embedding}; the stored head is used",
                 source.origin()
             ));
+        }
+        if !config.tied && !stored.contains(HEAD) && stored.contains(&embedding) {
+            return Err(ModelError::NoHead { origin: source.origin(), bare: source.is_bare() });
         }
         let mut used = BTreeSet::from([HEAD.to_owned()]);
         let decoder = Self::from_parameters(

@@ -9,7 +9,9 @@ use limbeck_model::{
 };
 
 use crate::flex;
-use crate::made::{bytes_of, config, decoder, folder, gguf_of, in_memory, put_weights, shape, tokenizer};
+use crate::made::{
+    bytes_of, change_config, config, decoder, folder, gguf_of, in_memory, put_weights, shape, tokenizer,
+};
 
 /// A decoder with one value changed.
 fn with_value(family: &str, tensor: &str, at: usize, value: f32) -> MemoryWeights {
@@ -256,6 +258,70 @@ fn a_head_stored_beside_a_tie_flag_is_used() {
         let error = Decoder::from_weights(&untied, &mut weights.clone(), &flex()).unwrap_err();
         assert!(error.to_string().contains("lm_head.weight"), "{error}");
     }
+}
+
+/// Files of `LlamaModel.save_pretrained` and its like: no head, and no `model.` before the names.
+#[test]
+fn a_base_model_is_read_when_its_head_is_the_embedding() {
+    for family in ["llama", "qwen2", "qwen3", "gpt2"] {
+        let place = folder(family);
+        let tied = DecoderConfig { tied: true, ..shape(family) };
+        let weights = Decoder::init(&tied, 5, &flex()).unwrap().to_hf_weights();
+        let without = |name: &str| name.strip_prefix("model.").unwrap_or(name).to_owned();
+        let mut bare = MemoryWeights::default();
+        bare.0.extend(weights.0.iter().map(|(name, tensor)| (without(name), tensor.clone())));
+        put_weights(place.path(), &bare);
+        let said = |tied: Option<bool>| {
+            change_config(place.path(), |config| {
+                config.as_object_mut().unwrap().remove("tie_word_embeddings");
+                config
+                    .as_object_mut()
+                    .unwrap()
+                    .extend(tied.map(|tied| ("tie_word_embeddings".into(), tied.into())));
+            });
+        };
+        said(Some(true));
+        let loaded = load_model(place.path(), &flex()).unwrap();
+        assert_eq!(loaded.decoder.to_hf_weights(), weights, "{family}");
+        assert!(loaded.notes.is_empty(), "{:?}", loaded.notes);
+        // Silence means not tied, save for GPT-2, as in transformers.
+        said(None);
+        assert_eq!(load_model(place.path(), &flex()).is_ok(), family == "gpt2", "{family}");
+        said(Some(false));
+        let error = load_model(place.path(), &flex()).err().unwrap();
+        assert!(matches!(&error, ModelError::NoHead { bare, .. } if *bare == (family != "gpt2")), "{error}");
+        let error = error.to_string();
+        for part in ["model.safetensors", "lm_head.weight", "tie_word_embeddings"] {
+            assert!(error.contains(part), "{family}: {error}");
+        }
+        // With a head beside it nothing is missing.
+        let mut headed = bare.clone();
+        let embedding = if family == "gpt2" { "wte.weight" } else { "embed_tokens.weight" };
+        headed.0.insert("lm_head.weight".into(), bare.0[embedding].clone());
+        put_weights(place.path(), &headed);
+        assert!(!load_model(place.path(), &flex()).unwrap().decoder.config().tied);
+        // A tensor that is missing is missed under the file's own names; one too many is refused.
+        said(Some(true));
+        let up = if family == "gpt2" { "h.1.mlp.c_fc.weight" } else { "layers.1.mlp.up_proj.weight" };
+        let mut less = bare.clone();
+        less.0.remove(up);
+        put_weights(place.path(), &less);
+        let error = load_model(place.path(), &flex()).err().unwrap().to_string();
+        assert!(error.contains(&format!(" {up}")), "{error}");
+        let extra = if family == "gpt2" { "h.2.ln_1.weight" } else { "layers.2.input_layernorm.weight" };
+        let mut more = bare.clone();
+        more.0.insert(extra.into(), HostTensor { shape: vec![32], values: vec![1.0; 32] });
+        put_weights(place.path(), &more);
+        let error = load_model(place.path(), &flex()).err().unwrap().to_string();
+        assert!(error.contains(&format!(" {extra}")), "{error}");
+    }
+    // Both names in one file are two networks.
+    let place = folder("llama");
+    let mut both = decoder("llama").to_hf_weights();
+    both.0.insert("norm.weight".into(), both.0["model.norm.weight"].clone());
+    put_weights(place.path(), &both);
+    let error = load_model(place.path(), &flex()).err().unwrap().to_string();
+    assert!(error.contains("tensor norm.weight has no place"), "{error}");
 }
 
 /// safetensors' `save_model` writes one of several names for the same memory, and the others into `__metadata__`.
