@@ -18,7 +18,7 @@ pub mod tokenizer;
 pub mod weights;
 
 pub use classifier::{ClassLogits, DenseLayer, Mlp, argmax, load_classifier, predict, save_classifier};
-pub use config::{Activation, DecoderConfig, Family, Llama3Scaling, Norm, Position, Sizes};
+pub use config::{Activation, DecoderConfig, Family, Llama3Scaling, Norm, Position, RopeScaling, Sizes};
 pub use decoder::{Decoder, HeadInputs, TokenBatch};
 pub use error::{ConfigError, ModelError};
 pub use folder::{Ingredient, Lineage, ModelFiles, open_model, save_folder_pieces};

@@ -10,7 +10,7 @@ use limbeck_model::weights::{MemoryWeights, SafetensorsSource};
 use limbeck_model::{Decoder, DecoderConfig, HostTensor, NoTap, TokenBatch, WeightSource};
 use safetensors::SafeTensors;
 
-const FAMILIES: [&str; 5] = ["gpt2", "llama", "llama3", "qwen2", "qwen3"];
+const FAMILIES: [&str; 6] = ["gpt2", "llama", "llama3", "linear", "qwen2", "qwen3"];
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::keys::Keys;
-use super::rope::rotary;
+use super::rope::{rope_scaling, rotary};
 use super::{Activation, DecoderConfig, Family, Norm, Position};
 use crate::error::ConfigError;
 
@@ -119,14 +119,8 @@ impl DecoderConfig {
         }
         if let Position::Rotary { theta, scaling } = self.position {
             out["rope_theta"] = json!(theta);
-            if let Some(s) = scaling {
-                out["rope_scaling"] = json!({
-                    "rope_type": "llama3",
-                    "factor": s.factor,
-                    "low_freq_factor": s.low_freq_factor,
-                    "high_freq_factor": s.high_freq_factor,
-                    "original_max_position_embeddings": s.original_max_positions,
-                });
+            if let Some(scaling) = scaling {
+                out["rope_scaling"] = rope_scaling(scaling);
             }
         }
         out

@@ -60,9 +60,22 @@ pub enum Position {
     Rotary {
         /// Base of the geometric progression of frequencies.
         theta: f64,
-        /// Llama 3's stretching of low frequencies.
-        scaling: Option<Llama3Scaling>,
+        /// How the frequencies are changed for longer contexts than those of the pretraining.
+        scaling: Option<RopeScaling>,
     },
+}
+
+/// How rotary frequencies are changed for longer contexts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum RopeScaling {
+    /// Positions divided by a factor (`rope_type = "linear"`; Chen et al. 2023, position interpolation).
+    Linear {
+        /// Divides all frequencies.
+        factor: f64,
+    },
+    /// Llama 3's stretching of low frequencies.
+    Llama3(Llama3Scaling),
 }
 
 /// Llama 3's frequency scaling (`rope_type = "llama3"`).

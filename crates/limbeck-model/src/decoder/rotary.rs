@@ -1,4 +1,4 @@
-//! Rotary positions (Su et al. 2021), in the half-split layout of Hugging Face, with Llama 3's scaling.
+//! Rotary positions (Su et al. 2021), in the half-split layout of Hugging Face, with their scalings.
 
 use std::f64::consts::TAU;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 use limbeck_kernels::rotate;
 
-use crate::config::Llama3Scaling;
+use crate::config::{Llama3Scaling, RopeScaling};
 
 /// Most bytes of a table; positions beyond it are computed when a pass asks for them. Enough for 131072 positions of heads of 128.
 const TABLE_BYTES: usize = 64 << 20;
@@ -33,7 +33,7 @@ impl RotaryTable {
         positions: usize,
         d_head: usize,
         theta: f64,
-        scaling: Option<Llama3Scaling>,
+        scaling: Option<RopeScaling>,
         device: &Device,
     ) -> Self {
         let half = d_head / 2;
@@ -41,7 +41,11 @@ impl RotaryTable {
             .map(|pair| {
                 // In f32 like the reference, so that the angles of far positions agree.
                 let plain = 1.0 / (theta as f32).powf(2.0 * pair as f32 / d_head as f32);
-                scaling.map_or(plain, |s| scaled(f64::from(plain), s) as f32)
+                match scaling {
+                    None => plain,
+                    Some(RopeScaling::Linear { factor }) => plain / factor as f32,
+                    Some(RopeScaling::Llama3(s)) => llama3(f64::from(plain), s) as f32,
+                }
             })
             .collect();
         let rows = positions.min(TABLE_BYTES / (2 * size_of::<f32>() * half.max(1))).max(1);
@@ -99,7 +103,7 @@ impl Rotation {
 }
 
 /// Llama 3's scaling of one frequency: low ones divided by `factor`, high ones kept, a ramp between.
-fn scaled(frequency: f64, s: Llama3Scaling) -> f64 {
+fn llama3(frequency: f64, s: Llama3Scaling) -> f64 {
     let wavelength = TAU / frequency;
     let original = s.original_max_positions as f64;
     if wavelength > original / s.low_freq_factor {

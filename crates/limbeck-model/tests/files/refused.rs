@@ -4,8 +4,8 @@ use limbeck_model::config::Position;
 use limbeck_model::weights::gguf::{GgufDtype, GgufSource, check_gguf, hf_config};
 use limbeck_model::weights::{FloatFormat, MemoryWeights};
 use limbeck_model::{
-    Activation, Decoder, DecoderConfig, HostTensor, Lineage, Llama3Scaling, ModelError, WeightSource,
-    WeightsError, load_model, save_folder_pieces, save_gguf,
+    Activation, Decoder, DecoderConfig, HostTensor, Lineage, Llama3Scaling, ModelError, RopeScaling,
+    WeightSource, WeightsError, load_model, save_folder_pieces, save_gguf,
 };
 
 use crate::flex;
@@ -32,7 +32,8 @@ fn networks_that_gguf_cannot_say_are_refused_before_writing() {
         high_freq_factor: 4.0,
         original_max_positions: 16,
     };
-    let llama3 = Position::Rotary { theta: 1e4, scaling: Some(scaling) };
+    let llama3 = Position::Rotary { theta: 1e4, scaling: Some(RopeScaling::Llama3(scaling)) };
+    let linear = Position::Rotary { theta: 1e4, scaling: Some(RopeScaling::Linear { factor: 4.0 }) };
     let with = |family: &str, change: &dyn Fn(&mut DecoderConfig)| {
         let mut config = shape(family);
         change(&mut config);
@@ -67,6 +68,9 @@ fn networks_that_gguf_cannot_say_are_refused_before_writing() {
     for config in [
         with("llama", &|config| (config.qkv_bias, config.out_bias, config.mlp_bias) = (true, true, true)),
         with("llama", &|config| config.position = llama3),
+        with("llama", &|config| config.position = linear),
+        with("qwen2", &|config| config.position = linear),
+        with("qwen3", &|config| config.position = linear),
         with("llama", &|config| config.d_head = 16),
         shape("gpt2"),
         shape("qwen2"),

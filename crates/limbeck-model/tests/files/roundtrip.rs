@@ -102,7 +102,7 @@ proptest! {
 fn models_survive_gguf() {
     let tokenizer = Tokenizer::from_folder(&fixture("tokenizers/smollm")).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    for family in ["gpt2", "llama", "llama3", "qwen2", "qwen3"] {
+    for family in ["gpt2", "llama", "llama3", "linear", "qwen2", "qwen3"] {
         let from = fixture("tiny").join(family);
         let mut config: serde_json::Value =
             serde_json::from_slice(&std::fs::read(from.join("config.json")).unwrap()).unwrap();
@@ -134,6 +134,12 @@ fn models_survive_gguf() {
                 assert_eq!(again["rope_theta"], a["rope_theta"]);
                 assert_eq!(a["factor"], b["factor"]);
                 assert_eq!(b["rope_type"], "llama3");
+            }
+            if family == "linear" {
+                assert_eq!(
+                    again["rope_scaling"],
+                    serde_json::json!({ "rope_type": "linear", "factor": 2.5 })
+                );
             }
             let mut gguf = GgufSource::new(file).unwrap();
             assert_eq!(gguf.names(), source.names(), "{family}");

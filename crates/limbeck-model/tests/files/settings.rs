@@ -1,8 +1,8 @@
 //! Settings of a network in the places where files put them: used as the references use them, or refused by key.
 
-use limbeck_model::config::{Llama3Scaling, Position};
-use limbeck_model::weights::gguf::{GgufFile, Value, hf_config};
-use limbeck_model::{DecoderConfig, load_model};
+use limbeck_model::config::{Llama3Scaling, Position, RopeScaling};
+use limbeck_model::weights::gguf::{GgufDtype, GgufFile, Value, hf_config};
+use limbeck_model::{Decoder, DecoderConfig, load_model, save_gguf};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -30,9 +30,13 @@ struct Computed {
 }
 
 /// The frequencies of the rotation, as the papers write them.
-fn frequencies(theta: f64, scaling: Option<Llama3Scaling>, d_head: usize) -> Vec<f64> {
+fn frequencies(theta: f64, scaling: Option<RopeScaling>, d_head: usize) -> Vec<f64> {
     let plain = (0..d_head / 2).map(|pair| theta.powf(-2.0 * pair as f64 / d_head as f64));
-    let Some(s) = scaling else { return plain.collect() };
+    let s = match scaling {
+        None => return plain.collect(),
+        Some(RopeScaling::Linear { factor }) => return plain.map(|frequency| frequency / factor).collect(),
+        Some(RopeScaling::Llama3(s)) => s,
+    };
     let original = s.original_max_positions as f64;
     let scaled = plain.map(|frequency| {
         let turns = original * frequency / std::f64::consts::TAU;
@@ -52,25 +56,34 @@ fn rotary_settings_are_those_of_transformers_or_refused_by_key() {
         config["model_type"] = model_type.as_str().into();
         config.as_object_mut().unwrap().extend(piece.as_object().unwrap().clone());
         match (DecoderConfig::from_hf_json(&config), transformers) {
-            (Ok(DecoderConfig { position: Position::Rotary { theta, scaling }, .. }), Some(theirs)) => {
+            (Ok(network), Some(theirs)) => {
+                let Position::Rotary { theta, scaling } = network.position else { panic!("{network:?}") };
                 assert_eq!(theta, theirs.theta, "{model_type} {piece}");
-                assert_eq!(if scaling.is_some() { "llama3" } else { "default" }, theirs.r#type, "{piece}");
+                match scaling {
+                    // A linear scaling by 1 is none.
+                    None => assert_ne!(theirs.r#type, "llama3", "{piece}"),
+                    Some(RopeScaling::Linear { .. }) => assert_eq!(theirs.r#type, "linear", "{piece}"),
+                    Some(RopeScaling::Llama3(_)) => assert_eq!(theirs.r#type, "llama3", "{piece}"),
+                }
                 for (a, b) in frequencies(theta, scaling, 8).iter().zip(&theirs.frequencies) {
                     assert!((a - b).abs() < 1e-6 * b.abs(), "{model_type} {piece}: {a} {b}");
                 }
+                let again = DecoderConfig::from_hf_json(&network.to_hf_json()).unwrap();
+                assert_eq!(again, network, "{model_type} {piece}");
                 taken += 1;
             }
             (Ok(found), _) => panic!("{model_type} {piece}: {found:?}"),
             (Err(error), theirs) => {
                 let text = error.to_string();
                 assert!(text.contains("`rope_") || text.contains("`partial_rotary_factor`"), "{text}");
-                let plain = theirs.is_some_and(|theirs| ["default", "llama3"].contains(&&*theirs.r#type));
+                let plain =
+                    theirs.is_some_and(|theirs| ["default", "linear", "llama3"].contains(&&*theirs.r#type));
                 let said = ["factor", "full_attention"].iter().any(|word| text.contains(word));
                 assert!(!plain || said, "{model_type} {piece}: {text}");
             }
         }
     }
-    assert_eq!(taken, 2 * 21);
+    assert_eq!(taken, 2 * 28);
 }
 
 #[test]
@@ -93,6 +106,15 @@ fn settings_that_are_not_computed_are_refused_by_key() {
             "rope_scaling.high_freq_factor",
         ),
         (json!({ "rope_theta": 1e300 }), "rope_theta"),
+        (json!({ "rope_scaling": { "type": "linear" } }), "rope_scaling.factor"),
+        (json!({ "rope_scaling": { "type": "linear", "factor": 0 } }), "rope_scaling.factor"),
+        (json!({ "rope_scaling": { "type": "linear", "factor": -4.0 } }), "rope_scaling.factor"),
+        (json!({ "rope_scaling": { "type": "linear", "factor": 1e300 } }), "rope_scaling.factor"),
+        (
+            json!({ "rope_scaling": { "type": "linear", "factor": 4.0, "low_freq_factor": 1.0 } }),
+            "rope_scaling.low_freq_factor",
+        ),
+        (json!({ "rope_parameters": { "rope_type": "yarn", "factor": 4.0 } }), "rope_parameters.rope_type"),
     ] {
         let mut config = base.clone();
         config.as_object_mut().unwrap().remove("rope_parameters");
@@ -141,10 +163,10 @@ fn keys_of_a_gguf_are_obeyed_or_refused_by_name() {
     };
     let text = |text: &str| Value::String(text.to_owned());
     for (key, value) in [
-        ("llama.rope.scaling.factor", Value::F32(4.0)),
-        ("llama.rope.scaling.factor", Value::U32(4)),
+        ("llama.rope.scaling.factor", Value::F32(-4.0)),
+        ("llama.rope.scaling.factor", Value::F32(f32::NAN)),
         ("llama.rope.scaling.factor", text("4")),
-        ("llama.rope.scale_linear", Value::F32(4.0)),
+        ("llama.rope.scale_linear", Value::F32(f32::INFINITY)),
         ("llama.rope.scaling.type", text("yarn")),
         ("llama.rope.scaling.type", text("longrope")),
         ("llama.rope.scaling.type", text("dynamic")),
@@ -184,6 +206,46 @@ fn keys_of_a_gguf_are_obeyed_or_refused_by_name() {
         vec![("x.y", Value::Bool(true)), ("general.tags", text("a"))],
     ] {
         assert_eq!(with(&changes).unwrap(), plain, "{changes:?}");
+    }
+    let linear = |factor: f64| Some(json!({ "rope_type": "linear", "factor": factor }));
+    let (factor, older, kind) =
+        ("llama.rope.scaling.factor", "llama.rope.scale_linear", "llama.rope.scaling.type");
+    for (changes, expected) in [
+        (vec![(factor, Value::F32(4.0))], linear(4.0)),
+        (vec![(factor, Value::F32(2.5)), (kind, text("linear"))], linear(2.5)),
+        (vec![(factor, Value::U32(4))], linear(4.0)),
+        (vec![(older, Value::F32(8.0))], linear(8.0)),
+        (vec![(older, Value::F32(8.0)), (kind, text("linear"))], linear(8.0)),
+        // The newer name counts, even where it says that there is no factor.
+        (vec![(older, Value::F32(8.0)), (factor, Value::F32(2.0))], linear(2.0)),
+        (vec![(older, Value::F32(8.0)), (factor, Value::F32(0.0))], None),
+        (vec![(older, Value::F32(8.0)), (kind, text("none"))], None),
+    ] {
+        assert_eq!(with(&changes).unwrap().get("rope_scaling").cloned(), expected, "{changes:?}");
+    }
+    // Llama 3's factors are a tensor, and scale the positions too.
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("model.gguf");
+    let Position::Rotary { theta, .. } = made::shape("llama").position else { panic!() };
+    let scaling = Llama3Scaling {
+        factor: 8.0,
+        low_freq_factor: 1.0,
+        high_freq_factor: 4.0,
+        original_max_positions: 16,
+    };
+    let position = Position::Rotary { theta, scaling: Some(RopeScaling::Llama3(scaling)) };
+    let network = DecoderConfig { position, ..made::shape("llama") };
+    let network = Decoder::init(&network, 1, &flex()).unwrap();
+    save_gguf(&path, &network, &made::tokenizer(), GgufDtype::F32).unwrap();
+    let llama3 = made::in_memory(std::fs::read(&path).unwrap());
+    for (value, refused) in [(2.0, true), (1.0, false), (0.0, false)] {
+        let changed = rewritten(&llama3, |metadata| {
+            metadata.insert(factor.into(), Value::F32(value));
+        });
+        match hf_config(&changed) {
+            Err(error) => assert!(refused && error.to_string().contains(factor), "{error}"),
+            Ok(config) => assert!(!refused && config["rope_scaling"]["rope_type"] == "llama3", "{config}"),
+        }
     }
     let file: &GgufFile = &whole;
     assert_eq!(plain["rope_theta"], 10000.0, "{:?}", file.path());

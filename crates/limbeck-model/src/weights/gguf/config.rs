@@ -134,26 +134,52 @@ fn attention(keys: &Keys<'_>, d_head: f64) -> Result<(), GgufError> {
     }
 }
 
-/// Scaled rotary positions: Llama 3's by their tensor; every other way to scale them is refused by its key.
+/// Scaled rotary positions: linear ones by their factor, Llama 3's by their tensor; every other way to scale them is refused by its
+/// key, and so are both at once.
 ///
-/// As llama.cpp reads the keys: an absent type is `linear`, `rope.scale_linear` is the older name of its factor, a factor of 0 is
-/// none, and type `none` means that no factor is used.
+/// As llama.cpp reads the keys: an absent type is `linear`, `rope.scale_linear` is the older name of its factor and counts where the
+/// newer is absent, a factor of 0 is none, and type `none` means that no factor is used.
 fn rope_scaling(keys: &Keys<'_>, theta: f64, d_head: u64) -> Result<Option<Json>, GgufError> {
     let kind = keys.text("rope.scaling.type")?;
     match kind {
         None | Some("none" | "linear") => {}
         Some(other) => {
-            return Err(keys.wrong("rope.scaling.type", "none (this scaling is not supported)", other));
+            return Err(keys.wrong(
+                "rope.scaling.type",
+                "linear or none (this scaling is not supported)",
+                other,
+            ));
         }
     }
+    let linear = linear_factor(keys)?.filter(|_| kind != Some("none"));
+    let factors = llama3(keys, theta, d_head)?;
+    match (linear, factors) {
+        (Some((name, factor)), Some(_)) => {
+            let expected = "1 beside rope_freqs.weight, which scales the positions already";
+            Err(keys.wrong(name, expected, factor))
+        }
+        (Some((_, factor)), None) => Ok(Some(json!({ "rope_type": "linear", "factor": factor }))),
+        (None, factors) => Ok(factors),
+    }
+}
+
+/// The key and value of the factor that positions are divided by, when it is another than 1.
+fn linear_factor(keys: &Keys<'_>) -> Result<Option<(&'static str, f64)>, GgufError> {
+    let mut found = None;
     for name in ["rope.scaling.factor", "rope.scale_linear"] {
-        match keys.any_number(name)? {
-            Some(factor) if kind != Some("none") && factor != 0.0 && factor != 1.0 => {
-                return Err(keys.wrong(name, "1 (linear scaling of positions is not supported)", factor));
+        if let Some(factor) = keys.any_number(name)? {
+            let single = factor as f32;
+            if !single.is_finite() || single < 0.0 || (single == 0.0 && factor != 0.0) {
+                return Err(keys.wrong(name, "a positive 32-bit number", factor));
             }
-            _ => {}
+            found = found.or(Some((name, factor)));
         }
     }
+    Ok(found.filter(|(_, factor)| *factor != 0.0 && *factor != 1.0))
+}
+
+/// Llama 3's scaling, from the factors that the file gives for each pair.
+fn llama3(keys: &Keys<'_>, theta: f64, d_head: u64) -> Result<Option<Json>, GgufError> {
     let Some(info) = keys.file.tensors().get(ROPE_FREQS) else { return Ok(None) };
     if info.shape.iter().map(|size| *size as u64).product::<u64>() != d_head / 2 {
         return Err(GgufError::WrongShape {

@@ -14,7 +14,7 @@ use super::quantise::quantise_q8_0;
 use super::rope::{Llama3Rope, halves_to_pairs};
 use super::value::Value;
 use super::writer::{GgufWriter, StoredTensor};
-use crate::config::{Activation, DecoderConfig, Family, Norm, Position, activation_name};
+use crate::config::{Activation, DecoderConfig, Family, Norm, Position, RopeScaling, activation_name};
 use crate::tokenizer::Tokenizer;
 use crate::weights::error::WeightsError;
 use crate::weights::fit::check_held;
@@ -218,7 +218,7 @@ fn refuse_unsaid(config: &DecoderConfig) -> Result<(), WeightsError> {
         Position::Rotary { .. } if family == Family::Gpt2 => {
             refuse("positions are rotary".to_owned(), "learned ones")
         }
-        Position::Rotary { scaling: Some(_), .. } if family != Family::Llama => refuse(
+        Position::Rotary { scaling: Some(RopeScaling::Llama3(_)), .. } if family != Family::Llama => refuse(
             "rope_parameters.rope_type is llama3 (factors that only architecture llama stores)".to_owned(),
             "unscaled positions, or refuse the file",
         ),
@@ -233,7 +233,9 @@ fn refuse_unsaid(config: &DecoderConfig) -> Result<(), WeightsError> {
 
 /// The factors of Llama 3's scaling, by pair.
 fn rope_factors(config: &DecoderConfig) -> Option<Vec<f32>> {
-    let Position::Rotary { theta, scaling: Some(scaling) } = config.position else { return None };
+    let Position::Rotary { theta, scaling: Some(RopeScaling::Llama3(scaling)) } = config.position else {
+        return None;
+    };
     let rope = Llama3Rope {
         factor: scaling.factor,
         low: scaling.low_freq_factor,
@@ -282,8 +284,12 @@ fn metadata(config: &DecoderConfig) -> Result<BTreeMap<String, Value>, WeightsEr
     ];
     let rotary = match config.position {
         Position::Learned => &[][..],
-        Position::Rotary { theta, .. } => {
+        Position::Rotary { theta, scaling } => {
             put("rope.freq_base", single("rope.freq_base", theta)?);
+            if let Some(RopeScaling::Linear { factor }) = scaling {
+                put("rope.scaling.type", Value::String("linear".to_owned()));
+                put("rope.scaling.factor", single("rope.scaling.factor", factor)?);
+            }
             &of_rotary
         }
     };
