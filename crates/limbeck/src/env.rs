@@ -1,5 +1,7 @@
 //! Every environment variable Limbeck or a library below it reads.
 
+use limbeck_kernels::Instructions;
+
 /// Prefix of variables that override a key of the recipe: `LIMBECK__TRAINING__STEPS=10` sets
 /// `training.steps`, `LIMBECK__OBJECTIVES__0__WEIGHT=0.5` the weight of the first objective. The
 /// value is read as TOML; what is no TOML value is taken as a string.
@@ -18,7 +20,14 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("HF_TOKEN", "access token of the hub; sent to it and written nowhere"),
     ("NO_COLOR", "when set, messages are not coloured"),
     (THREADS, "number of threads of the CPU backend, at most 1024"),
+    (
+        INSTRUCTIONS,
+        "most vector instructions used: portable, avx2, avx512 or amx; what the processor lacks is never used",
+    ),
 ];
+
+/// Most vector instructions that the kernels use; read by them.
+pub use limbeck_kernels::INSTRUCTIONS;
 
 /// Number of threads of the CPU backend; read by rayon.
 pub const THREADS: &str = "RAYON_NUM_THREADS";
@@ -26,11 +35,21 @@ pub const THREADS: &str = "RAYON_NUM_THREADS";
 /// Most threads that are asked of a machine.
 pub const MOST_THREADS: usize = 1024;
 
-/// Refuses a number of threads that no machine gives, before the first is started.
+/// Refuses what no machine gives, before the first thread is started.
 ///
 /// # Errors
-/// In words, when [`THREADS`] is no number from 0 (as many as there are processors) to [`MOST_THREADS`].
-pub fn check_threads() -> Result<(), String> {
+/// In words, when [`THREADS`] is no number from 0 (as many as there are processors) to [`MOST_THREADS`], or
+/// [`INSTRUCTIONS`] names no level.
+pub fn check_processor() -> Result<(), String> {
+    if let Some(name) = std::env::var_os(INSTRUCTIONS)
+        && name.to_str().and_then(Instructions::named).is_none()
+    {
+        return Err(format!(
+            "{INSTRUCTIONS} is `{}`, expected {}",
+            name.to_string_lossy(),
+            Instructions::ALL.map(Instructions::name).join(", ")
+        ));
+    }
     let Some(text) = std::env::var_os(THREADS).filter(|text| !text.is_empty()) else { return Ok(()) };
     match text.to_str().and_then(|text| text.trim().parse::<usize>().ok()) {
         Some(0..=MOST_THREADS) => Ok(()),

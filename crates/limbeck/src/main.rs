@@ -48,7 +48,7 @@ fn perform() -> Exit {
     };
     let output = Output { json: cli.json };
     let desk = Desk { output, progress: Reporter::new(cli.quiet), device: cli.device };
-    let done = limbeck::env::check_threads()
+    let done = limbeck::env::check_processor()
         .map_err(Failure::input)
         .and_then(|()| interrupt::listen().map_err(Failure::broke))
         .and_then(|()| cli.verb.perform(&desk));

@@ -275,6 +275,9 @@ fn numbers_beyond_any_use_are_refused_by_key_at_once() {
     let mut threads = limbeck();
     threads.args(["recipes", "list"]).env("RAYON_NUM_THREADS", "100000");
     refused(threads, &["RAYON_NUM_THREADS", "1024"]);
+    let mut instructions = limbeck();
+    instructions.args(["recipes", "list"]).env("LIMBECK_INSTRUCTIONS", "avx3");
+    refused(instructions, &["LIMBECK_INSTRUCTIONS", "avx3", "avx512"]);
 }
 
 #[test]

@@ -41,6 +41,9 @@ pub struct StageRecord {
     pub outputs: BTreeMap<String, String>,
     /// Wall-clock seconds it took; of an interrupted stage those of its last part.
     pub seconds: f64,
+    /// Vector instructions of the kernels that finished it (`portable`, `avx2`, `avx512`, `amx`): its bits are of these.
+    #[serde(default)]
+    pub instructions: String,
     /// Whether it was begun again since, from something else, and not finished: what is noted here is of before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unfinished: bool,

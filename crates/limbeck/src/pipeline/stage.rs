@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use limbeck_data::DataError;
 use limbeck_data::hash::{hash_bytes, hash_path};
+use limbeck_kernels::Instructions;
 use serde::Serialize;
 use serde_json::json;
 
@@ -64,7 +65,14 @@ impl Pipeline<'_> {
         }
         let seconds = began.elapsed().as_secs_f64();
         let remarks = std::mem::take(&mut self.remarks);
-        let record = StageRecord { fingerprint, outputs, seconds, unfinished: false, remarks };
+        let record = StageRecord {
+            fingerprint,
+            outputs,
+            seconds,
+            instructions: Instructions::used().name().to_owned(),
+            unfinished: false,
+            remarks,
+        };
         let hash = record.output_hash();
         let kept: Vec<String> = record.outputs.keys().cloned().collect();
         let before = self.manifest.stages.insert(stage.to_owned(), record);

@@ -1,6 +1,6 @@
 //! What a timed training came to: one JSON object, or a small table.
 
-use limbeck::kernels::{DeviceName, Precision, gemm_rate};
+use limbeck::kernels::{DeviceName, Instructions, Precision, gemm_rate};
 use serde::Serialize;
 
 use super::flops;
@@ -18,6 +18,8 @@ pub(super) struct Measurement {
     pub(super) device: String,
     /// Threads of the CPU.
     pub(super) threads: usize,
+    /// Vector instructions of its kernels.
+    pub(super) instructions: &'static str,
     /// Steps timed.
     pub(super) steps: usize,
     /// Median milliseconds of a step.
@@ -83,6 +85,7 @@ impl Measurement {
             precision: setting.precision,
             device: setting.device.to_string(),
             threads: threads(),
+            instructions: Instructions::used().name(),
             steps: timed.ms.len(),
             median_ms,
             min_ms: timed.ms.iter().copied().fold(f64::INFINITY, f64::min),
@@ -108,7 +111,7 @@ impl Measurement {
 
     /// The figures for people, one a line.
     pub(super) fn table(&self) -> String {
-        let Self { workload, precision, device, threads, steps, unit, .. } = self;
+        let Self { workload, precision, device, threads, instructions, steps, unit, .. } = self;
         let precision = precision.name();
         let mut rows = vec![
             ("step, median", format!("{:.2} ms", self.median_ms)),
@@ -131,7 +134,9 @@ impl Measurement {
             let first = self.losses.first().copied().unwrap_or(f64::NAN);
             format!("{first:.6}, {:.6}", self.final_loss)
         }));
-        let mut text = format!("{workload}, {precision}, {device}, {threads} threads, {steps} steps timed\n");
+        let mut text = format!(
+            "{workload}, {precision}, {device}, {threads} threads, {instructions}, {steps} steps timed\n"
+        );
         for (name, value) in rows {
             text += &format!("  {name:<21} {value}\n");
         }
