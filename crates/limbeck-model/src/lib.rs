@@ -25,7 +25,7 @@ pub use folder::{Ingredient, Lineage, ModelFiles, open_model, save_folder_pieces
 pub use gates::{Both, Components, Fill, Gates, Removed};
 pub use generate::{GenerationConfig, generate};
 pub use influence::{Influence, Margin};
-pub use loaded::{LoadedModel, load_model, save_gguf, save_hf_folder};
+pub use loaded::{LoadedModel, load_model, read_outline, save_gguf, save_hf_folder};
 pub use parameter::Parameter;
 pub use site::{Site, SiteKind};
 pub use tap::{Action, Capture, Intervention, Interventions, NoTap, Tap};

@@ -33,14 +33,29 @@ pub struct LoadedModel {
 /// What is wrong with the files, by file and key or tensor.
 pub fn load_model(path: &Path, device: &Device) -> Result<LoadedModel, ModelError> {
     let mut files = open_model(path)?;
-    let config = DecoderConfig::from_hf_json(&files.config)
-        .map_err(|source| ModelError::ConfigIn { path: files.config_path.clone(), source })?;
+    let config = config_of(&files)?;
     let (decoder, mut notes) = Decoder::from_checkpoint(&config, files.weights.as_mut(), device)?;
     let stray = files.tokenizer.drop_ids_beyond(config.vocab_size);
     notes.extend(stray.into_iter().map(|sentence| format!("{}: {sentence}", path.display())));
     notes.extend(stray_ids(&files));
     notes.extend(files.tokenizer.notes());
     Ok(LoadedModel { decoder, tokenizer: files.tokenizer, hash: files.hash, origin: files.origin, notes })
+}
+
+/// What a model's files say of it without its weights: its shape, and its tokenizer as [`load_model`] gives it.
+///
+/// # Errors
+/// As [`load_model`]; the values of the weights are not looked at.
+pub fn read_outline(path: &Path) -> Result<(DecoderConfig, Tokenizer), ModelError> {
+    let mut files = open_model(path)?;
+    let config = config_of(&files)?;
+    files.tokenizer.drop_ids_beyond(config.vocab_size);
+    Ok((config, files.tokenizer))
+}
+
+fn config_of(files: &ModelFiles) -> Result<DecoderConfig, ModelError> {
+    DecoderConfig::from_hf_json(&files.config)
+        .map_err(|source| ModelError::ConfigIn { path: files.config_path.clone(), source })
 }
 
 /// What a configuration says of special tokens that cannot be: ids that its tokenizer does not have. They are not used (see

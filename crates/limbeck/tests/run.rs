@@ -371,6 +371,14 @@ fn an_export_that_cannot_succeed_is_refused_before_training() {
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("export: ") && told.contains("hidden_act is relu"), "{told}");
     assert!(!place.path().join("run/student").exists() && !told.contains("training student"), "{told}");
+    // `validate` says the same.
+    let recipe = place.path().join("recipe.toml");
+    let output = limbeck().arg("validate").arg(&recipe).output().unwrap();
+    let line = |text: &str| text.lines().find(|line| line.contains("hidden_act is relu")).unwrap().to_owned();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(line(&stderr(&output)), line(&told));
+    let fits = limbeck().arg("validate").arg(&recipe).args(["--set", "export.gguf=[]"]).output().unwrap();
+    assert_eq!(fits.status.code(), Some(0), "{}", stderr(&fits));
 }
 
 #[test]

@@ -1,65 +1,17 @@
-//! The export stage: what is written for others to use, looked at before the first training.
+//! The export stage: what is written for others to use.
 
-use std::path::Path;
-
-use limbeck_data::atomic::{read_json, write_atomic, write_json};
-use limbeck_distill::StudentConfig;
-use limbeck_model::weights::gguf::{GgufDtype, check_gguf};
-use limbeck_model::{DecoderConfig, LoadedModel, ModelError, Tokenizer, open_model, save_gguf};
+use limbeck_data::atomic::{write_atomic, write_json};
+use limbeck_model::weights::gguf::GgufDtype;
+use limbeck_model::{LoadedModel, save_gguf};
 use serde_json::json;
 
 use super::{Pipeline, PipelineError, StageError};
 use crate::networks::load_as;
-use crate::recipe::{GgufFormat, TeacherConfig};
+use crate::recipe::GgufFormat;
 
 const STAGE: &str = "export";
 
 impl Pipeline<'_> {
-    /// Refuses, before anything is trained, an export that could not succeed afterwards: a student or a tokenizer that the format
-    /// cannot hold.
-    pub(super) fn foresee_exports(&mut self) -> Result<(), PipelineError> {
-        if self.recipe.export.gguf.is_empty() {
-            return Ok(());
-        }
-        let fits = self.student_to_be().and_then(|(config, tokenizer)| {
-            check_gguf(&config, &tokenizer).map_err(|error| ModelError::from(error).into())
-        });
-        fits.map_err(|error| self.fail(STAGE, error))
-    }
-
-    /// The configuration and the tokenizer that the student will have.
-    fn student_to_be(&mut self) -> Result<(DecoderConfig, Tokenizer), StageError> {
-        if let StudentConfig::Model(model) = &self.recipe.student {
-            let source = model.source.clone();
-            let files = open_model(&self.locate(&source)?.path).map_err(ModelError::from)?;
-            let config = DecoderConfig::from_hf_json(&files.config).map_err(ModelError::from)?;
-            return Ok((config, files.tokenizer));
-        }
-        let (teacher, tokenizer) = match self.recipe.teacher.clone() {
-            TeacherConfig::Trained { architecture, .. } => {
-                let tokenizer = self.tokenizer()?;
-                let config = architecture.decoder(tokenizer.vocab_size()).map_err(ModelError::from)?;
-                (config, tokenizer)
-            }
-            TeacherConfig::Model { .. } | TeacherConfig::Ensemble { .. } => {
-                let teacher = self.teacher()?;
-                (teacher.decoder.config().clone(), teacher.tokenizer.clone())
-            }
-        };
-        let config = match &self.recipe.student {
-            StudentConfig::Layers(layers) => layers.config(&teacher)?,
-            StudentConfig::Fresh(shape) => match &shape.config {
-                Some(file) => {
-                    let base = DecoderConfig::from_hf_json(&read_json(Path::new(file))?);
-                    shape.resolve(&base.map_err(ModelError::from)?)?
-                }
-                None => shape.resolve(&teacher)?,
-            },
-            StudentConfig::Model(_) => teacher,
-        };
-        Ok((config, tokenizer))
-    }
-
     /// Writes GGUF files and the model card with its figures. A file that cannot be written costs that file: it is noted, the run
     /// goes on to its report, and the stage counts as not done.
     pub(super) fn make_exports(&mut self) -> Result<(), PipelineError> {

@@ -95,7 +95,7 @@ impl Pipeline<'_> {
         if self.open.is_empty() || matches!(self.recipe.teacher, TeacherConfig::Trained { .. }) {
             return Ok(());
         }
-        let parameters = super::shapes::parameters(&self.shapes()?.teacher);
+        let parameters = self.shapes()?.teacher.parameter_count() as f64;
         let examples = self.examples()?;
         let sizes = (examples.training.len(), examples.held_out.len());
         let open = std::mem::take(&mut self.open);

@@ -1,19 +1,25 @@
-//! Failures that can be foreseen: an audit that the tokenizers or the context do not allow is refused before anything is trained.
+//! Failures that can be foreseen: an export that the format cannot hold, and an audit that the tokenizers or the context do not
+//! allow, are refused before anything is trained, and by `limbeck validate`.
 
-use std::path::Path;
+use limbeck_audit::{KnownNetwork, check_task};
+use limbeck_model::ModelError;
+use limbeck_model::weights::gguf::check_gguf;
 
-use limbeck_audit::{AuditConfig, KnownNetwork, check_task};
-use limbeck_data::atomic::read_json;
-use limbeck_distill::StudentConfig;
-use limbeck_model::{DecoderConfig, ModelError, Tokenizer, open_model};
-
-use super::{Pipeline, PipelineError, StageError};
-use crate::recipe::TeacherConfig;
-
-/// What is known of a network before it is made.
-type Known = (Tokenizer, DecoderConfig);
+use super::shapes::Outline;
+use super::{Pipeline, PipelineError};
 
 impl Pipeline<'_> {
+    /// Refuses an export that could not succeed afterwards: a student or a tokenizer that the format cannot hold.
+    pub(super) fn foresee_exports(&mut self) -> Result<(), PipelineError> {
+        if self.recipe.export.gguf.is_empty() {
+            return Ok(());
+        }
+        let fits = self.outlines().and_then(|(_, Outline { config, tokenizer })| {
+            check_gguf(&config, &tokenizer).map_err(|error| ModelError::from(error).into())
+        });
+        fits.map_err(|error| self.fail("export", error))
+    }
+
     /// Refuses an audit that would be refused after the training, unless it was made already.
     pub(super) fn foresee_audit(&mut self) -> Result<(), PipelineError> {
         let Some(settings) = self.recipe.audit.settings() else { return Ok(()) };
@@ -22,54 +28,19 @@ impl Pipeline<'_> {
         if self.manifest.holds("audit", &fingerprint, self.folder.root()) {
             return Ok(());
         }
-        self.try_task(&settings).map_err(|error| self.fail("audit", error))
+        let found = self.outlines().and_then(|(teacher, student)| {
+            Ok(check_task(&settings, &[reader("teacher", &teacher), reader("student", &student)])?)
+        });
+        found.map_err(|error| self.fail("audit", error))
     }
+}
 
-    fn try_task(&mut self, settings: &AuditConfig) -> Result<(), StageError> {
-        let (teacher, teacher_config) = self.known_teacher()?;
-        let (other, student_config) = match self.recipe.student.clone() {
-            StudentConfig::Layers(_) => (None, teacher_config.clone()),
-            StudentConfig::Fresh(shape) => {
-                let base = match &shape.config {
-                    Some(file) => {
-                        DecoderConfig::from_hf_json(&read_json(Path::new(file))?).map_err(ModelError::from)?
-                    }
-                    None => teacher_config.clone(),
-                };
-                (None, shape.resolve(&base)?)
-            }
-            StudentConfig::Model(model) => {
-                let (tokenizer, config) = self.known(&model.source)?;
-                (Some(tokenizer), config)
-            }
-        };
-        let reader = |name, tokenizer, config: &DecoderConfig| KnownNetwork {
-            name,
-            tokenizer,
-            positions: config.max_positions,
-            vocab_size: config.vocab_size,
-        };
-        let readers = [
-            reader("teacher", &teacher, &teacher_config),
-            reader("student", other.as_ref().unwrap_or(&teacher), &student_config),
-        ];
-        Ok(check_task(settings, &readers)?)
-    }
-
-    fn known_teacher(&mut self) -> Result<Known, StageError> {
-        if let TeacherConfig::Trained { architecture, .. } = self.recipe.teacher.clone() {
-            let tokenizer = self.tokenizer()?;
-            let config = architecture.decoder(tokenizer.vocab_size()).map_err(ModelError::from)?;
-            return Ok((tokenizer, config));
-        }
-        let source = self.recipe.teacher.first_source().unwrap_or_default().to_owned();
-        self.known(&source)
-    }
-
-    fn known(&mut self, source: &str) -> Result<Known, StageError> {
-        let located = self.locate(source)?;
-        let files = open_model(&located.path).map_err(ModelError::from)?;
-        let config = DecoderConfig::from_hf_json(&files.config).map_err(ModelError::from)?;
-        Ok((files.tokenizer, config))
+/// A network as the audit's prompts are tried on it.
+fn reader<'a>(name: &'static str, outline: &'a Outline) -> KnownNetwork<'a> {
+    KnownNetwork {
+        name,
+        tokenizer: &outline.tokenizer,
+        positions: outline.config.max_positions,
+        vocab_size: outline.config.vocab_size,
     }
 }

@@ -59,6 +59,7 @@ pub use journal::Journal;
 pub use manifest::{Manifest, StageRecord};
 pub use measure::facts;
 pub use provenance::stale;
+use shapes::Outline;
 pub use survey::{Lengths, Survey};
 
 /// How far a run goes.
@@ -85,6 +86,8 @@ pub struct Pipeline<'a> {
     device: Device,
     progress: &'a dyn Progress,
     located: BTreeMap<String, LocatedModel>,
+    /// Shapes and tokenizers of models that exist, by locator.
+    outlines: BTreeMap<String, Outline>,
     teacher: Option<Arc<LoadedModel>>,
     examples: Option<Arc<Examples>>,
     /// Keys that the recipe leaves open until they are fitted.
@@ -139,6 +142,7 @@ impl<'a> Pipeline<'a> {
             device,
             progress,
             located: BTreeMap::new(),
+            outlines: BTreeMap::new(),
             teacher: None,
             examples: None,
             open,

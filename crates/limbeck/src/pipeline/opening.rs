@@ -2,7 +2,7 @@
 
 use limbeck_data::examples::TokenExample;
 
-use super::{Pipeline, StageError, shapes};
+use super::{Pipeline, StageError};
 use crate::recipe::TeacherConfig;
 
 impl Pipeline<'_> {
@@ -21,7 +21,7 @@ impl Pipeline<'_> {
         let examples = self.examples()?;
         let recipe = &self.recipe;
         let sized = |config: &limbeck_model::DecoderConfig| {
-            let size = magnitude(shapes::parameters(config));
+            let size = magnitude(config.parameter_count() as f64);
             let layers = if config.n_layers == 1 { "layer" } else { "layers" };
             format!("{}, {size} parameters, {} {layers}", config.family.model_type(), config.n_layers)
         };

@@ -1,15 +1,23 @@
-//! The shapes of a run's teacher and student, without loading their weights.
+//! What is known of a run's networks before they are made or loaded: their shapes and tokenizers.
 
 use std::path::Path;
 
 use limbeck_data::atomic::read_json;
 use limbeck_distill::StudentConfig;
-use limbeck_model::{DecoderConfig, ModelError, Position, open_model};
+use limbeck_model::{DecoderConfig, ModelError, Tokenizer, read_outline};
 
 use super::{Pipeline, StageError};
 use crate::recipe::TeacherConfig;
 
+/// A network without its weights.
+#[derive(Debug, Clone)]
+pub(super) struct Outline {
+    pub(super) config: DecoderConfig,
+    pub(super) tokenizer: Tokenizer,
+}
+
 /// Shapes of teacher and student.
+#[derive(Debug, Clone)]
 pub(crate) struct Shapes {
     pub(crate) teacher: DecoderConfig,
     pub(crate) student: DecoderConfig,
@@ -18,47 +26,53 @@ pub(crate) struct Shapes {
 impl Pipeline<'_> {
     /// The shapes of teacher and student; of an ensemble the first member's.
     pub(crate) fn shapes(&mut self) -> Result<Shapes, StageError> {
+        let (teacher, student) = self.outlines()?;
+        Ok(Shapes { teacher: teacher.config, student: student.config })
+    }
+
+    /// Teacher and student as they will be; of an ensemble the first member.
+    pub(super) fn outlines(&mut self) -> Result<(Outline, Outline), StageError> {
         let teacher = match self.recipe.teacher.clone() {
             TeacherConfig::Trained { architecture, .. } => {
-                let vocabulary = self.tokenizer()?.vocab_size();
-                architecture.decoder(vocabulary).map_err(ModelError::from)?
+                let tokenizer = self.tokenizer()?;
+                let config = architecture.decoder(tokenizer.vocab_size()).map_err(ModelError::from)?;
+                Outline { config, tokenizer }
             }
             other => match other.first_source() {
-                Some(source) => self.shape_of(source)?,
+                Some(source) => self.outline_of(source)?,
                 None => return Err(StageError::TooLittle { reason: "the ensemble has no member".into() }),
             },
         };
-        let student = match self.recipe.student.clone() {
-            StudentConfig::Layers(layers) => layers.config(&teacher)?,
-            StudentConfig::Fresh(shape) => {
-                let base = match &shape.config {
-                    Some(file) => {
-                        DecoderConfig::from_hf_json(&read_json(Path::new(file))?).map_err(ModelError::from)?
-                    }
-                    None => teacher.clone(),
-                };
-                shape.resolve(&base)?
+        let config = match self.recipe.student.clone() {
+            StudentConfig::Layers(layers) => layers.config(&teacher.config)?,
+            StudentConfig::Fresh(shape) => match &shape.config {
+                Some(file) => shape.resolve(&config_in(Path::new(file))?)?,
+                None => shape.resolve(&teacher.config)?,
+            },
+            StudentConfig::Model(model) => {
+                let student = self.outline_of(&model.source)?;
+                return Ok((teacher, student));
             }
-            StudentConfig::Model(model) => self.shape_of(&model.source)?,
         };
-        Ok(Shapes { teacher, student })
+        let student = Outline { config, tokenizer: teacher.tokenizer.clone() };
+        Ok((teacher, student))
     }
 
-    fn shape_of(&mut self, source: &str) -> Result<DecoderConfig, StageError> {
+    /// The outline of a model that exists, read once.
+    fn outline_of(&mut self, source: &str) -> Result<Outline, StageError> {
+        if let Some(outline) = self.outlines.get(source) {
+            return Ok(outline.clone());
+        }
         let located = self.locate(source)?;
-        let files = open_model(&located.path).map_err(ModelError::from)?;
-        Ok(DecoderConfig::from_hf_json(&files.config).map_err(ModelError::from)?)
+        let (config, tokenizer) = read_outline(&located.path)?;
+        let outline = Outline { config, tokenizer };
+        self.outlines.insert(source.to_owned(), outline.clone());
+        Ok(outline)
     }
 }
 
-/// Parameters of a decoder but for biases and norms: embedding, learned positions, blocks, and a head of its own.
-pub(crate) fn parameters(config: &DecoderConfig) -> f64 {
-    let [vocabulary, width, inner, positions] =
-        [config.vocab_size, config.d_model, config.d_mlp, config.max_positions].map(|size| size as f64);
-    let [heads, groups] = [config.n_heads, config.n_kv_heads].map(|count| (count * config.d_head) as f64);
-    let matrices = if config.gated { 3.0 } else { 2.0 };
-    let block = width * (2.0 * heads + 2.0 * groups + matrices * inner);
-    let tables = if config.tied { 1.0 } else { 2.0 } * vocabulary * width;
-    let learned = if matches!(config.position, Position::Learned) { positions * width } else { 0.0 };
-    tables + learned + config.n_layers as f64 * block
+/// The shape in a file of its own.
+fn config_in(file: &Path) -> Result<DecoderConfig, StageError> {
+    let config = DecoderConfig::from_hf_json(&read_json(file)?);
+    Ok(config.map_err(|source| ModelError::ConfigIn { path: file.to_owned(), source })?)
 }

@@ -1,9 +1,12 @@
 //! What a recipe's run would have before it and take, without training anything: what `limbeck validate` says.
 
+use std::sync::Arc;
+
 use limbeck_data::examples::TokenExample;
 use serde::Serialize;
 
 use super::estimate::{Estimate, bytes, duration};
+use super::examples::Examples;
 use super::losses::Losses;
 use super::{Pipeline, PipelineError, StageError};
 
@@ -56,17 +59,14 @@ impl Pipeline<'_> {
     ///
     /// # Errors
     /// What a run would stop at before it trains: sources that cannot be fetched, up to five wrong records, too many
-    /// losses, models that cannot be read, an audit task that the tokenizer cannot express.
+    /// losses, models that cannot be read, an export that the format cannot hold, an audit that the tokenizers or the context do
+    /// not allow.
     pub fn survey(&mut self) -> Result<Survey, PipelineError> {
-        let found = self.surveyed();
-        found.map_err(|error| self.fail("data", error))
-    }
-
-    fn surveyed(&mut self) -> Result<Survey, StageError> {
-        let sources = self.fetch_sources()?;
-        let examples = std::sync::Arc::new(self.build(&sources, MOST_ERRORS)?);
-        self.examples = Some(std::sync::Arc::clone(&examples));
-        self.settle()?;
+        let examples = self.read_data().map_err(|error| self.fail("data", error))?;
+        self.foresee_exports()?;
+        self.settle().map_err(|error| self.fail("student", error))?;
+        self.foresee_audit()?;
+        let estimate = self.estimate_at(None).map_err(|error| self.fail("estimate", error))?;
         Ok(Survey {
             training: examples.training.len(),
             tokens: Lengths::of(&examples.training),
@@ -75,8 +75,15 @@ impl Pipeline<'_> {
             shifted: examples.shifts.iter().map(|set| (set.name.clone(), set.examples.len())).collect(),
             losses: examples.losses.clone(),
             notes: examples.notes.clone(),
-            estimate: self.estimate_at(None)?,
+            estimate,
         })
+    }
+
+    fn read_data(&mut self) -> Result<Arc<Examples>, StageError> {
+        let sources = self.fetch_sources()?;
+        let examples = Arc::new(self.build(&sources, MOST_ERRORS)?);
+        self.examples = Some(Arc::clone(&examples));
+        Ok(examples)
     }
 }
 
