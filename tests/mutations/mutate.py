@@ -1,9 +1,10 @@
-"""Every key of a small model's tokenizer files, and of a recipe that is run, replaced by each of twenty awkward values.
+"""Every key of a small model's files, of a GGUF file, and of recipes that are run, replaced by each of twenty awkward values.
 
     python tests/mutations/mutate.py --limbeck target/debug/limbeck [--part tokenizer.json] [--every 3] [--jobs 2]
 
-Nothing but Python is needed. A case fails when the program panics or is killed by a signal, takes more than 1 GiB or more
-than 30 seconds. Prints the failures, and one line of figures for each part. Exit code 1 when something failed.
+Nothing but Python is needed. A mutated model answers a prompt, and every third one also teaches in a run with an audit and
+exports; a mutated recipe is run to its end. A case fails when the program panics or is killed by a signal, takes more than
+1 GiB or more than 30 seconds. Prints the failures, and one line of figures for each part. Exit code 1 when something failed.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import json
 import math
 import os
 import random
+import resource
 import shutil
 import struct
 import subprocess
@@ -66,13 +68,48 @@ TOKENIZER_CONFIG = {
 }
 
 
-def write_model(folder):
-    folder.mkdir(parents=True)
+CONFIG = {
+    "model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": 264, "hidden_size": 16,
+    "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "intermediate_size": 32, "head_dim": 8,
+    "max_position_embeddings": 64, "hidden_act": "silu", "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+    "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                     "original_max_position_embeddings": 32},
+    "attention_bias": False, "mlp_bias": False, "tie_word_embeddings": True, "bos_token_id": 259, "eos_token_id": [260],
+    "pad_token_id": 261, "use_sliding_window": False, "sliding_window": None, "max_window_layers": 2,
+    "layer_types": ["full_attention", "full_attention"], "pretraining_tp": 1, "attention_dropout": 0.0,
+    "initializer_range": 0.02, "torch_dtype": "float32", "use_cache": True, "partial_rotary_factor": 1.0,
+    "quantization_config": None, "logit_scale": None, "attn_logit_softcapping": None,
+}
+GPT2_CONFIG = {
+    "model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "vocab_size": 264, "n_embd": 16, "n_layer": 2, "n_head": 2,
+    "n_positions": 64, "n_ctx": 64, "n_inner": 32, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5,
+    "scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False, "reorder_and_upcast_attn": False,
+    "tie_word_embeddings": True, "bos_token_id": 259, "eos_token_id": 260, "resid_pdrop": 0.1, "add_cross_attention": False,
+}
+GENERATION_CONFIG = {
+    "bos_token_id": 259, "eos_token_id": [260, 261], "pad_token_id": 261, "do_sample": False, "temperature": 0.7, "top_p": 0.9,
+    "top_k": 50, "repetition_penalty": 1.0, "max_new_tokens": 20, "max_length": 64,
+}
+
+
+def write_gpt2(folder):
+    """A GPT-2 network without weights tied to anything but its embedding; its matrices are stored `[in, out]`."""
+    width, mlp, vocab, positions = 16, 32, 264, 64
+    shapes = {"transformer.wte.weight": [vocab, width], "transformer.wpe.weight": [positions, width],
+              "transformer.ln_f.weight": [width], "transformer.ln_f.bias": [width]}
+    for layer in range(2):
+        at = f"transformer.h.{layer}."
+        for name in ("ln_1", "ln_2"):
+            shapes |= {f"{at}{name}.weight": [width], f"{at}{name}.bias": [width]}
+        for name, ins, outs in (("attn.c_attn", width, 3 * width), ("attn.c_proj", width, width), ("mlp.c_fc", width, mlp),
+                                ("mlp.c_proj", mlp, width)):
+            shapes |= {f"{at}{name}.weight": [ins, outs], f"{at}{name}.bias": [outs]}
+    write_files(folder, GPT2_CONFIG, shapes)
+    write_plain_tokenizer(folder)
+
+
+def write_model(folder, plain=False):
     width, mlp, vocab, layers = 16, 32, 264, 2
-    config = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": vocab, "hidden_size": width,
-              "num_hidden_layers": layers, "num_attention_heads": 2, "num_key_value_heads": 2, "intermediate_size": mlp,
-              "max_position_embeddings": 64, "hidden_act": "silu", "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
-              "tie_word_embeddings": True}
     shapes = {"model.embed_tokens.weight": [vocab, width], "model.norm.weight": [width]}
     for layer in range(layers):
         at = f"model.layers.{layer}."
@@ -80,6 +117,19 @@ def write_model(folder):
         shapes |= {at + "mlp.gate_proj.weight": [mlp, width], at + "mlp.up_proj.weight": [mlp, width],
                    at + "mlp.down_proj.weight": [width, mlp]}
         shapes |= {at + f"{name}_layernorm.weight": [width] for name in ("input", "post_attention")}
+    write_files(folder, CONFIG, shapes)
+    if plain:
+        # What a GGUF file can hold: no normalizer, and rotation without a rescaling of its own.
+        write_plain_tokenizer(folder)
+        (folder / "config.json").write_text(json.dumps({k: v for k, v in CONFIG.items() if k != "rope_scaling"}))
+
+
+def write_plain_tokenizer(folder):
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json() | {"normalizer": None}))
+
+
+def write_files(folder, config, shapes):
+    folder.mkdir(parents=True)
     dice, header, data = random.Random(1), {}, b""
     for name, shape in shapes.items():
         count = math.prod(shape)
@@ -88,9 +138,107 @@ def write_model(folder):
         data += values
     text = json.dumps(header).encode()
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json()))
-    (folder / "tokenizer_config.json").write_text(json.dumps(TOKENIZER_CONFIG))
+    for name, value in (("config.json", config), ("tokenizer.json", tokenizer_json()),
+                        ("tokenizer_config.json", TOKENIZER_CONFIG), ("generation_config.json", GENERATION_CONFIG)):
+        (folder / name).write_text(json.dumps(value))
+
+
+class Gguf:
+    """A GGUF file (little-endian, version 3) as a list of keys with type and bytes, of tensors, and of the data behind them."""
+
+    SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+
+    def __init__(self, raw):
+        self.raw, self.at = raw, 24
+        tensors, keys = struct.unpack_from("<QQ", raw, 8)
+        self.keys = [(self.text(), kind := self.number("<I"), self.skip(kind)) for _ in range(keys)]
+        self.tensors = []
+        for _ in range(tensors):
+            name, dims = self.text(), self.number("<I")
+            shape = [self.number("<Q") for _ in range(dims)]
+            self.tensors.append((name, shape, self.number("<I"), self.number("<Q")))
+        self.data = raw[-(-self.at // 32) * 32:]
+
+    def number(self, form):
+        value = struct.unpack_from(form, self.raw, self.at)[0]
+        self.at += struct.calcsize(form)
+        return value
+
+    def text(self):
+        length = self.number("<Q")
+        self.at += length
+        return self.raw[self.at - length:self.at]
+
+    def skip(self, kind):
+        began = self.at
+        if kind == 8:
+            self.text()
+        elif kind == 9:
+            inner, count = self.number("<I"), self.number("<Q")
+            for _ in range(count):
+                self.skip(inner)
+        else:
+            self.at += self.SIZES[kind]
+        return self.raw[began:self.at]
+
+    @staticmethod
+    def write(keys, tensors, data):
+        parts = [b"GGUF", struct.pack("<IQQ", 3, len(tensors), len(keys))]
+        for name, kind, value in keys:
+            parts += [struct.pack("<Q", len(name)), name, struct.pack("<I", kind), value]
+        for name, shape, kind, offset in tensors:
+            parts += [struct.pack("<Q", len(name)), name, struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, offset)]
+        head = b"".join(parts)
+        return head + bytes(-len(head) % 32) + data
+
+
+def gguf_text(text):
+    return struct.pack("<Q", len(text)) + text
+
+
+def gguf_array(inner, count, values):
+    return struct.pack("<IQ", inner, count) + values
+
+
+GGUF_AWKWARD = [
+    *((4, struct.pack("<I", n)) for n in (0, 1, 7, 10**9, 2**31, 2**32 - 1)), (5, struct.pack("<i", -1)),
+    (10, struct.pack("<Q", 2**63)), (10, struct.pack("<Q", 2**64 - 1)),
+    *((6, struct.pack("<f", x)) for x in (0.0, -1.0, 1e-38, 3e38, math.nan, math.inf)), (7, b"\1"), (7, b"\2"),
+    (8, gguf_text(b"")), (8, gguf_text(b"x" * 10_000)), (8, gguf_text(b"\xff\0")), (8, struct.pack("<Q", 2**62)),
+    (9, gguf_array(8, 0, b"")), (9, gguf_array(4, 3, struct.pack("<3I", 1, 0, 2**32 - 1))),
+    (9, gguf_array(6, 2, struct.pack("<2f", math.nan, 1e30))), (9, gguf_array(9, 1, gguf_array(9, 1, gguf_array(4, 0, b"")))),
+    (9, gguf_array(0, 2**61, b"")), (9, gguf_array(8, 2, gguf_text(b"a") * 2)), (13, b""), (2**31, b""),
+]
+GGUF_NUMBERS = [0, 1, 3, 2**31, 2**32 - 1, 2**61, 2**64 - 1]
+
+
+def gguf_mutants(raw):
+    """Name and bytes of each mutant: a key's value replaced, doubled or left out, a tensor's shape, type, place or name."""
+    file = Gguf(raw)
+    for at, (name, kind, value) in enumerate(file.keys):
+        before, after = file.keys[:at], file.keys[at + 1:]
+        if kind == 9:
+            # Of an array, the elements themselves: cut, and told to be fewer or more than they are.
+            inner, count = struct.unpack_from("<IQ", value)
+            for claimed in (0, count - 1, count + 1, 10**9, 2**61):
+                yield f"{name} of {claimed}", Gguf.write([*before, (name, 9, gguf_array(inner, claimed, value[12:])), *after], file.tensors, file.data)
+        for kind, new in GGUF_AWKWARD:
+            yield f"{name} = {kind}: {new[:16]}", Gguf.write([*before, (name, kind, new), *after], file.tensors, file.data)
+        yield f"{name} left out", Gguf.write([*before, *after], file.tensors, file.data)
+        yield f"{name} twice", Gguf.write([*file.keys, file.keys[at]], file.tensors, file.data)
+    for at, (name, shape, kind, offset) in enumerate(file.tensors):
+        def put(new, at=at):
+            return Gguf.write(file.keys, [*file.tensors[:at], *new, *file.tensors[at + 1:]], file.data)
+        for number in GGUF_NUMBERS:
+            yield f"{name}: first size {number}", put([(name, [number, *shape[1:]], kind, offset)])
+            yield f"{name}: last size {number}", put([(name, [*shape[:-1], number], kind, offset)])
+            yield f"{name}: offset {number}", put([(name, shape, kind, number)])
+            yield f"{name}: type {number}", put([(name, shape, number % 2**32, offset)])
+        for new in ([], shape[::-1] + [1], shape * 3, shape * 40):
+            yield f"{name}: shape {new}"[:80], put([(name, new, kind, offset)])
+        yield f"{name} left out", put([])
+        yield f"{name} twice", put([(name, shape, kind, offset)] * 2)
+        yield f"{name} renamed", put([(b"x" * 10_000, shape, kind, offset)])
 
 
 RECIPE = """name = "mutant"
@@ -140,6 +288,120 @@ at_least = 0.0
 """
 
 
+OTHER_RECIPES = {
+    "trained": """name = "mutant"
+seed = 3
+[teacher]
+kind = "trained"
+architecture = {{ family = "llama", n_layers = 2, d_model = 16, n_heads = 2, d_mlp = 24, max_positions = 64 }}
+[teacher.training]
+steps = 3
+batch_size = 2
+[student]
+kind = "fresh"
+n_layers = 1
+d_model = 8
+n_heads = 2
+n_kv_heads = 1
+d_mlp = 12
+max_positions = 64
+tied = true
+[data]
+kind = "numerals"
+examples = 40
+held_out = 12
+shifted = 4
+distractors = 1
+[[objectives]]
+kind = "ablation_kl"
+weight = 0.5
+temperature = 1.0
+removed = "both"
+heads = {{ from = 0.1, to = 0.2, begin = 1, end = 2 }}
+mlps = 0.1
+layers = [[0, 1]]
+[[objectives]]
+kind = "influence_spread"
+weight = 0.1
+measure = "severity"
+step = 0.05
+[[objectives]]
+kind = "hidden_mse"
+weight = 0.1
+layers = [[0, 1]]
+[training]
+steps = 3
+batch_size = 2
+max_examples = 20
+learning_rate = 1e-3
+schedule = {{ kind = "linear", min_ratio = 0.1 }}
+component_dropout = {{ heads = 0.1, mlps = {{ from = 0.1, to = 0.2, begin = 1, end = 2 }}, fill = "mean" }}
+[baseline]
+labelled = 8
+[evaluation]
+batch_size = 4
+resamples = 100
+max_examples = 8
+[audit]
+task = "numerals"
+prompts_per_template = 2
+resamples = 50
+alignment_resamples = 5
+names = ["Hat", "Van", "Cup", "Dog"]
+save_prompts = "prompts.jsonl"
+[audit.circuit]
+method = "eap_ig"
+top_edges = 5
+prompts = 4
+[audit.brittleness]
+prompts = 4
+[audit.similarity]
+rows = 64
+resamples = 20
+""",
+    "text": """name = "mutant"
+seed = 3
+seeds = 2
+[teacher]
+kind = "ensemble"
+combination = "geometric"
+members = [{{ source = "{model}", weight = 1.0 }}, {{ source = "{model}", weight = 2.0 }}]
+[student]
+kind = "layers"
+select = [0]
+[data]
+kind = "text"
+sequence_length = 16
+held_out = 0.25
+max_examples = 30
+max_lost = 0.5
+ignore = ["tools"]
+sources = [{{ source = "{text}", weight = 1.0 }}, {{ source = "{text}", weight = 2.0 }}]
+[[objectives]]
+kind = "jensen_shannon"
+weight = 0.5
+beta = 0.3
+temperature = 2.0
+[[objectives]]
+kind = "skew_reverse_kl"
+weight = 0.5
+alpha = 0.1
+[training]
+steps = 3
+batch_size = 2
+precision = "bf16"
+schedule = {{ kind = "constant" }}
+learning_rate = 1e-3
+checkpoint_every = 1
+[evaluation]
+batch_size = 4
+resamples = 100
+[baseline]
+train = true
+""",
+}
+
+
 def leaves(value, path=()):
     """Every key, of tables and lists, with those of large tables left to the first and last three."""
     items = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else [])
@@ -165,10 +427,12 @@ def toml(value):
     if isinstance(value, float):
         return "nan" if math.isnan(value) else "inf" if math.isinf(value) else repr(value)
     if isinstance(value, str):
-        return json.dumps(value).replace("\\u0000", "\\u0000")
+        return json.dumps(value)
     if isinstance(value, list):
         return "[" + ", ".join(map(toml, value)) + "]"
-    return "{}" if isinstance(value, dict) else str(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {toml(below)}" for key, below in value.items() if below is not None) + "}"
+    return str(value)
 
 
 class Runner:
@@ -177,11 +441,12 @@ class Runner:
         self.counts, self.failures, self.worst = {}, [], (0, 0.0)
 
     def run(self, what, arguments, folder):
+        """Runs limbeck; its exit code, peak of resident memory and time decide whether the case failed."""
         began, log = time.monotonic(), folder / "stderr"
-        # Of the shell's own limits only the file size is set: memory is measured, not limited.
+        # Address space is limited, far above what is measured, so that a mistaken allocation harms this process only.
         with log.open("wb") as err:
             child = subprocess.Popen([self.limbeck, "--quiet", *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=err,
-                                     cwd=folder)
+                                     cwd=folder, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30)))
         timer = threading.Timer(SECONDS, child.kill)
         timer.start()
         _, status, usage = os.wait4(child.pid, 0)
@@ -197,54 +462,96 @@ class Runner:
             if reasons:
                 self.failures.append((what, reasons, told.strip()[-300:]))
                 print("FAILED", what, reasons, told.strip()[-300:], flush=True)
+            if LOG:
+                print(f"{what}\t{arguments[0]}\t{code}\t{seconds:.2f}\t{memory >> 20}\t{told.strip()[-200:]!r}", file=LOG, flush=True)
+
+
+LOG = None
 
 
 def main():
+    global LOG
+    parts = ["tokenizer.json", "tokenizer_config.json", "config.json", "gpt2 config.json", "generation_config.json", "gguf",
+             "gpt2 gguf", "recipe records", *(f"recipe {name}" for name in OTHER_RECIPES)]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limbeck", required=True, type=Path)
-    parser.add_argument("--part", choices=["tokenizer.json", "tokenizer_config.json", "recipe"], action="append")
+    parser.add_argument("--part", choices=parts, action="append")
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--log", type=Path, help="a line for every run: what, verb, exit code, seconds, MiB, end of what it said")
     arguments = parser.parse_args()
-    failed = 0
+    LOG = arguments.log.open("w") if arguments.log else None
+    limbeck, failed = arguments.limbeck.resolve(), 0
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
-        model = root / "model"
-        write_model(model)
-        data, prompts = root / "data.jsonl", root / "prompts.jsonl"
+        write_model(root / "model")
+        write_model(root / "plain", plain=True)
+        write_gpt2(root / "gpt2")
+        data, prompts, text = root / "data.jsonl", root / "prompts.jsonl", root / "text.txt"
         lines = [{"prompt": f"rain {n} on", "completion": f" roof {n % 7}"} for n in range(24)]
         data.write_text("".join(json.dumps(line) + "\n" for line in lines))
         asked = [{"clean": f"rain {n} on", "corrupted": f"rain {n + 1} on", "right": " a", "wrong": " b"} for n in range(1, 7)]
         prompts.write_text("".join(json.dumps(line) + "\n" for line in asked))
-        recipe = root / "recipe.toml"
-        recipe.write_text(RECIPE.format(model=model, data=data, prompts=prompts))
-        shown = subprocess.run([arguments.limbeck, "--json", "validate", recipe], capture_output=True, text=True, check=True)
-        resolved = json.loads(shown.stdout)["recipe"]
-        sources = {"tokenizer.json": tokenizer_json(), "tokenizer_config.json": TOKENIZER_CONFIG, "recipe": resolved}
-        for part in arguments.part or sources:
-            runner, source = Runner(arguments.limbeck.resolve()), sources[part]
-            cases = [(path, new) for path in leaves(source) for new in [*AWKWARD, None] if part != "recipe" or new is not None]
-            cases = cases[::arguments.every]
+        text.write_text("".join(f"Rain {n} on the roof, rain on the quay.\n" for n in range(60)))
 
-            def one(case, part=part, source=source, runner=runner):
-                (path, new), name = case, ".".join(map(str, case[0]))
+        def resolved(recipe):
+            file = root / "recipe.toml"
+            file.write_text(recipe.format(model=root / "plain", data=data, prompts=prompts, text=text))
+            shown = subprocess.run([limbeck, "--json", "validate", file], capture_output=True, text=True)
+            if shown.returncode:
+                sys.exit(f"the recipe to mutate is refused: {shown.stderr}")
+            return json.loads(shown.stdout)["recipe"]
+
+        def write_recipe(recipe, file):
+            file.write_text("".join(f"{key} = {toml(value)}\n" for key, value in recipe.items() if value is not None))
+
+        for part in arguments.part or parts:
+            runner = Runner(limbeck)
+            kind, name = (part.split(" ")[1], "gpt2") if part.startswith("gpt2") else (part.split(" ") + [""])[:2]
+            if kind == "recipe":
+                source = resolved(RECIPE if name == "records" else OTHER_RECIPES[name])
+                mutants = ((".".join(map(str, path)), path, new) for path in leaves(source) for new in AWKWARD)
+            elif kind == "gguf":
+                file = root / f"{name or 'plain'}.gguf"
+                model = root / (name or "plain")
+                subprocess.run([limbeck, "--quiet", "model", "export", model, "--format", "gguf", "--out", file], check=True,
+                               stdout=subprocess.DEVNULL)
+                mutants = ((what, None, raw) for what, raw in gguf_mutants(file.read_bytes()))
+            else:
+                base = root / (name or "model")
+                source = json.loads((base / kind).read_text())
+                mutants = ((".".join(map(str, path)), path, new) for path in leaves(source) for new in [*AWKWARD, None])
+            cases = list(enumerate(mutants))[::arguments.every]
+            template = resolved(RECIPE) | {"capture": None}
+
+            def one(case, part=part, kind=kind, name=name, runner=runner):
+                number, (place, path, new) = case
                 with tempfile.TemporaryDirectory(dir=root) as own:
                     own = Path(own)
-                    what = f"{part}: {name} = {str(new)[:20]!r}"
-                    if part == "recipe":
-                        sets = ["--set", f"{name}={toml(new)}"] if "\0" not in str(new) else ["--set", f'{name}="\\u0000"']
-                        runner.run(what, ["run", recipe, "--out", own / "run", *sets], own)
+                    what = f"{part}: {place} = {str(new)[:20]!r}" if kind != "gguf" else f"{part}: {place}"
+                    if kind == "recipe":
+                        recipe = own / "recipe.toml"
+                        write_recipe(replaced(source, path, new), recipe)
+                        runner.run(what, ["run", recipe, "--out", own / "run"], own)
                         return
-                    mutant = own / "model"
-                    shutil.copytree(model, mutant)
-                    (mutant / part).write_text(json.dumps(replaced(source, path, new)))
+                    if kind == "gguf":
+                        mutant = own / "model.gguf"
+                        mutant.write_bytes(new)
+                    else:
+                        mutant = own / "model"
+                        shutil.copytree(root / (name or "model"), mutant)
+                        (mutant / kind).write_text(json.dumps(replaced(source, path, new)))
                     more = ["--chat"] if part == "tokenizer_config.json" else []
                     runner.run(what, ["model", "generate", mutant, "--prompt", "rain on the roof", "--max-tokens", "3", *more], own)
+                    if number // arguments.every % 3 == 0:
+                        teacher, recipe = {"kind": "model", "source": str(mutant)}, own / "recipe.toml"
+                        write_recipe(template | {"teacher": teacher, "export": {"hf": True, "gguf": []}}, recipe)
+                        runner.run(what, ["run", recipe, "--out", own / "run"], own)
 
             with ThreadPoolExecutor(arguments.jobs) as pool:
                 list(pool.map(one, cases))
             memory, seconds = runner.worst
-            print(f"{part}: {len(cases)} cases, exit codes {dict(sorted(runner.counts.items()))}, {len(runner.failures)} failed, "
+            print(f"{part}: {len(cases)} mutants, exit codes {dict(sorted(runner.counts.items()))}, {len(runner.failures)} failed, "
                   f"at most {memory >> 20} MiB and {seconds:.1f} s", flush=True)
             failed += len(runner.failures)
     sys.exit(1 if failed else 0)

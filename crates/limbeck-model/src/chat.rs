@@ -10,6 +10,10 @@ use thiserror::Error as ThisError;
 
 use crate::jinja::{JinjaError, Limits, Output, Template, Value};
 
+mod turns;
+
+pub use turns::assistant_turns;
+
 /// One turn of a conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
@@ -64,8 +68,9 @@ pub enum ChatError {
     Failed(String),
     /// A turn cannot be found in the text.
     #[error(
-        "chat template: it rewrites earlier turns, so that turn {turn} (the assistant's) cannot be told apart; write the records as \
-         prompt and completion, or mark what the assistant says by {{% generation %}}"
+        "chat template: turn {turn} (the assistant's) has no stretch of the text of its own, for the template leaves it out, changes \
+         what is said, or says it elsewhere; write the records as prompt and completion, or mark what the assistant says by \
+         {{% generation %}}"
     )]
     Rewrites {
         /// The turn, counted from 1.
@@ -125,8 +130,19 @@ impl ChatTemplate {
         turns: usize,
         add_generation_prompt: bool,
     ) -> Result<Rendered, ChatError> {
+        let messages = conversation.messages.iter().take(turns);
+        self.render_messages(conversation, messages, add_generation_prompt)
+    }
+
+    /// The text of these turns, with everything else that the conversation gives a template.
+    fn render_messages<'a>(
+        &self,
+        conversation: &Conversation,
+        messages: impl Iterator<Item = &'a Message>,
+        add_generation_prompt: bool,
+    ) -> Result<Rendered, ChatError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
-        let messages: Vec<Json> = conversation.messages.iter().take(turns).map(plain).collect();
+        let messages: Vec<Json> = messages.map(plain).collect();
         let mut variables: Vec<(String, Value)> = Vec::new();
         for (name, text) in &conversation.special {
             variables.push((name.clone(), Value::text(text)));
@@ -165,38 +181,4 @@ fn plain(message: &Message) -> Json {
         turn.insert("reasoning_content".into(), reasoning);
     }
     Json::Object(turn)
-}
-
-/// Bytes of `text`, the whole conversation's, that each of the assistant's turns adds: from where its answer begins to the end of its
-/// turn.
-///
-/// # Errors
-/// [`ChatError::Rewrites`] when the text of the first turns is not the beginning of the whole; what rendering reports.
-pub fn assistant_turns(
-    template: &ChatTemplate,
-    conversation: &Conversation,
-    text: &str,
-) -> Result<Vec<Range<usize>>, ChatError> {
-    let mut turns = Vec::new();
-    let mut end = 0;
-    for (index, message) in conversation.messages.iter().enumerate() {
-        if message.role != "assistant" {
-            continue;
-        }
-        let before = template.render_turns(conversation, index, true)?.text;
-        let after = template.render_turns(conversation, index + 1, false)?.text;
-        // A template without a prompt for the answer, or with one that an answer does not begin with, has the turn begin behind the
-        // turns before.
-        let before = if after.starts_with(&before) {
-            before
-        } else {
-            template.render_turns(conversation, index, false)?.text
-        };
-        if !(text.starts_with(&after) && after.starts_with(&before) && end <= before.len()) {
-            return Err(ChatError::Rewrites { turn: index + 1 });
-        }
-        turns.push(before.len()..after.len());
-        end = after.len();
-    }
-    Ok(turns)
 }

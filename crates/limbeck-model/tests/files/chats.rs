@@ -187,3 +187,50 @@ fn what_the_assistant_says_is_found() {
     let whole = last.render(&given).unwrap().text;
     assert!(matches!(assistant_turns(&last, &given, &whole), Err(ChatError::Rewrites { turn: 2 })));
 }
+
+/// Templates that look at the whole conversation: at the last turn, at how many there are, at where a turn stands.
+#[test]
+fn what_the_assistant_says_is_found_where_the_text_of_the_first_turns_is_no_beginning() {
+    let messages: Vec<Message> = [("user", "a"), ("assistant", " b\n"), ("user", "b"), ("assistant", "d")]
+        .into_iter()
+        .map(|(role, content)| Message::new(role, content))
+        .collect();
+    let given = conversation(messages);
+    let turn = "<{{ m.role }}>{{ m.content | trim }}<end>\n";
+    let prompt = "{% if add_generation_prompt %}<assistant>{% endif %}";
+    let all = format!("{{% for m in messages %}}{turn}{{% endfor %}}{prompt}");
+    let cases = [
+        (format!("{{{{ messages[-1].content }}}}{all}"), ["b<end>\n", "d<end>\n"]),
+        (format!("{{{{ messages | length }}}}{all}"), ["b<end>\n", "d<end>\n"]),
+        (
+            format!("{{% for m in messages[::-1] %}}{{{{ m.role }}}}{{% endfor %}}{all}"),
+            ["b<end>\n", "d<end>\n"],
+        ),
+        (all.replace("<end>\n", "{% if loop.last %}<end>{% endif %}"), ["b", "d<end>"]),
+        // An empty thought before the last answer only, as reasoning models write it.
+        (
+            all.replace(
+                "{{ m.content",
+                "{% if loop.last and m.role == 'assistant' %}<think></think>{% endif %}{{ m.content",
+            ),
+            ["b<end>\n", "<think></think>d<end>\n"],
+        ),
+        // Without a prompt for the answer, the turn is its content and its end.
+        (format!("{{{{ messages | length }}}}{}", all.replace(prompt, "")), ["b<end>\n", "d<end>\n"]),
+    ];
+    for (source, expected) in cases {
+        let template = ChatTemplate::new(&source).unwrap();
+        let whole = template.render(&given).unwrap().text;
+        let said = assistant_turns(&template, &given, &whole).unwrap();
+        let said: Vec<&str> = said.into_iter().map(|span| &whole[span]).collect();
+        assert_eq!(said, expected, "{source}");
+    }
+    // What is said is changed, by how long it is or by where it is cut: it cannot be told apart.
+    for changed in ["{{ m.content[:1] }}", "{{ m.content | length }}", "{{ m.content.split('b')[0] }}"] {
+        let source = format!("{{{{ messages | length }}}}{{% for m in messages %}}{changed}{{% endfor %}}");
+        let template = ChatTemplate::new(&source).unwrap();
+        let whole = template.render(&given).unwrap().text;
+        let told = assistant_turns(&template, &given, &whole);
+        assert!(matches!(told, Err(ChatError::Rewrites { .. })), "{source}: {told:?}");
+    }
+}
