@@ -12,8 +12,8 @@ use limbeck_model::{Lineage, Tokenizer, save_hf_folder};
 use limbeck_testkit::{deeper, tiny_gpt2};
 use serde_json::{Value, json};
 
-/// A tokenizer.json of one token a byte, and an end token behind them.
-fn bytes_tokenizer() -> Value {
+/// A tokenizer.json of one token a byte, an end token behind them, and a token for each pair that is merged.
+fn bytes_tokenizer(merges: &[[&str; 2]]) -> Value {
     let printable = |byte: u32| (33..=126).contains(&byte) || (161..=172).contains(&byte) || byte >= 174;
     let (mut vocabulary, mut next) = (serde_json::Map::new(), 256);
     for byte in 0..256_u32 {
@@ -26,13 +26,16 @@ fn bytes_tokenizer() -> Value {
         vocabulary.insert(char::from_u32(letter).unwrap().to_string(), byte.into());
     }
     vocabulary.insert("<eos>".to_owned(), 256.into());
+    for (id, pair) in (257..).zip(merges) {
+        vocabulary.insert(pair.concat(), id.into());
+    }
     json!({
         "version": "1.0",
         "added_tokens": [{"id": 256, "content": "<eos>", "single_word": false, "lstrip": false, "rstrip": false,
                           "normalized": false, "special": true}],
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
         "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
-        "model": {"type": "BPE", "vocab": vocabulary, "merges": []},
+        "model": {"type": "BPE", "vocab": vocabulary, "merges": merges},
     })
 }
 
@@ -43,14 +46,19 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::merging(&[])
+    }
+
+    /// With a tokenizer that merges these pairs of bytes.
+    fn merging(merges: &[[&str; 2]]) -> Self {
         let place = tempfile::tempdir().unwrap();
         let (words, model) = (place.path().join("words"), place.path().join("model"));
         fs::create_dir(&words).unwrap();
-        fs::write(words.join("tokenizer.json"), bytes_tokenizer().to_string()).unwrap();
+        fs::write(words.join("tokenizer.json"), bytes_tokenizer(merges).to_string()).unwrap();
         fs::write(words.join("tokenizer_config.json"), json!({"eos_token": "<eos>"}).to_string()).unwrap();
         let tokenizer = Tokenizer::from_folder(&words).unwrap();
         let mut config = tiny_gpt2();
-        (config.vocab_size, config.max_positions) = (257, 64);
+        (config.vocab_size, config.max_positions) = (257 + merges.len(), 64);
         save_hf_folder(&model, &deeper(&config, 2, 1), &tokenizer, &Lineage::default()).unwrap();
         Self { place }
     }
@@ -99,6 +107,38 @@ fn sum(index: usize) -> Value {
 
 fn notes(survey: &Value) -> String {
     survey["notes"].as_array().unwrap().iter().map(|note| format!("{}\n", note.as_str().unwrap())).collect()
+}
+
+#[test]
+fn tokens_across_the_border_of_prompt_and_answer_are_counted() {
+    let bench = Bench::merging(&[["b", "c"]]);
+    let parts = |index: usize| match index % 4 {
+        0 => json!({"prompt": "ab", "completion": "cd"}),
+        1 => json!({"prompt": "a", "completion": "bcd"}),
+        2 => json!({"prompt": "abc", "completion": "d"}),
+        _ => json!({"prompt": "ab ", "completion": "cd"}),
+    };
+    let file = bench.rows("records.jsonl", 40, parts);
+    let found = bench.survey(&file, "").unwrap();
+    let losses = &found["losses"];
+    assert_eq!(
+        (&losses["read"], &losses["spanning_tokens"], &losses["spanning_records"]),
+        (&json!(40), &json!(10), &json!(10))
+    );
+    assert!(notes(&found).contains("scored with the answer: 10, in 10 of 40 records"), "{found}");
+    let none = bench.rows("none.jsonl", 40, |_| parts(3));
+    assert_eq!(bench.survey(&none, "").unwrap()["losses"]["spanning_tokens"], 0);
+    // A run keeps the count beside its data, in its manifest and in its results.
+    let data = format!("kind = \"records\"\nsource = \"{}\"\nsequence_length = 60", file.display());
+    let output = bench.run("run", &data, &[]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let read = |name: &str| fs::read_to_string(bench.at("run").join(name)).unwrap();
+    let summary: Value = serde_json::from_str(&read("data/data.json")).unwrap();
+    assert_eq!(summary["losses"]["spanning_tokens"], 10);
+    for name in ["manifest.json", "results.json", "report.html"] {
+        assert!(read(name).contains("scored with the answer: 10, in 10 of 40 records"), "{name}");
+    }
+    assert!(stderr(&output).contains("scored with the answer: 10"), "{}", stderr(&output));
 }
 
 #[test]

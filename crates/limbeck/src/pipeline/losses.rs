@@ -18,6 +18,13 @@ pub(crate) struct Losses {
     pub(crate) longest: usize,
     /// `data.sequence_length`, where a record was longer.
     pub(crate) limit: Option<usize>,
+    /// Tokens of kept records that hold text of prompt and answer. They are scored with the answer, whose tokens would be others
+    /// behind a border.
+    #[serde(default)]
+    pub(crate) spanning_tokens: usize,
+    /// Records with such tokens.
+    #[serde(default)]
+    pub(crate) spanning_records: usize,
 }
 
 /// A record without anything to learn.
@@ -47,6 +54,23 @@ impl Losses {
         let reason = if whole == 0 { NOTHING } else { PROMPT };
         *self.dropped.entry(reason.to_owned()).or_default() += 1;
         None
+    }
+
+    /// Notes the tokens of a kept record that hold text of prompt and answer.
+    pub(crate) fn span(&mut self, tokens: usize) {
+        self.spanning_tokens += tokens;
+        self.spanning_records += usize::from(tokens > 0);
+    }
+
+    /// The tokens across the border of prompt and answer in a sentence; none when there are none.
+    pub(crate) fn spanning(&self) -> Option<String> {
+        let (tokens, records) = (self.spanning_tokens, self.spanning_records);
+        (tokens > 0).then(|| {
+            format!(
+                "tokens that hold text of prompt and answer, scored with the answer: {tokens}, in {records} of {} records",
+                self.read
+            )
+        })
     }
 
     /// Records that were left out or cut.
@@ -119,5 +143,9 @@ mod tests {
         let refused = losses.refusal(0.5).unwrap();
         assert!(refused.contains("75.0%") && refused.contains("up to 10"), "{refused}");
         assert_eq!(losses.refusal(0.75), None);
+        assert_eq!(losses.spanning(), None);
+        [0, 2, 1].into_iter().for_each(|tokens| losses.span(tokens));
+        let said = losses.spanning().unwrap();
+        assert!(said.contains("3, in 2 of 4 records") && losses.lost() == 3, "{said}");
     }
 }

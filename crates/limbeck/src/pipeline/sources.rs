@@ -50,8 +50,6 @@ pub(crate) struct Gathered {
     pub(crate) held_out: Vec<TokenExample>,
     pub(crate) losses: Losses,
     pub(crate) notes: Vec<String>,
-    /// Records with a token that holds text of prompt and answer.
-    spanning: usize,
     errors: Vec<DataError>,
 }
 
@@ -87,12 +85,7 @@ impl Reading<'_> {
             return Err(StageError::TooLittle { reason });
         }
         all.notes.extend(all.losses.sentence());
-        if all.spanning > 0 && !self.packed {
-            all.notes.push(format!(
-                "{} records have a token that holds text of prompt and answer: it is scored with the answer",
-                all.spanning
-            ));
-        }
+        all.notes.extend(all.losses.spanning());
         self.mix(sources, parts, &mut all)?;
         if let Some(most) = self.corpus.max_examples.filter(|most| *most < all.train.len()) {
             all.notes.push(format!(
@@ -200,13 +193,15 @@ impl Reading<'_> {
                 Err(error) => return Err(error.into()),
             };
             let Encoded { example, spanning } = example_of(&record, self.tokenizer)?;
-            all.spanning += usize::from(spanning > 0);
             if self.packed {
                 all.losses.read += 1;
                 all.losses.longest = all.losses.longest.max(example.len());
                 examples.push(example);
             } else {
-                examples.extend(all.losses.fit(example, self.corpus.sequence_length));
+                if let Some(example) = all.losses.fit(example, self.corpus.sequence_length) {
+                    all.losses.span(spanning);
+                    examples.push(example);
+                }
             }
             self.progress.advance(1);
         }
