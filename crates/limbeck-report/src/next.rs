@@ -1,6 +1,6 @@
 //! What to do next, as the results suggest.
 
-use limbeck_results::{Audit, Evaluation, Results, TrainingRun, VerdictAnswer};
+use limbeck_results::{Audit, Evaluation, Results, Solves, TrainingRun, VerdictAnswer};
 
 use crate::format::first_sentence;
 
@@ -70,19 +70,32 @@ fn more_examples(evaluation: &Evaluation) -> String {
 }
 
 fn of_audit(audit: &Audit) -> Option<String> {
-    let solved = |network: &limbeck_results::NetworkAudit| network.logit_difference.low > 0.0;
-    if !solved(&audit.teacher) {
-        return Some(format!(
-            "Audit another task: the teacher does not solve {}, so nothing there could be handed on (`audit.task`).",
-            audit.task
-        ));
+    let more_prompts = |whose: &str| {
+        Some(format!(
+            "Audit with more prompts (`audit.prompts_per_template`): whether the {whose} solves {} cannot be told from {}.",
+            audit.task, audit.prompts
+        ))
+    };
+    match audit.teacher.solves() {
+        Solves::Yes => {}
+        Solves::CannotTell => return more_prompts("teacher"),
+        Solves::No => {
+            return Some(format!(
+                "Audit another task: the teacher does not solve {}, so nothing there could be handed on (`audit.task`).",
+                audit.task
+            ));
+        }
     }
-    if !solved(&audit.student) {
-        return Some(format!(
-            "Train on data like the audited task, or audit a task that the student is for: it does not solve {} \
-             (`audit.task`).",
-            audit.task
-        ));
+    match audit.student.solves() {
+        Solves::Yes => {}
+        Solves::CannotTell => return more_prompts("student"),
+        Solves::No => {
+            return Some(format!(
+                "Train on data like the audited task, or audit a task that the student is for: it does not solve {} \
+                 (`audit.task`).",
+                audit.task
+            ));
+        }
     }
     let worst = audit.student.components.iter().max_by(|a, b| a.drop.value.total_cmp(&b.drop.value))?;
     let name = if worst.head.is_some() { format!("head {}", worst.label()) } else { worst.label() };

@@ -3,7 +3,7 @@
 
 mod common;
 
-use limbeck_report::{AuditPage, render_audit, render_html, results_json};
+use limbeck_report::{AuditPage, next_steps, render_audit, render_html, results_json};
 use limbeck_results::{CurvePoint, Estimate, Finding, Results, TrainingRun, VerdictAnswer};
 use serde_json::Value;
 
@@ -316,6 +316,23 @@ fn damage_of_a_network_that_does_not_solve_the_task_is_no_measure() {
     let audit = results.audit.as_mut().unwrap();
     audit.student.logit_difference.low = -0.1;
     assert!(render_html(&results).contains(said));
+    // Sure of the right answer's side, and right no more often than chance.
+    let student = &mut results.audit.as_mut().unwrap().student;
+    student.logit_difference.low = 1.0;
+    student.accuracy.low = student.chance;
+    let page = render_html(&results);
+    assert!(page.contains(said) && next_steps(&results).concat().contains("it does not solve"), "{page}");
+    // The teacher's chance is looked at as well, and too few prompts are no failure.
+    let audit = results.audit.as_mut().unwrap();
+    audit.student.accuracy.low = f64::NAN;
+    let page = render_html(&results);
+    assert!(!page.contains(said) && page.contains("too few prompts to tell"));
+    let next = next_steps(&results).concat();
+    assert!(next.contains("audit.prompts_per_template") && next.contains("the student solves"), "{next}");
+    let audit = results.audit.as_mut().unwrap();
+    audit.teacher.accuracy.low = 0.0;
+    let next = next_steps(&results).concat();
+    assert!(next.contains("the teacher does not solve"), "{next}");
 }
 
 fn audit_page(audit: &limbeck_results::Audit) -> String {

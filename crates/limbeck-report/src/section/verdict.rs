@@ -1,7 +1,7 @@
 //! The first screen: did distillation help, the three networks' figures, the weakest part, what to do next; and what was
 //! found, in sentences, below it.
 
-use limbeck_results::{Audit, Evaluation, Finding, Results, VerdictAnswer};
+use limbeck_results::{Audit, Evaluation, Finding, Results, Solves, VerdictAnswer};
 use limbeck_stats::Estimate;
 use maud::{Markup, html};
 
@@ -185,8 +185,13 @@ fn other(network: Network, estimate: &Estimate, unit: Unit) -> Markup {
 
 /// What stands beside a figure of damage: a network that does not solve the task has no score to lose a share of.
 fn beside_damage(audit: &Audit, teacher: Markup) -> Markup {
-    let solves = audit.student.logit_difference.low > 0.0;
-    html! { @if solves { (teacher) } @else { "no measure: the student does not solve the task" } }
+    match audit.student.solves() {
+        Solves::Yes => teacher,
+        Solves::No => html! { "no measure: the student does not solve the task" },
+        Solves::CannotTell => {
+            html! { (teacher) "; too few prompts to tell whether the student solves the task" }
+        }
+    }
 }
 
 /// A finding as a word with a sign.
