@@ -1,9 +1,7 @@
 //! Student against baseline: paired differences, what decides them, and in how many places.
 
 use limbeck_results::{CarriedBy, Comparison, Estimate, VarianceShares};
-use limbeck_stats::{
-    Bootstrap, Carriers, Cluster, Crossed, Direction, Finding, carriers, crossed_from_resamples,
-};
+use limbeck_stats::{Bootstrap, Carriers, Cluster, Crossed, CrossedResamples, Direction, Finding, carriers};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -78,14 +76,9 @@ enum Difference {
     Shares(Vec<Cluster>, Vec<Cluster>),
     /// By one pair: the values on resampled examples.
     Resampled(f64, Vec<f64>),
-    /// By several pairs: a value each, and their values on the same resampled examples. Of shares also the pooled ones of
-    /// all pairs by example, so that the interval has a width where all pairs are equal.
-    Crossed {
-        points: Vec<f64>,
-        values: Vec<Vec<f64>>,
-        examples: usize,
-        pooled: Option<(Vec<Cluster>, Vec<Cluster>)>,
-    },
+    /// By several pairs: what their values on all and on the same resampled examples add up to. Of shares also the pooled ones
+    /// of all pairs by example, so that the interval has a width where all pairs are equal.
+    Crossed { summed: CrossedResamples, pooled: Option<(Vec<Cluster>, Vec<Cluster>)> },
 }
 
 impl Difference {
@@ -95,8 +88,8 @@ impl Difference {
             Self::Resampled(value, values) => {
                 Bootstrap { confidence, ..*bootstrap }.interval(*value, values.clone())?
             }
-            Self::Crossed { points, values, examples, pooled } => {
-                let found = crossed_from_resamples(points, values, *examples, confidence)?.estimate;
+            Self::Crossed { summed, pooled } => {
+                let found = summed.at(confidence)?.estimate;
                 match pooled {
                     None => found,
                     Some((first, second)) => {
@@ -109,9 +102,8 @@ impl Difference {
     }
 
     fn variance(&self) -> Result<Option<VarianceShares>, EvalError> {
-        let Self::Crossed { points, values, examples, .. } = self else { return Ok(None) };
-        let Crossed { variance_seed, variance_item, variance_rest, .. } =
-            crossed_from_resamples(points, values, *examples, 0.95)?;
+        let Self::Crossed { summed, .. } = self else { return Ok(None) };
+        let Crossed { variance_seed, variance_item, variance_rest, .. } = summed.at(0.95)?;
         let all = variance_seed + variance_item + variance_rest;
         Ok((all > 0.0).then(|| VarianceShares { seeds: variance_seed / all, examples: variance_item / all }))
     }
@@ -179,7 +171,10 @@ impl Measure<'_> {
         })?;
         Ok(match points.as_slice() {
             [one] => Difference::Resampled(*one, values.into_iter().flatten().collect()),
-            _ => Difference::Crossed { points, values, examples, pooled: self.pooled(examples) },
+            _ => Difference::Crossed {
+                summed: CrossedResamples::new(&points, &values, examples)?,
+                pooled: self.pooled(examples),
+            },
         })
     }
 

@@ -8,6 +8,9 @@ use crate::distribution::student;
 use crate::error::{check_finite, check_range};
 use crate::{Bootstrap, Estimate, SMALLEST_SAMPLE, StatsError};
 
+/// What resampled values are called in errors.
+const RESAMPLED: &str = "crossed seeds and resampled items";
+
 /// A mean over seeds and items with the parts of its variance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Crossed {
@@ -117,58 +120,89 @@ fn layout(values: &[Vec<f64>], range: Option<f64>, confidence: f64) -> Result<Cr
     })
 }
 
-/// The same for a statistic that is not a mean over items: `points` holds it for each seed on all items, `resamples[r]` for
-/// each seed on the `r`th resample of the items, which is the same for all seeds; there are `items` of them.
-///
-/// The spread over resamples of the mean over seeds is the items' part `V` of its variance. The mean of the single seeds' own
-/// spreads exceeds it by what seeds do not share, `e (1 - 1 / S)`, so that the seeds' variance is that of `points` less `e`, and the
-/// mean's `max(var - e, 0) / S + V`. A bootstrap's variance is `(I - 1) / I` times too small and is corrected.
+/// [`crossed`] for a statistic that is not a mean over items, from its values on resamples of them: the sums over resamples, from
+/// which the interval at any confidence follows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CrossedResamples {
+    mean: f64,
+    seeds: usize,
+    items: usize,
+    parts: Parts,
+    between: f64,
+    own: f64,
+}
+
+impl CrossedResamples {
+    /// `points` holds the statistic for each seed on all items, `resamples[r]` for each seed on the `r`th resample of the items,
+    /// which is the same for all seeds; there are `items` of them.
+    ///
+    /// The spread over resamples of the mean over seeds is the items' part `V` of its variance. The mean of the single seeds' own
+    /// spreads exceeds it by what seeds do not share, `e (1 - 1 / S)`, so that the seeds' variance is that of `points` less `e`, and
+    /// the mean's `max(var - e, 0) / S + V`. A bootstrap's variance is `(I - 1) / I` times too small and is corrected.
+    ///
+    /// # Errors
+    /// No seeds, fewer than two resamples, rows of other length, a value that is not finite.
+    pub fn new(points: &[f64], resamples: &[Vec<f64>], items: usize) -> Result<Self, StatsError> {
+        check_finite(RESAMPLED, points)?;
+        for row in resamples {
+            crate::error::check_paired(RESAMPLED, points.len(), row.len())?;
+            check_finite(RESAMPLED, row)?;
+        }
+        if resamples.len() < 2 || items == 0 {
+            return Err(StatsError::Empty { what: RESAMPLED });
+        }
+        let (seeds, s, i) = (points.len(), points.len() as f64, items as f64);
+        let mean = points.iter().sum::<f64>() / s;
+        let correction = if items > 1 { i / (i - 1.0) } else { 1.0 };
+        let means: Vec<f64> = resamples.iter().map(|row| row.iter().sum::<f64>() / s).collect();
+        let item = correction * variance(&means);
+        let each = (0..seeds)
+            .map(|seed| correction * variance(&resamples.iter().map(|row| row[seed]).collect::<Vec<f64>>()))
+            .sum::<f64>()
+            / s;
+        let own = if seeds > 1 { ((each - item) * s / (s - 1.0)).max(0.0) } else { 0.0 };
+        let between = if seeds > 1 { variance(points) } else { 0.0 };
+        let parts = Parts {
+            seed: (between - own).max(0.0) / s,
+            item,
+            terms: [(between / s, s - 1.0), (item, i - 1.0), (own / s, (s - 1.0) * (i - 1.0))],
+        };
+        Ok(Self { mean, seeds, items, parts, between, own })
+    }
+
+    /// The mean over seeds with its interval.
+    ///
+    /// # Errors
+    /// A confidence outside `(0, 1)`.
+    pub fn at(&self, confidence: f64) -> Result<Crossed, StatsError> {
+        let Self { mean, seeds, items, ref parts, between, own } = *self;
+        Ok(Crossed {
+            estimate: parts.interval(RESAMPLED, mean, seeds, items, confidence)?,
+            seeds,
+            items,
+            variance_seed: (between - own).max(0.0),
+            variance_item: (parts.item - own / seeds as f64).max(0.0) * items as f64,
+            variance_rest: own * items as f64,
+            degrees_of_freedom: parts.freedom(seeds, items),
+        })
+    }
+}
+
+/// [`CrossedResamples`] at one confidence.
 ///
 /// # Errors
-/// No seeds, fewer than two resamples, rows of other length, a value that is not finite, or a confidence outside `(0, 1)`.
+/// As [`CrossedResamples::new`] and [`CrossedResamples::at`].
 pub fn crossed_from_resamples(
     points: &[f64],
     resamples: &[Vec<f64>],
     items: usize,
     confidence: f64,
 ) -> Result<Crossed, StatsError> {
-    const WHAT: &str = "crossed seeds and resampled items";
-    check_finite(WHAT, points)?;
-    for row in resamples {
-        crate::error::check_paired(WHAT, points.len(), row.len())?;
-        check_finite(WHAT, row)?;
-    }
-    if resamples.len() < 2 || items == 0 {
-        return Err(StatsError::Empty { what: WHAT });
-    }
-    let (seeds, s, i) = (points.len(), points.len() as f64, items as f64);
-    let mean = points.iter().sum::<f64>() / s;
-    let correction = if items > 1 { i / (i - 1.0) } else { 1.0 };
-    let means: Vec<f64> = resamples.iter().map(|row| row.iter().sum::<f64>() / s).collect();
-    let item = correction * variance(&means);
-    let each = (0..seeds)
-        .map(|seed| correction * variance(&resamples.iter().map(|row| row[seed]).collect::<Vec<f64>>()))
-        .sum::<f64>()
-        / s;
-    let own = if seeds > 1 { ((each - item) * s / (s - 1.0)).max(0.0) } else { 0.0 };
-    let between = if seeds > 1 { variance(points) } else { 0.0 };
-    let parts = Parts {
-        seed: (between - own).max(0.0) / s,
-        item,
-        terms: [(between / s, s - 1.0), (item, i - 1.0), (own / s, (s - 1.0) * (i - 1.0))],
-    };
-    Ok(Crossed {
-        estimate: parts.interval(WHAT, mean, seeds, items, confidence)?,
-        seeds,
-        items,
-        variance_seed: (between - own).max(0.0),
-        variance_item: (item - own / s).max(0.0) * i,
-        variance_rest: own * i,
-        degrees_of_freedom: parts.freedom(seeds, items),
-    })
+    CrossedResamples::new(points, resamples, items)?.at(confidence)
 }
 
 /// The variance of a mean by its parts, and the mean squares they were made of with their degrees of freedom.
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Parts {
     seed: f64,
     item: f64,

@@ -31,7 +31,7 @@ pub use carriers::{Carriers, carriers};
 pub use cluster::Cluster;
 pub use clustered::{bounded_mean, clustered_difference, clustered_proportion};
 pub use concentration::{SEVERITY_THRESHOLD, damage, gini, severity, worst_fraction_mean};
-pub use crossed::{Crossed, crossed, crossed_bounded, crossed_from_resamples};
+pub use crossed::{Crossed, CrossedResamples, crossed, crossed_bounded, crossed_from_resamples};
 pub use describe::{mean, quantile, ranks};
 pub use error::StatsError;
 pub use estimate::Estimate;

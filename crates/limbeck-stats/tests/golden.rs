@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use limbeck_stats::{
-    Bootstrap, Cluster, Estimate, SignFlip, StatsError, carriers, clopper_pearson, crossed, crossed_bounded,
-    expected_calibration_error, fieller, gini, mcnemar_exact, mean, proportion, quantile, rule_of_three,
-    severity, sign_flip_floor, sign_flip_test, spearman, student_t, tango, wilson, worst_fraction_mean,
+    Bootstrap, Cluster, CrossedResamples, Estimate, SignFlip, StatsError, carriers, clopper_pearson, crossed,
+    crossed_bounded, crossed_from_resamples, expected_calibration_error, fieller, gini, mcnemar_exact, mean,
+    proportion, quantile, rule_of_three, severity, sign_flip_floor, sign_flip_test, spearman, student_t,
+    tango, wilson, worst_fraction_mean,
 };
 use serde_json::Value;
 
@@ -247,4 +248,23 @@ fn random_sign_flips_approach_the_exact_p_value() {
     let found = sign_flip_test(&twenty, 20_000, 3).unwrap();
     assert!(!found.exact);
     close(found.p_value, exact, 0.015);
+}
+
+/// Sums over resamples are made once for all confidences, and to the same bits as anew for each.
+#[test]
+fn crossed_resamples_are_summed_once_to_the_same_bits() {
+    let points = [0.31, -0.02, 0.17];
+    let resamples: Vec<Vec<f64>> = (0..200)
+        .map(|r| (0..3).map(|s| points[s] + 0.05 * f64::from(r * 7 + s as i32 * 3).sin()).collect())
+        .collect();
+    let summed = CrossedResamples::new(&points, &resamples, 40).unwrap();
+    for (confidence, bits) in [
+        (0.95, [0xbfd2970d8b7bee40_u64, 0x3fe31bbd62c160f0]),
+        (0.9, [0xbfc1d348b974f074, 0x3fdc8a1196c14bda]),
+        (0.9875, [0xbfea49e555a50ef4, 0x3ff20d0df9543c62]),
+    ] {
+        let once = summed.at(confidence).unwrap().estimate;
+        assert_eq!(once, crossed_from_resamples(&points, &resamples, 40, confidence).unwrap().estimate);
+        assert_eq!([once.low, once.high].map(f64::to_bits), bits, "{confidence}");
+    }
 }
