@@ -5,7 +5,7 @@ use limbeck_model::Fill;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{LayerMapping, Requirement, one};
+use super::{LayerMapping, Loss, Needs, Objective, Removal, Step, one};
 use crate::DistillError;
 use crate::soundness::Probability;
 use crate::soundness::probability::POSSIBLE;
@@ -70,33 +70,23 @@ impl Default for AblationKl {
     }
 }
 
-impl AblationKl {
-    /// The teacher's distribution at T, and its components where it loses some.
-    pub fn requires(&self) -> Requirement {
-        let components = self.removes_from_teacher();
-        Requirement { distribution: Some(self.temperature), components, ..Requirement::default() }
+impl Objective for AblationKl {
+    fn weight(&self) -> f64 {
+        self.weight
     }
 
-    /// Its term in the fused head operation, on hidden states of its own.
-    pub(crate) fn term(&self) -> HeadTermKind {
-        HeadTermKind::ForwardKl { temperature: self.temperature }
+    fn needs(&self) -> Needs<'_> {
+        let removal = Removal { heads: self.heads, mlps: self.mlps, fill: self.fill, from: self.removed };
+        Needs {
+            distribution: Some(self.temperature),
+            components: self.removed.of_teacher(),
+            layers: Some(&self.layers),
+            removal: Some(removal),
+            ..Needs::default()
+        }
     }
 
-    /// Whether the teacher loses components.
-    pub fn removes_from_teacher(&self) -> bool {
-        self.removed != RemovedFrom::Student
-    }
-
-    /// Whether the student loses components.
-    pub fn removes_from_student(&self) -> bool {
-        self.removed != RemovedFrom::Teacher
-    }
-
-    /// Refuses probabilities that are none, or never remove anything.
-    ///
-    /// # Errors
-    /// [`DistillError::Setting`].
-    pub fn check(&self, name: &str) -> Result<(), DistillError> {
+    fn check(&self, name: &str) -> Result<(), DistillError> {
         let refuse = |key, found: String, right| {
             Err(DistillError::Setting { objective: name.to_string(), key, found, right })
         };
@@ -113,5 +103,28 @@ impl AblationKl {
             );
         }
         Ok(())
+    }
+
+    fn loss(&self, step: &Step<'_>) -> Result<Loss, DistillError> {
+        let drawn = step.batch.ablated.get(&step.index);
+        let hidden = match drawn.and_then(|drawn| drawn.student.as_ref()) {
+            Some(removed) => step.hidden_without(removed, self.fill),
+            None => step.hidden()?,
+        };
+        let signal = drawn.and_then(|drawn| drawn.signal.as_ref()).or(step.batch.signal.as_ref());
+        let kind = HeadTermKind::ForwardKl { temperature: self.temperature };
+        step.head_term(hidden, signal, self.temperature, kind)
+    }
+}
+
+impl RemovedFrom {
+    /// Whether the teacher loses components.
+    pub fn of_teacher(self) -> bool {
+        self != Self::Student
+    }
+
+    /// Whether the student loses components.
+    pub fn of_student(self) -> bool {
+        self != Self::Teacher
     }
 }

@@ -1,11 +1,13 @@
 //! Attention maps of aligned layers, matched.
 
 use burn::tensor::{Int, Tensor};
+use limbeck_model::SiteKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::inside::mean_over_heads;
-use super::{LayerMapping, Requirement, one};
+use super::step::{Compared, mean_over_heads};
+use super::{LayerMapping, Loss, Needs, Objective, Step, one};
+use crate::DistillError;
 
 /// Mean over the layer pairs, heads and tokens of
 ///
@@ -31,22 +33,37 @@ impl Default for AttentionMatching {
     }
 }
 
-impl AttentionMatching {
-    /// A look at the teacher's components.
-    pub fn requires(&self) -> Requirement {
-        Requirement { components: true, ..Requirement::default() }
+impl Objective for AttentionMatching {
+    fn weight(&self) -> f64 {
+        self.weight
     }
 
-    /// The loss of a layer pair, [1], of patterns [batch, heads, query, key]; `tokens` are the places of tokens that are not
-    /// padding in [batch * query].
-    pub(crate) fn loss(&self, student: Tensor<4>, teacher: Tensor<4>, tokens: &Tensor<1, Int>) -> Tensor<1> {
-        let rows = |pattern: Tensor<4>| {
-            let [batch, heads, query, key] = pattern.dims();
-            pattern.swap_dims(1, 2).reshape([batch * query, heads, key]).select(0, tokens.clone())
-        };
-        let (student, teacher) = mean_over_heads(rows(student), rows(teacher));
-        let [count, heads, _] = student.dims();
-        let difference = student - teacher;
-        (difference.clone() * difference).sum() / (count * heads) as f64
+    fn needs(&self) -> Needs<'_> {
+        Needs {
+            components: true,
+            sites: &[SiteKind::Pattern],
+            layers: Some(&self.layers),
+            ..Needs::default()
+        }
     }
+
+    fn loss(&self, step: &Step<'_>) -> Result<Loss, DistillError> {
+        step.over_sites(&self.needs(), |pair, tokens| match pair {
+            Compared::Heads(student, teacher) => vec![distance(student, teacher, tokens)],
+            Compared::Stream(..) => Vec::new(),
+        })
+    }
+}
+
+/// The loss of a layer pair, [1], of patterns [batch, heads, query, key]; `tokens` are the places of tokens that are not
+/// padding in [batch * query].
+fn distance(student: Tensor<4>, teacher: Tensor<4>, tokens: &Tensor<1, Int>) -> Tensor<1> {
+    let rows = |pattern: Tensor<4>| {
+        let [batch, heads, query, key] = pattern.dims();
+        pattern.swap_dims(1, 2).reshape([batch * query, heads, key]).select(0, tokens.clone())
+    };
+    let (student, teacher) = mean_over_heads(rows(student), rows(teacher));
+    let [count, heads, _] = student.dims();
+    let difference = student - teacher;
+    (difference.clone() * difference).sum() / (count * heads) as f64
 }

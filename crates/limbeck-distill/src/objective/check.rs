@@ -30,7 +30,7 @@ pub fn check(
     for (objective, name) in objectives.iter().zip(term_names(objectives)) {
         check_settings(objective, &name)?;
         check_capabilities(objective, &name, teacher)?;
-        if let (Some(mapping), Some(layers)) = (objective.layers(), layers) {
+        if let (Some(mapping), Some(layers)) = (objective.needs().layers, layers) {
             mapping.check(&name, layers)?;
         }
     }
@@ -59,16 +59,8 @@ fn check_settings(objective: &ObjectiveConfig, name: &str) -> Result<(), Distill
             right: "a number of at least 0",
         });
     }
-    match objective {
-        ObjectiveConfig::JensenShannon(it) => it.check(name)?,
-        ObjectiveConfig::SkewForwardKl(it) => it.check(name)?,
-        ObjectiveConfig::SkewReverseKl(it) => it.check(name)?,
-        ObjectiveConfig::AblationKl(it) => it.check(name)?,
-        ObjectiveConfig::InfluenceMatching(it) => it.check(name)?,
-        ObjectiveConfig::InfluenceSpread(it) => it.check(name)?,
-        _ => {}
-    }
-    match objective.requires().distribution {
+    objective.check(name)?;
+    match objective.needs().distribution {
         Some(temperature) if !TEMPERATURES.contains(&temperature) => Err(DistillError::Setting {
             objective: name.to_string(),
             key: "temperature",
@@ -90,7 +82,7 @@ pub fn check_heads(
 ) -> Result<(), DistillError> {
     let names = term_names(objectives);
     let mut matching = objectives.iter().zip(names);
-    match matching.find(|(objective, _)| matches!(objective, ObjectiveConfig::HeadMatching(_))) {
+    match matching.find(|(objective, _)| objective.needs().equal_head_widths) {
         Some((_, objective)) if student != teacher => Err(DistillError::Capability {
             objective,
             needs: format!("heads of the teacher as wide as the student's, {student}"),
@@ -118,44 +110,31 @@ fn check_capabilities(
     name: &str,
     teacher: Option<&Capabilities>,
 ) -> Result<(), DistillError> {
-    let requirement = objective.requires();
+    let needs = objective.needs();
     let refuse = |needs: String, gives: String| {
         Err(DistillError::Capability { objective: name.to_string(), needs, gives })
     };
-    if let Some(temperature) = requirement.distribution {
-        let needs = format!("the teacher's next-token distribution at temperature {temperature}");
+    let distribution = needs.distribution.unwrap_or(1.0);
+    let asked: [(bool, String, fn(&Capabilities, f64) -> bool); 4] = [
+        (
+            needs.distribution.is_some(),
+            format!("the teacher's next-token distribution at temperature {distribution}"),
+            |gives, at| (gives.logits || gives.top_k.is_some()) && gives.has_temperature(at),
+        ),
+        (needs.logits, "the teacher's whole logits".to_string(), |gives, _| gives.logits),
+        (needs.hidden, "the teacher's hidden states".to_string(), |gives, _| gives.hidden),
+        (
+            needs.components || needs.influence,
+            "to look at the teacher's heads and MLPs".to_string(),
+            |gives, _| gives.components,
+        ),
+    ];
+    for (_, what, given) in asked.into_iter().filter(|(is, ..)| *is) {
         match teacher {
-            None => return refuse(needs, "this training has no teacher".to_string()),
-            Some(gives) if !gives.logits && gives.top_k.is_none() => {
-                return refuse(needs, format!("this teacher gives {gives}"));
+            None => return refuse(what, "this training has no teacher".to_string()),
+            Some(gives) if !given(gives, distribution) => {
+                return refuse(what, format!("this teacher gives {gives}"));
             }
-            Some(gives) if !gives.has_temperature(temperature) => {
-                return refuse(needs, format!("this teacher gives {gives}"));
-            }
-            Some(_) => {}
-        }
-    }
-    if requirement.logits {
-        let needs = "the teacher's whole logits".to_string();
-        match teacher {
-            None => return refuse(needs, "this training has no teacher".to_string()),
-            Some(gives) if !gives.logits => return refuse(needs, format!("this teacher gives {gives}")),
-            Some(_) => {}
-        }
-    }
-    if requirement.hidden {
-        let needs = "the teacher's hidden states".to_string();
-        match teacher {
-            None => return refuse(needs, "this training has no teacher".to_string()),
-            Some(gives) if !gives.hidden => return refuse(needs, format!("this teacher gives {gives}")),
-            Some(_) => {}
-        }
-    }
-    if requirement.components {
-        let needs = "to look at the teacher's heads and MLPs".to_string();
-        match teacher {
-            None => return refuse(needs, "this training has no teacher".to_string()),
-            Some(gives) if !gives.components => return refuse(needs, format!("this teacher gives {gives}")),
             Some(_) => {}
         }
     }

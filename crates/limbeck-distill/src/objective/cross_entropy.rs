@@ -4,7 +4,7 @@ use limbeck_kernels::HeadTermKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::one;
+use super::{Needs, Objective, one};
 
 /// Mean over the predictions of `-ln q_y`, with `q = softmax(z_student)` at temperature 1 and `y` the next token
 /// of the data, in nats.
@@ -24,9 +24,12 @@ impl Default for CrossEntropy {
     }
 }
 
-impl CrossEntropy {
-    /// Its term in the fused head operation.
-    pub fn head_term(&self) -> HeadTermKind {
-        HeadTermKind::CrossEntropy
+impl Objective for CrossEntropy {
+    fn weight(&self) -> f64 {
+        self.weight
+    }
+
+    fn needs(&self) -> Needs<'_> {
+        Needs { head: Some(HeadTermKind::CrossEntropy), ..Needs::default() }
     }
 }

@@ -8,7 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{LayerMapping, Requirement, one};
+use super::{LayerMapping, Layers, Loss, Needs, Objective, Step, one};
+use crate::DistillError;
 
 /// Mean over the layer pairs, the predictions n and the teacher's width d_t of
 ///
@@ -36,11 +37,42 @@ impl Default for HiddenMse {
     }
 }
 
-impl HiddenMse {
-    /// The teacher's hidden states.
-    pub fn requires(&self) -> Requirement {
-        Requirement { hidden: true, ..Requirement::default() }
+impl Objective for HiddenMse {
+    fn weight(&self) -> f64 {
+        self.weight
     }
+
+    fn needs(&self) -> Needs<'_> {
+        Needs { hidden: true, layers: Some(&self.layers), ..Needs::default() }
+    }
+
+    fn projections(&self, beside: &Beside<'_>) -> Vec<Projection> {
+        let pairs = self.layers.pairs(beside.layers).into_iter();
+        pairs.map(|pair| Projection::init(beside, pair)).collect()
+    }
+
+    fn loss(&self, step: &Step<'_>) -> Result<Loss, DistillError> {
+        step.over_projections()
+    }
+}
+
+/// Where projections are made: the objective they serve, and the networks they lie between.
+#[derive(Debug, Clone, Copy)]
+pub struct Beside<'a> {
+    /// Name of the objective's term.
+    pub term: &'a str,
+    /// Its index.
+    pub objective: usize,
+    /// Depths of both networks.
+    pub layers: Layers,
+    /// Width of the student.
+    pub student_width: usize,
+    /// Width of the teacher.
+    pub teacher_width: usize,
+    /// Seed of the training.
+    pub seed: u64,
+    /// Where they live.
+    pub device: &'a Device,
 }
 
 /// The residual stream after a block.
@@ -66,14 +98,10 @@ pub struct Projection {
 impl Projection {
     /// A fresh projection of a pair: the identity where both widths agree, so that the first loss compares the
     /// streams as they are; otherwise uniform in +-sqrt(3 / d_student), which keeps the variance.
-    pub fn init(
-        term: &str,
-        objective: usize,
-        [student, teacher]: [usize; 2],
-        (d_student, d_teacher): (usize, usize),
-        seed: u64,
-        device: &Device,
-    ) -> Self {
+    pub fn init(beside: &Beside<'_>, [student, teacher]: [usize; 2]) -> Self {
+        let &Beside {
+            term, objective, student_width: d_student, teacher_width: d_teacher, seed, device, ..
+        } = beside;
         let mut values = vec![0.0f32; d_teacher * d_student];
         if d_student == d_teacher {
             for i in 0..d_student {

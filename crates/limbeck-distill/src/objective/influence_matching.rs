@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::influence_spread::{check_step, default_step};
-use super::{LayerMapping, Requirement, one};
+use super::{LayerMapping, Loss, Needs, Objective, Step, one};
 use crate::DistillError;
+use crate::soundness::share_distance;
 
 /// `sum over the student's components c of (s_c - t_c)^2`, from 0 to 2, with the share `s_c = |I_c| / sum |I|` of each in the
 /// student's influence and the share t_c of the teacher's components that stand behind it
@@ -33,17 +34,27 @@ impl Default for InfluenceMatching {
     }
 }
 
-impl InfluenceMatching {
-    /// A look at the teacher's components.
-    pub fn requires(&self) -> Requirement {
-        Requirement { components: true, ..Requirement::default() }
+impl Objective for InfluenceMatching {
+    fn weight(&self) -> f64 {
+        self.weight
     }
 
-    /// Refuses a step that is none.
-    ///
-    /// # Errors
-    /// [`DistillError::Setting`].
-    pub fn check(&self, name: &str) -> Result<(), DistillError> {
+    fn needs(&self) -> Needs<'_> {
+        Needs {
+            components: true,
+            influence: true,
+            layers: Some(&self.layers),
+            own_pass: true,
+            ..Needs::default()
+        }
+    }
+
+    fn check(&self, name: &str) -> Result<(), DistillError> {
         check_step(name, self.step)
+    }
+
+    fn loss(&self, step: &Step<'_>) -> Result<Loss, DistillError> {
+        let target = step.taught_influence(&self.layers)?;
+        step.influence(self.step, |influence, _| share_distance(influence, &target))
     }
 }

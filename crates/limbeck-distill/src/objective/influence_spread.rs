@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::one;
+use super::{Loss, Needs, Objective, Step, one};
 use crate::DistillError;
 use crate::soundness::{Penalty, herfindahl, severity};
 
@@ -49,21 +49,31 @@ pub(super) fn default_step() -> f64 {
     0.05
 }
 
+impl Objective for InfluenceSpread {
+    fn weight(&self) -> f64 {
+        self.weight
+    }
+
+    fn needs(&self) -> Needs<'_> {
+        Needs { own_pass: true, ..Needs::default() }
+    }
+
+    fn check(&self, name: &str) -> Result<(), DistillError> {
+        check_step(name, self.step)
+    }
+
+    fn loss(&self, step: &Step<'_>) -> Result<Loss, DistillError> {
+        step.influence(self.step, |influence, margin| self.penalty(influence, margin))
+    }
+}
+
 impl InfluenceSpread {
     /// The penalty on influences and margin.
-    pub(crate) fn penalty(&self, influence: &[f64], margin: f64) -> Penalty {
+    fn penalty(&self, influence: &[f64], margin: f64) -> Penalty {
         match self.measure {
             SpreadMeasure::Herfindahl => herfindahl(influence),
             SpreadMeasure::Severity => severity(influence, margin),
         }
-    }
-
-    /// Refuses a step that is none.
-    ///
-    /// # Errors
-    /// [`DistillError::Setting`].
-    pub fn check(&self, name: &str) -> Result<(), DistillError> {
-        check_step(name, self.step)
     }
 }
 

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::between_zero_and_one;
-use super::{Requirement, one};
+use super::{Needs, Objective, one};
 use crate::DistillError;
 
 /// Mean over the predictions of
@@ -35,22 +35,19 @@ impl Default for JensenShannon {
     }
 }
 
-impl JensenShannon {
-    /// The teacher's distribution at T.
-    pub fn requires(&self) -> Requirement {
-        Requirement { distribution: Some(self.temperature), ..Requirement::default() }
+impl Objective for JensenShannon {
+    fn weight(&self) -> f64 {
+        self.weight
     }
 
-    /// Its term in the fused head operation.
-    pub fn head_term(&self) -> HeadTermKind {
-        HeadTermKind::JensenShannon { beta: self.beta, temperature: self.temperature }
+    fn needs(&self) -> Needs<'_> {
+        Needs::distribution(
+            self.temperature,
+            HeadTermKind::JensenShannon { beta: self.beta, temperature: self.temperature },
+        )
     }
 
-    /// Refuses a share that leaves one of the models out of the mixture.
-    ///
-    /// # Errors
-    /// [`DistillError::Setting`].
-    pub fn check(&self, name: &str) -> Result<(), DistillError> {
+    fn check(&self, name: &str) -> Result<(), DistillError> {
         let right =
             "above 0 and below 1 (both ends are 0 for any student; use forward_kl or reverse_kl there)";
         between_zero_and_one(name, "beta", self.beta, right)

@@ -4,7 +4,7 @@ use limbeck_kernels::HeadTermKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Requirement, one};
+use super::{Needs, Objective, one};
 
 /// Mean over the predictions of
 ///
@@ -28,14 +28,12 @@ impl Default for LogitMatching {
     }
 }
 
-impl LogitMatching {
-    /// The teacher's whole logits.
-    pub fn requires(&self) -> Requirement {
-        Requirement { logits: true, ..Requirement::default() }
+impl Objective for LogitMatching {
+    fn weight(&self) -> f64 {
+        self.weight
     }
 
-    /// Its term in the fused head operation.
-    pub fn head_term(&self) -> HeadTermKind {
-        HeadTermKind::LogitMatching
+    fn needs(&self) -> Needs<'_> {
+        Needs { logits: true, head: Some(HeadTermKind::LogitMatching), ..Needs::default() }
     }
 }

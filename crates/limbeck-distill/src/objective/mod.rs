@@ -1,7 +1,8 @@
 //! What a step minimises: a weighted list of objectives, one file each.
 //!
-//! Every objective is a mean over the *predictions* of a step: the pairs (position i - 1, token i) whose token
-//! is scored. So a weight means the same whatever the batch.
+//! A new objective is a file with a type that implements [`Objective`], and a line of the registry below. Every objective is a
+//! mean over the *predictions* of a step: the pairs (position i - 1, token i) whose token is scored. So a weight means the
+//! same whatever the batch.
 
 pub mod ablation_kl;
 pub mod attention_matching;
@@ -15,178 +16,132 @@ pub mod head_matching;
 pub mod hidden_mse;
 pub mod influence_matching;
 pub mod influence_spread;
-mod inside;
 pub mod jensen_shannon;
 pub mod layer_mapping;
 pub mod logit_matching;
+pub mod needs;
 pub mod reverse_kl;
 pub mod skew_forward_kl;
 pub mod skew_reverse_kl;
+pub mod step;
 pub mod terms;
 
-use limbeck_kernels::HeadTermKind;
+use std::fmt::Debug;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use ablation_kl::{AblationKl, RemovedFrom};
-pub use attention_matching::AttentionMatching;
+pub use ablation_kl::RemovedFrom;
 pub use batch::MicroBatch;
 pub use check::{Layers, check};
-pub use component_cka::ComponentCka;
-pub use cross_entropy::CrossEntropy;
-pub use forward_kl::ForwardKl;
-pub use head_matching::HeadMatching;
-pub use hidden_mse::{HiddenMse, Projection};
-pub use influence_matching::InfluenceMatching;
-pub use influence_spread::{InfluenceSpread, SpreadMeasure};
-pub use jensen_shannon::JensenShannon;
+pub use hidden_mse::Projection;
+pub use influence_spread::SpreadMeasure;
 pub use layer_mapping::LayerMapping;
-pub use logit_matching::LogitMatching;
-pub use reverse_kl::ReverseKl;
-pub use skew_forward_kl::SkewForwardKl;
-pub use skew_reverse_kl::SkewReverseKl;
+pub use needs::{Needs, Removal};
+pub use step::{Loss, Step};
 pub use terms::Terms;
 
-/// One objective of the weighted sum, as a recipe writes it: `{ kind = "forward_kl", weight = 0.5, temperature = 2 }`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum ObjectiveConfig {
-    /// T^2 KL(teacher || student): covers all that the teacher finds likely.
-    ForwardKl(ForwardKl),
-    /// T^2 KL(student || teacher): seeks what the teacher finds most likely.
-    ReverseKl(ReverseKl),
-    /// T^2 JSD(teacher, student) with a share beta of the teacher in the mixture.
-    JensenShannon(JensenShannon),
-    /// T^2 KL(teacher || mixture with a share alpha of the teacher).
-    SkewForwardKl(SkewForwardKl),
-    /// T^2 KL(student || mixture with a share alpha of the student).
-    SkewReverseKl(SkewReverseKl),
-    /// Half the mean squared difference of zero-meaned logits: the soft term at a high temperature.
-    LogitMatching(LogitMatching),
-    /// -log p(token) on the data.
-    CrossEntropy(CrossEntropy),
-    /// Mean squared error between hidden states, through a learned projection.
-    HiddenMse(HiddenMse),
-    /// T^2 KL(teacher || student) while random components of student, teacher or both are removed.
-    AblationKl(AblationKl),
-    /// Squared distance of attention maps of aligned layers.
-    AttentionMatching(AttentionMatching),
-    /// Relative squared error of the outputs of aligned heads.
-    HeadMatching(HeadMatching),
-    /// 1 - CKA of aligned heads and MLPs.
-    ComponentCka(ComponentCka),
-    /// Squared distance of the components' shares in the influence on the right tokens.
-    InfluenceMatching(InfluenceMatching),
-    /// Concentration of that influence on few components.
-    InfluenceSpread(InfluenceSpread),
-}
+use crate::DistillError;
+use hidden_mse::Beside;
 
-/// What an objective asks of a teacher.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Requirement {
-    /// The teacher's distribution at this temperature.
-    pub distribution: Option<f64>,
-    /// The teacher's whole logits, at no temperature.
-    pub logits: bool,
-    /// The teacher's hidden states.
-    pub hidden: bool,
-    /// What the teacher's heads and MLPs say, or its answers without some of them.
-    pub components: bool,
-}
-
-impl Requirement {
-    /// Whether anything is asked.
-    pub fn is_any(&self) -> bool {
-        self.distribution.is_some() || self.logits || self.hidden || self.components
-    }
-}
-
-impl ObjectiveConfig {
-    /// The kind's name, as in a recipe.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::ForwardKl(_) => "forward_kl",
-            Self::ReverseKl(_) => "reverse_kl",
-            Self::JensenShannon(_) => "jensen_shannon",
-            Self::SkewForwardKl(_) => "skew_forward_kl",
-            Self::SkewReverseKl(_) => "skew_reverse_kl",
-            Self::LogitMatching(_) => "logit_matching",
-            Self::CrossEntropy(_) => "cross_entropy",
-            Self::HiddenMse(_) => "hidden_mse",
-            Self::AblationKl(_) => "ablation_kl",
-            Self::AttentionMatching(_) => "attention_matching",
-            Self::HeadMatching(_) => "head_matching",
-            Self::ComponentCka(_) => "component_cka",
-            Self::InfluenceMatching(_) => "influence_matching",
-            Self::InfluenceSpread(_) => "influence_spread",
-        }
-    }
-
+/// One term of the weighted sum.
+pub trait Objective: Debug + Send + Sync {
     /// The factor in the weighted sum.
-    pub fn weight(&self) -> f64 {
-        match self {
-            Self::ForwardKl(it) => it.weight,
-            Self::ReverseKl(it) => it.weight,
-            Self::JensenShannon(it) => it.weight,
-            Self::SkewForwardKl(it) => it.weight,
-            Self::SkewReverseKl(it) => it.weight,
-            Self::LogitMatching(it) => it.weight,
-            Self::CrossEntropy(it) => it.weight,
-            Self::HiddenMse(it) => it.weight,
-            Self::AblationKl(it) => it.weight,
-            Self::AttentionMatching(it) => it.weight,
-            Self::HeadMatching(it) => it.weight,
-            Self::ComponentCka(it) => it.weight,
-            Self::InfluenceMatching(it) => it.weight,
-            Self::InfluenceSpread(it) => it.weight,
-        }
+    fn weight(&self) -> f64;
+
+    /// What it asks of the teacher, of the student's pass and of the head.
+    fn needs(&self) -> Needs<'_>;
+
+    /// Refuses settings it cannot be trained with, beyond those that [`check()`] knows of every objective. `name` is the term's.
+    ///
+    /// # Errors
+    /// [`DistillError::Setting`].
+    fn check(&self, _name: &str) -> Result<(), DistillError> {
+        Ok(())
     }
 
-    /// What the teacher must give.
-    pub fn requires(&self) -> Requirement {
-        match self {
-            Self::ForwardKl(it) => it.requires(),
-            Self::ReverseKl(it) => it.requires(),
-            Self::JensenShannon(it) => it.requires(),
-            Self::SkewForwardKl(it) => it.requires(),
-            Self::SkewReverseKl(it) => it.requires(),
-            Self::LogitMatching(it) => it.requires(),
-            Self::CrossEntropy(_) | Self::InfluenceSpread(_) => Requirement::default(),
-            Self::HiddenMse(it) => it.requires(),
-            Self::AblationKl(it) => it.requires(),
-            Self::AttentionMatching(it) => it.requires(),
-            Self::HeadMatching(it) => it.requires(),
-            Self::ComponentCka(it) => it.requires(),
-            Self::InfluenceMatching(it) => it.requires(),
-        }
+    /// The projections that are trained beside the student for it.
+    fn projections(&self, _beside: &Beside<'_>) -> Vec<Projection> {
+        Vec::new()
     }
 
-    /// Its layer mapping, for the objectives that pair layers.
-    pub fn layers(&self) -> Option<&LayerMapping> {
-        match self {
-            Self::HiddenMse(it) => Some(&it.layers),
-            Self::AblationKl(it) => Some(&it.layers),
-            Self::AttentionMatching(it) => Some(&it.layers),
-            Self::HeadMatching(it) => Some(&it.layers),
-            Self::ComponentCka(it) => Some(&it.layers),
-            Self::InfluenceMatching(it) => Some(&it.layers),
-            _ => None,
-        }
+    /// Its loss on one micro-batch. Never asked of an objective that is a term over the vocabulary ([`Needs::head`]): those are
+    /// computed together, in one product with the head.
+    ///
+    /// # Errors
+    /// When the teacher's signal lacks what was asked for, or an operation refuses its input.
+    fn loss(&self, _step: &Step<'_>) -> Result<Loss, DistillError> {
+        Ok(Loss::default())
     }
+}
 
-    /// The term of the fused head operation, for the objectives over the vocabulary that the student answers to whole.
-    pub fn head_term(&self) -> Option<HeadTermKind> {
-        match self {
-            Self::ForwardKl(it) => Some(it.head_term()),
-            Self::ReverseKl(it) => Some(it.head_term()),
-            Self::JensenShannon(it) => Some(it.head_term()),
-            Self::SkewForwardKl(it) => Some(it.head_term()),
-            Self::SkewReverseKl(it) => Some(it.head_term()),
-            Self::LogitMatching(it) => Some(it.head_term()),
-            Self::CrossEntropy(it) => Some(it.head_term()),
-            _ => None,
+/// The registry: one line an objective, its module and type behind what a reader of the recipe's schema is told.
+macro_rules! registry {
+    ($($(#[doc = $words:literal])+ $module:ident::$objective:ident,)+) => {
+        $(pub use $module::$objective;)+
+
+        /// One objective of the weighted sum, as a recipe writes it: `{ kind = "forward_kl", weight = 0.5, temperature = 2 }`.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(tag = "kind", rename_all = "snake_case")]
+        pub enum ObjectiveConfig {
+            $($(#[doc = $words])+ $objective($objective),)+
         }
-    }
+
+        impl ObjectiveConfig {
+            /// The kind's name, as in a recipe.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$objective(_) => stringify!($module),)+
+                }
+            }
+        }
+
+        impl std::ops::Deref for ObjectiveConfig {
+            type Target = dyn Objective;
+
+            fn deref(&self) -> &Self::Target {
+                match self {
+                    $(Self::$objective(it) => it,)+
+                }
+            }
+        }
+
+        #[cfg(test)]
+        fn one_of_each() -> Vec<ObjectiveConfig> {
+            vec![$(ObjectiveConfig::$objective($objective::default()),)+]
+        }
+    };
+}
+
+registry! {
+    /// T^2 KL(teacher || student): covers all that the teacher finds likely.
+    forward_kl::ForwardKl,
+    /// T^2 KL(student || teacher): seeks what the teacher finds most likely.
+    reverse_kl::ReverseKl,
+    /// T^2 JSD(teacher, student) with a share beta of the teacher in the mixture.
+    jensen_shannon::JensenShannon,
+    /// T^2 KL(teacher || mixture with a share alpha of the teacher).
+    skew_forward_kl::SkewForwardKl,
+    /// T^2 KL(student || mixture with a share alpha of the student).
+    skew_reverse_kl::SkewReverseKl,
+    /// Half the mean squared difference of zero-meaned logits: the soft term at a high temperature.
+    logit_matching::LogitMatching,
+    /// -log p(token) on the data.
+    cross_entropy::CrossEntropy,
+    /// Mean squared error between hidden states, through a learned projection.
+    hidden_mse::HiddenMse,
+    /// T^2 KL(teacher || student) while random components of student, teacher or both are removed.
+    ablation_kl::AblationKl,
+    /// Squared distance of attention maps of aligned layers.
+    attention_matching::AttentionMatching,
+    /// Relative squared error of the outputs of aligned heads.
+    head_matching::HeadMatching,
+    /// 1 - CKA of aligned heads and MLPs.
+    component_cka::ComponentCka,
+    /// Squared distance of the components' shares in the influence on the right tokens.
+    influence_matching::InfluenceMatching,
+    /// Concentration of that influence on few components.
+    influence_spread::InfluenceSpread,
 }
 
 /// Names of a list of objectives, each once: a second `forward_kl` becomes `forward_kl.2`.
@@ -205,4 +160,19 @@ pub fn term_names(objectives: &[ObjectiveConfig]) -> Vec<String> {
 /// Weight and temperature when a recipe does not say.
 pub(crate) fn one() -> f64 {
     1.0
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_objectives_name_is_the_kind_of_the_recipe() {
+        for objective in one_of_each() {
+            let written = serde_json::to_value(&objective).unwrap();
+            assert_eq!(written["kind"], objective.name());
+            assert_eq!(serde_json::from_value::<ObjectiveConfig>(written).unwrap(), objective);
+        }
+    }
 }

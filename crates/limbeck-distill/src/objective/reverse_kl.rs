@@ -4,7 +4,7 @@ use limbeck_kernels::HeadTermKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Requirement, one};
+use super::{Needs, Objective, one};
 
 /// Mean over the predictions of
 ///
@@ -27,14 +27,12 @@ impl Default for ReverseKl {
     }
 }
 
-impl ReverseKl {
-    /// The teacher's distribution at T.
-    pub fn requires(&self) -> Requirement {
-        Requirement { distribution: Some(self.temperature), ..Requirement::default() }
+impl Objective for ReverseKl {
+    fn weight(&self) -> f64 {
+        self.weight
     }
 
-    /// Its term in the fused head operation.
-    pub fn head_term(&self) -> HeadTermKind {
-        HeadTermKind::ReverseKl { temperature: self.temperature }
+    fn needs(&self) -> Needs<'_> {
+        Needs::distribution(self.temperature, HeadTermKind::ReverseKl { temperature: self.temperature })
     }
 }

@@ -6,7 +6,7 @@ use limbeck_model::{Components, Removed, Site};
 use limbeck_teach::{HiddenShape, Prediction, Signal, Teacher, TeacherQuery};
 
 use super::batch::Ablated;
-use super::{AblationKl, Layers, MicroBatch, ObjectiveConfig, inside, term_names};
+use super::{Layers, MicroBatch, Needs, ObjectiveConfig, Removal, term_names};
 use crate::DistillError;
 use crate::soundness::{ComponentDropout, Correspondence, Draw, Moment};
 use crate::trainer::Network;
@@ -58,7 +58,7 @@ impl Terms {
 
     /// Whether some objective listens to the teacher.
     pub fn need_teacher(&self) -> bool {
-        self.objectives.iter().any(|objective| objective.requires().is_any())
+        self.objectives.iter().any(|objective| objective.needs().teacher())
     }
 
     /// What stands in the place of a dropped component.
@@ -93,33 +93,30 @@ impl Terms {
             draw(0).removed(components, rows.len(), heads, mlps)
         });
         for (index, objective) in self.objectives.iter().enumerate() {
-            let ObjectiveConfig::AblationKl(ablation) = objective else { continue };
-            let [heads, mlps] =
-                [ablation.heads, ablation.mlps].map(|probability| probability.at(moment.step));
+            let needs = objective.needs();
+            let Some(removal) = needs.removal else { continue };
+            let [heads, mlps] = [removal.heads, removal.mlps].map(|probability| probability.at(moment.step));
             let removed = draw(1 + index).removed(components, rows.len(), heads, mlps);
             let signal = match (&removed, teacher, self.layers(network)) {
-                (Some(removed), Some(teacher), Some(layers)) if ablation.removes_from_teacher() => {
-                    Some(self.without(removed, ablation, layers, teacher, rows, &positions)?)
+                (Some(removed), Some(teacher), Some(layers)) if removal.from.of_teacher() => {
+                    Some(self.without(removed, &needs, removal, layers, teacher, rows, &positions)?)
                 }
                 _ => None,
             };
-            let student = removed.filter(|_| ablation.removes_from_student());
+            let student = removed.filter(|_| removal.from.of_student());
             batch.ablated.insert(index, Ablated { student, signal });
         }
         let Some(teacher) = teacher.filter(|_| self.need_teacher()) else { return Ok(batch) };
         let sites: Vec<Site> = network.projections.iter().map(|pair| pair.teacher).collect();
         let whole = self.layers(network).map_or_else(Vec::new, |layers| self.teacher_sites(layers));
-        let matches_influence = self
-            .objectives
-            .iter()
-            .any(|objective| matches!(objective, ObjectiveConfig::InfluenceMatching(_)));
+        let influence = self.objectives.iter().any(|objective| objective.needs().influence);
         let mut signal = teacher.signal(&TeacherQuery {
             rows,
             positions: &positions,
             temperatures: &self.temperatures(),
             sites: &sites,
             whole: &whole,
-            influence: matches_influence.then_some(self.vocab_used),
+            influence: influence.then_some(self.vocab_used),
             without: None,
         })?;
         batch.taught = whole.into_iter().zip(signal.whole.drain(..)).collect();
@@ -131,20 +128,21 @@ impl Terms {
     fn without(
         &self,
         removed: &Removed,
-        ablation: &AblationKl,
+        needs: &Needs<'_>,
+        removal: Removal,
         layers: Layers,
         teacher: &dyn Teacher,
         rows: &[&TokenExample],
         positions: &[Prediction],
     ) -> Result<Signal, DistillError> {
         let of_teacher = self.teacher.map_or(removed.components, HiddenShape::components);
-        let pairs = ablation.layers.spans(layers);
+        let pairs = needs.layers.map_or_else(Vec::new, |mapping| mapping.spans(layers));
         let gone = Correspondence::new(removed.components, of_teacher, pairs).removed_from_teacher(removed);
         let query = TeacherQuery {
             rows,
             positions,
-            temperatures: &[ablation.temperature],
-            without: Some((&gone, ablation.fill)),
+            temperatures: needs.distribution.as_slice(),
+            without: Some((&gone, removal.fill)),
             ..TeacherQuery::default()
         };
         Ok(teacher.signal(&query)?)
@@ -153,7 +151,9 @@ impl Terms {
     /// The teacher's sites that objectives compare with the student's, each once.
     fn teacher_sites(&self, layers: Layers) -> Vec<Site> {
         let mut sites: Vec<Site> = Vec::new();
-        for (_, theirs) in self.objectives.iter().flat_map(|objective| inside::sites(objective, layers)) {
+        for (_, theirs) in
+            self.objectives.iter().flat_map(|objective| objective.needs().compared(Some(layers)))
+        {
             if !sites.contains(&theirs) {
                 sites.push(theirs);
             }
@@ -164,13 +164,13 @@ impl Terms {
     /// Distinct temperatures of the objectives over the vocabulary, in order of first use.
     fn temperatures(&self) -> Vec<f64> {
         let mut temperatures: Vec<f64> = Vec::new();
-        for temperature in self.objectives.iter().filter_map(|objective| objective.requires().distribution) {
+        for temperature in self.objectives.iter().filter_map(|objective| objective.needs().distribution) {
             if !temperatures.contains(&temperature) {
                 temperatures.push(temperature);
             }
         }
         // Whole logits serve any temperature; with no other in sight they are asked for at 1.
-        if temperatures.is_empty() && self.objectives.iter().any(|objective| objective.requires().logits) {
+        if temperatures.is_empty() && self.objectives.iter().any(|objective| objective.needs().logits) {
             temperatures.push(1.0);
         }
         temperatures

@@ -5,6 +5,7 @@ use limbeck_data::hash::hash_bytes;
 use limbeck_model::{Decoder, Parameter};
 use limbeck_teach::HiddenShape;
 
+use crate::objective::hidden_mse::Beside;
 use crate::objective::{Layers, ObjectiveConfig, Projection, term_names};
 
 /// A decoder and its projections. The projections never leave the trainer.
@@ -32,14 +33,15 @@ impl Network {
             let names = term_names(objectives);
             let layers = Layers { student: depth, teacher: shape.layers };
             for (index, objective) in objectives.iter().enumerate() {
-                let ObjectiveConfig::HiddenMse(hidden) = objective else {
-                    continue;
-                };
-                for pair in hidden.layers.pairs(layers) {
-                    let fresh =
-                        Projection::init(&names[index], index, pair, (width, shape.width), seed, &device);
-                    projections.push(fresh);
-                }
+                projections.extend(objective.projections(&Beside {
+                    term: &names[index],
+                    objective: index,
+                    layers,
+                    student_width: width,
+                    teacher_width: shape.width,
+                    seed,
+                    device: &device,
+                }));
             }
         }
         let network = Self { decoder, projections };

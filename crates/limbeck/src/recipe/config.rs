@@ -183,7 +183,7 @@ impl GgufFormat {
 /// temperatures of the objectives.
 pub fn default_capture(recipe: &Recipe) -> CaptureConfig {
     let mut temperatures: Vec<f64> =
-        recipe.objectives.iter().filter_map(|objective| objective.requires().distribution).collect();
+        recipe.objectives.iter().filter_map(|objective| objective.needs().distribution).collect();
     temperatures.sort_by(f64::total_cmp);
     temperatures.dedup();
     CaptureConfig { temperatures, ..CaptureConfig::default() }
