@@ -7,7 +7,7 @@ use limbeck_data::progress::Progress;
 use limbeck_model::Decoder;
 use limbeck_results::{Condition, Evaluation, OverSeeds};
 use limbeck_stats::Bootstrap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::EvalError;
 use crate::comparison::{SmallestEffect, Terms, compare};
@@ -68,7 +68,7 @@ impl Default for EvaluationOptions {
 }
 
 /// What every network scored on one example: sums over its scored tokens.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExampleScores {
     /// `held_out`, or the name of a shifted set.
     pub set: String,
@@ -81,10 +81,10 @@ pub struct ExampleScores {
 }
 
 /// What one network scored on one example.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExampleScore {
     /// `teacher`, `student` or `baseline`.
-    pub network: &'static str,
+    pub network: String,
     /// Number of the training, from 1; 1 for the teacher.
     pub training: usize,
     /// Tokens whose top-ranked prediction is the data's.
@@ -213,7 +213,7 @@ fn by_example(
         let one = |(index, (network, _)): (usize, &(&'static str, &Decoder))| {
             let scored = &scores.networks[index];
             ExampleScore {
-                network,
+                network: (*network).to_owned(),
                 training: index.saturating_sub(1) / each + 1,
                 correct: count(&scored.correct[range.clone()]),
                 agrees: count(&scored.agrees[range.clone()]),

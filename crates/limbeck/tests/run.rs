@@ -135,6 +135,42 @@ fn verbs_work_alone_and_models_come_and_go() {
     let data: Value = serde_json::from_slice(&evaluated.stdout).unwrap();
     assert!(data["evaluation"]["student"]["kl"]["value"].is_number());
 
+    // The scores by example, from which the figures follow; of an evaluation that stands, nothing is done again.
+    let table = |name: &str| place.path().join(name);
+    let save = |name: &str| {
+        on_tiny("evaluate", &folder, &["--save-scores", table(name).to_str().unwrap()]).output().unwrap()
+    };
+    for name in ["scores.jsonl", "scores.parquet"] {
+        let output = save(name);
+        assert!(
+            output.status.success() && stderr(&output).contains("evaluate: unchanged"),
+            "{}",
+            stderr(&output)
+        );
+    }
+    let rows: Vec<Value> = std::fs::read_to_string(table("scores.jsonl"))
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for network in ["teacher", "student", "baseline"] {
+        let own = || rows.iter().filter(|row| row["set"] == "held_out" && row["network"] == network);
+        let sum = |key: &str| own().map(|row| row[key].as_f64().unwrap()).sum::<f64>();
+        assert_eq!(own().count() as u64, data["evaluation"]["examples"].as_u64().unwrap());
+        for (measure, key) in [("loss", "loss"), ("accuracy", "correct")] {
+            let told = data["evaluation"][network][measure]["value"].as_f64().unwrap();
+            assert!((sum(key) / sum("tokens") - told).abs() < 1e-9, "{network} {measure}");
+        }
+    }
+    assert!(std::fs::read(table("scores.parquet")).unwrap().starts_with(b"PAR1"));
+    let wrong = save("scores.csv");
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(
+        stderr(&wrong).contains(".jsonl or .parquet") && !table("scores.csv").exists(),
+        "{}",
+        stderr(&wrong)
+    );
+
     let student = folder.join("student");
     let out = place.path().join("logits.safetensors");
     let mut command = limbeck();

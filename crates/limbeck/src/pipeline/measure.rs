@@ -7,7 +7,7 @@ use std::sync::Arc;
 use limbeck_audit::{AuditConfig, Subject, audited};
 use limbeck_data::atomic::{read_json, write_json, write_json_lines};
 use limbeck_data::hash::hash_file;
-use limbeck_eval::{EvaluationOptions, Networks, Pair, ScoringOptions, evaluate};
+use limbeck_eval::{EvaluationOptions, Networks, Pair, ScoringOptions, evaluate, read_scores, write_scores};
 use limbeck_model::LoadedModel;
 use limbeck_results::{Audit, Evaluation, Input, ModelFacts};
 use limbeck_teach::align;
@@ -186,6 +186,14 @@ impl Pipeline<'_> {
     /// The evaluation made in this folder.
     pub fn evaluation(&self) -> Result<Evaluation, PipelineError> {
         Ok(read_json(&self.file(EVALUATION))?)
+    }
+
+    /// Writes every network's scores on every example of the evaluation made in this folder, as [`write_scores`] does.
+    ///
+    /// # Errors
+    /// When there is no evaluation, the file cannot be written, or ends neither in `.jsonl` nor in `.parquet`.
+    pub fn save_scores(&self, file: &Path) -> Result<(), PipelineError> {
+        Ok(write_scores(file, &read_scores(&self.file(SCORES))?)?)
     }
 
     /// The audit made in this folder, unless the recipe asks for none.

@@ -1,6 +1,9 @@
 //! `limbeck evaluate`: how good the networks are, and which is better.
 
+use std::path::PathBuf;
+
 use clap::Args;
+use limbeck::data::table::TableFormat;
 use limbeck::pipeline::Goal;
 use limbeck::results::{Estimate, Evaluation};
 use serde_json::json;
@@ -14,15 +17,26 @@ use crate::failure::Failure;
 pub(crate) struct Evaluate {
     #[command(flatten)]
     recipe: RecipeArgs,
+    /// Also write every network's scores on every example: one row an example and network
+    #[arg(long, value_name = "FILE.jsonl|FILE.parquet")]
+    save_scores: Option<PathBuf>,
     #[command(flatten)]
     overwrite: Overwrite,
 }
 
 impl Evaluate {
     pub(crate) fn perform(self, desk: &Desk) -> Result<Exit, Failure> {
+        if let Some(file) = &self.save_scores {
+            TableFormat::of(file).map_err(|error| {
+                Failure::input(error).hint("--save-scores scores.jsonl, or scores.parquet")
+            })?;
+        }
         let mut pipeline = self.recipe.open(self.overwrite, desk)?;
         pipeline.reach(Goal::Evaluate)?;
         let evaluation = pipeline.evaluation()?;
+        if let Some(file) = &self.save_scores {
+            pipeline.save_scores(file)?;
+        }
         desk.output.data(&json!({ "evaluation": evaluation }), || table(&evaluation))?;
         Ok(Exit::Fine)
     }
