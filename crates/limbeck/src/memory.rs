@@ -45,6 +45,17 @@ pub fn check_network(name: &str, config: &DecoderConfig) -> Result<(), MemoryErr
     within(what, "smaller sizes (n_layers, d_model, d_mlp)", count.saturating_mul(PER_PARAMETER))
 }
 
+/// Refuses a classifier of which the weights between layers of these widths cannot fit; `key` is that of the widths.
+///
+/// # Errors
+/// [`MemoryError`], with both sizes.
+pub(crate) fn check_layers(key: &str, widths: &[u64]) -> Result<(), MemoryError> {
+    let weights = widths.windows(2).map(|pair| u128::from(pair[0]) * u128::from(pair[1]));
+    let count = weights.fold(0u128, u128::saturating_add);
+    let what = format!("{key}: training a network of {count} parameters or more");
+    within(what, "narrower hidden layers", count.saturating_mul(PER_PARAMETER))
+}
+
 /// Refuses a step whose activations cannot fit, for sequences of `longest` tokens.
 ///
 /// # Errors

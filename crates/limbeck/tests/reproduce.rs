@@ -68,6 +68,33 @@ fn a_run_goes_on_from_its_networks_to_the_same_bits() {
 }
 
 #[test]
+fn numbers_beyond_all_use_are_refused_at_once() {
+    let place = tempfile::tempdir().unwrap();
+    for (experiment, more, key) in [
+        ("hinton-mnist", ["--set", "teacher.hidden=[1000000000]"], "teacher.hidden"),
+        ("hinton-mnist", ["--set", "teacher.hidden=[60000, 60000, 60000, 60000, 60000]"], "teacher.hidden"),
+        ("hinton-mnist", ["--set", "teacher.epochs=1000000000000"], "teacher.epochs"),
+        ("hinton-mnist", ["--seeds", "1000000000000"], "--seeds"),
+        (
+            "sound-student",
+            ["--set", "measures.prompts_per_template=1000000000"],
+            "measures.prompts_per_template",
+        ),
+        ("sound-student", ["--set", "measures.prompts_per_template=0"], "prompts_per_template"),
+        ("sound-student", ["--set", "teacher.architecture.d_model=65536"], "d_model"),
+    ] {
+        let mut command = limbeck();
+        command.args(["reproduce", experiment, "--out"]).arg(place.path()).args(more);
+        let began = std::time::Instant::now();
+        let output = command.output().unwrap();
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{more:?}: {told}");
+        assert!(told.contains(key), "{more:?}: {told}");
+        assert!(began.elapsed().as_secs() < 20 && !place.path().join("networks").exists(), "{more:?}");
+    }
+}
+
+#[test]
 fn every_experiment_on_pictures_runs_small() {
     let place = tempfile::tempdir().unwrap();
     for name in ["hinton-temperature", "hinton-sevens-eights", "hinton-specialists"] {

@@ -35,18 +35,25 @@ const FREE: [&str; 12] = [
 /// Limits by the last part of a key.
 const LIMITS: &[(&str, i64)] = &[
     ("accumulation", 1 << 16),
+    ("after", 1_000),
     ("alignment_resamples", 100_000),
     ("batch_size", 1 << 16),
+    ("before", 1_000),
+    ("clusterings", 10_000),
     ("d_mlp", 1 << 18),
     ("d_model", 1 << 16),
     ("directions", 1 << 12),
     ("distractors", 64),
+    ("hidden", 1 << 16),
+    ("jitter", 1_000),
     ("max_positions", 1 << 20),
+    ("members", 1_000),
     ("n_heads", 1 << 10),
     ("n_kv_heads", 1 << 10),
     ("n_layers", 1 << 10),
     ("noise_draws", 1_000),
     ("period", 100_000),
+    ("positions", 1_000),
     ("prompts_per_group", 100_000),
     ("prompts_per_template", 100_000),
     ("random", 10_000),
@@ -58,6 +65,7 @@ const LIMITS: &[(&str, i64)] = &[
     ("shard_examples", 1_000_000),
     ("shift_prompts", 10_000),
     ("slices", 256),
+    ("student_widths", 1 << 16),
     ("top_k", 1 << 20),
 ];
 

@@ -5,7 +5,7 @@
 //! into them, then checked for sense.
 
 mod audited;
-mod bounds;
+pub(crate) mod bounds;
 mod builtin;
 mod config;
 mod data;
@@ -35,6 +35,7 @@ pub use layers::Override;
 pub(crate) use load::resolved;
 pub use load::{Loaded, load, load_text, schema};
 pub use meant::nearest;
+pub(crate) use node::Node;
 pub use origin::Origin;
 pub use published::{published, published_name};
 pub use reference::reference;

@@ -9,6 +9,7 @@ use limbeck_stats::StatsError;
 use limbeck_teach::TeachError;
 use thiserror::Error;
 
+use crate::memory::MemoryError;
 use crate::networks::NetworkError;
 
 /// An error of an experiment.
@@ -40,6 +41,9 @@ pub enum ReproduceError {
         /// What would be right.
         right: String,
     },
+    /// A network or a step of training that this machine's memory cannot hold.
+    #[error("recipe: {0}")]
+    Memory(#[from] MemoryError),
     /// Data could not be had, or a file not written.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -92,6 +96,8 @@ impl ReproduceError {
             Self::Unknown { .. }
             | Self::Recipe { .. }
             | Self::Setting { .. }
+            | Self::Memory(_)
+            | Self::Model(ModelError::Config(_))
             | Self::Data(_)
             | Self::Distill(_)
             | Self::Teach(_) => true,

@@ -1,11 +1,15 @@
 //! Recipes of experiments: TOML in layers. A recipe may stand on another (`base`), holds a `[small]` variant, and single keys
 //! may be set from the command line.
 
+use std::path::Path;
+
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::ReproduceError;
 use super::catalogue::EXPERIMENTS;
+use crate::memory::check_layers;
+use crate::recipe::{Node, Problem, bounds};
 
 /// One key set to another value: `teacher.epochs=3`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +64,44 @@ pub(super) fn resolve(text: &str, small: bool, changes: &[RecipeOverride]) -> Re
         }
         merge(&mut table, laid);
     }
+    within_bounds(&table, changes)?;
     Ok(table)
+}
+
+/// Refuses numbers that no machine has use for, and networks that this one cannot hold, before any of them allocates.
+fn within_bounds(table: &Table, changes: &[RecipeOverride]) -> Result<(), ReproduceError> {
+    let experiment = if changes.is_empty() { "it" } else { "--set" };
+    let wrong = |reason: String| ReproduceError::Recipe { experiment: experiment.to_owned(), reason };
+    let text = toml::to_string(table).map_err(|error| wrong(error.to_string()))?;
+    let root = Node::parse(&text, Path::new(experiment)).map_err(|error| wrong(error.to_string()))?;
+    if let Some(Problem { key, message, .. }) = bounds::check(&root).into_iter().next() {
+        return Err(wrong(format!("{}: {message}", key.unwrap_or_default())));
+    }
+    check_widths(table, "")
+}
+
+/// Refuses classifiers of which the products between hidden layers alone are more than the memory at hand.
+fn check_widths(table: &Table, path: &str) -> Result<(), ReproduceError> {
+    for (key, value) in table {
+        let key = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        match value {
+            Value::Table(below) => check_widths(below, &key)?,
+            Value::Array(items) => {
+                let widths: Vec<u64> =
+                    items.iter().filter_map(|item| u64::try_from(item.as_integer()?).ok()).collect();
+                match key.rsplit('.').next() {
+                    Some("hidden") => check_layers(&key, &widths)?,
+                    // Of both hidden layers.
+                    Some("student_widths") => {
+                        widths.iter().try_for_each(|&width| check_layers(&key, &[width; 2]))?;
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Reads the settings of an experiment out of its resolved recipe.
@@ -108,6 +149,29 @@ mod tests {
         assert!(small["t"]["optimizer"].get("momentum").is_none(), "another kind has other keys");
         assert!(resolve(text, false, &[RecipeOverride::new("b=7")]).is_err());
         assert!(resolve(text, false, &[RecipeOverride::new("nonsense")]).is_err());
+    }
+
+    #[test]
+    fn numbers_beyond_their_bounds_are_refused_by_key() {
+        let of = |name: &str| EXPERIMENTS.iter().find(|one| one.name == name).unwrap().recipe;
+        for (experiment, change, key) in [
+            ("hinton-mnist", "teacher.hidden=[1000000000]", "teacher.hidden.0"),
+            ("hinton-mnist", "student.hidden=[65536, 65536, 65536, 65536, 65536]", "student.hidden"),
+            ("hinton-mnist", "teacher.batch_size=9000000000", "teacher.batch_size"),
+            ("hinton-mnist", "held_out=1000000000000", "held_out"),
+            ("hinton-temperature", "student_widths=[30, 1000000000]", "student_widths.1"),
+            ("hinton-speech", "members=1000000000000", "members"),
+            ("hinton-speech", "frames.positions=1000000000", "frames.positions"),
+            ("hinton-specialists", "clusterings=[1000000000]", "clusterings.0"),
+            ("sound-student", "measures.prompts_per_template=1000000000", "measures.prompts_per_template"),
+            ("sound-student", "teacher.architecture.d_model=1000000000", "teacher.architecture.d_model"),
+            ("sound-student", "data.examples=1000000000000", "data.examples"),
+            ("sound-student-smollm2", "data.sequence_length=1000000000000", "data.sequence_length"),
+        ] {
+            let error = resolve(of(experiment), false, &[RecipeOverride::new(change)]).unwrap_err();
+            let said = error.to_string();
+            assert!(error.is_input() && said.contains(&format!(" {key}: ")), "{change}: {said}");
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub(super) fn quickstart(
     bench: &Workbench<'_>,
 ) -> Result<Findings, ReproduceError> {
     let settings: quickstart::Settings = super::recipe::settings(recipe, "sound-student")?;
+    settings.common.check()?;
     compare(&settings.common, seeds, bench, |seed| quickstart::pair(&settings, seed, bench))
 }
 
@@ -40,6 +41,7 @@ pub(super) fn smollm2(
     bench: &Workbench<'_>,
 ) -> Result<Findings, ReproduceError> {
     let settings: smollm2::Settings = super::recipe::settings(recipe, "sound-student-smollm2")?;
+    settings.common.check()?;
     let sources = smollm2::Sources::fetch(&settings, bench)?;
     compare(&settings.common, seeds, bench, |seed| smollm2::pair(&settings, &sources, seed))
 }

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::pair::Pair;
 use super::settings::{Common, Variant};
+use crate::memory::check_step;
 use crate::reproduce::ReproduceError;
 use crate::reproduce::store::{Store, networks};
 use crate::reproduce::workbench::Workbench;
@@ -110,6 +111,8 @@ fn make(
     folder: PathBuf,
     bench: &Workbench<'_>,
 ) -> Result<(), ReproduceError> {
+    let longest = job.examples.iter().map(|example| example.len()).max().unwrap_or(0);
+    check_step(&job.label, job.begins.config(), &job.config, longest)?;
     let unfinished = bench.folder().join("unfinished").join(key);
     let tokenizer = job.tokenizer;
     let outcome = train(

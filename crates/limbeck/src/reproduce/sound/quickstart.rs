@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::networks::{DecoderJob, have};
 use super::pair::Pair;
 use super::settings::{Common, Measures};
+use crate::memory::check_network;
 use crate::recipe::Architecture;
 use crate::reproduce::ReproduceError;
 use crate::reproduce::workbench::Workbench;
@@ -41,6 +42,7 @@ pub(super) fn pair(settings: &Settings, seed: u64, bench: &Workbench<'_>) -> Res
         .architecture
         .decoder(tokenizer.vocab_size())
         .map_err(limbeck_model::ModelError::from)?;
+    check_network("teacher", &config)?;
     let training: std::sync::Arc<[_]> = sets.training.into();
     let taught = have(
         DecoderJob {

@@ -131,6 +131,22 @@ impl Measures {
 }
 
 impl Common {
+    /// Refuses what would be refused after the trainings only.
+    ///
+    /// # Errors
+    /// [`ReproduceError::Setting`] for a measure of nothing.
+    pub(super) fn check(&self) -> Result<(), ReproduceError> {
+        let Measures { prompts_per_template, batch_size, .. } = &self.measures;
+        let counts =
+            [("measures.prompts_per_template", prompts_per_template), ("measures.batch_size", batch_size)];
+        match counts.into_iter().find(|(_, count)| **count == 0) {
+            Some((key, _)) => {
+                Err(ReproduceError::Setting { key, found: "0".to_owned(), right: "at least 1".to_owned() })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// What is trained in this phase; the first is plain distillation.
     ///
     /// # Errors
