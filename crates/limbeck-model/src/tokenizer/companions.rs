@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json};
 use tokenizers::AddedToken;
 
 use super::encode::guarded;
+use super::prefix;
 use super::{DEFAULT, Settings, Specials, Tokenizer, TokenizerError};
 
 /// Largest file of a tokenizer that is read. The largest published ones have about 40 MB.
@@ -29,9 +30,10 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::Io`], [`TokenizerError::TooLarge`], [`TokenizerError::Invalid`], [`TokenizerError::TokenId`].
     pub fn from_json_file(path: &Path) -> Result<Self, TokenizerError> {
-        let mut tokenizer = Self::from_json_bytes(&read(path)?, &path.display().to_string())?;
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
         let mut beside = Companions::read(folder)?;
+        let bytes = prefix::as_stated(read(path)?, &beside.config);
+        let mut tokenizer = Self::from_json_bytes(&bytes, &path.display().to_string())?;
         tokenizer.add(&beside)?;
         tokenizer.templates = std::mem::take(&mut beside.templates);
         let id = |role: &str| {
@@ -160,7 +162,7 @@ impl Companions {
         } else {
             config.extend(read_object(&folder.join("special_tokens_map.json"))?);
         }
-        let (named, extra) = roles(&config);
+        let (named, extra) = roles(&config).map_err(|reason| invalid(&folder.join(CONFIG), reason))?;
         if !config.contains_key("added_tokens_decoder") {
             const ADDED: &str = "added_tokens.json";
             for (content, id) in read_object(&folder.join(ADDED))? {
@@ -193,24 +195,50 @@ impl Companions {
     }
 }
 
-/// Tokens by role, those of transformers' roles first, and further special ones.
-fn roles(config: &Map<String, Json>) -> (Vec<(String, AddedToken)>, Vec<AddedToken>) {
-    let known = ROLES.into_iter().filter_map(|role| Some((role, config.get(role)?)));
-    // A role of a model's own is any other key that ends so and names a token.
-    let own = config.iter().filter(|(key, _)| !ROLES.contains(&key.as_str()) && key.ends_with("_token"));
-    let own = own.map(|(key, value)| (key.as_str(), value));
-    let token = |(key, value): (&str, &Json)| Some((key.to_owned(), added(value, true)?));
-    let mut named: Vec<(String, AddedToken)> = known.chain(own).filter_map(token).collect();
-    let given = |key: &str| config.get(key).filter(|value| !is_empty(value));
-    let mut extra = Vec::new();
-    match given("extra_special_tokens").or_else(|| given("additional_special_tokens")) {
-        Some(Json::Array(tokens)) => extra.extend(tokens.iter().filter_map(|token| added(token, true))),
-        Some(Json::Object(tokens)) => {
-            named.extend(tokens.iter().filter_map(|(role, token)| Some((role.clone(), added(token, true)?))));
+/// Tokens by role, those of transformers' roles first, and further special ones; or what is no token.
+fn roles(config: &Map<String, Json>) -> Result<(Vec<(String, AddedToken)>, Vec<AddedToken>), String> {
+    let token = |key: &str, value: &Json| {
+        added(value, true).ok_or_else(|| {
+            format!("{key} is {}; it should be a token: a text, or an object with `content`", brief(value))
+        })
+    };
+    let mut named = Vec::new();
+    for role in ROLES {
+        if let Some(value) = config.get(role).filter(|value| !value.is_null()) {
+            named.push((role.to_owned(), token(role, value)?));
         }
-        _ => {}
     }
-    (named, extra)
+    // A role of a model's own is any other key that ends so and names a token; `add_bos_token` and its kin are settings.
+    let own = config.iter().filter(|(key, _)| !ROLES.contains(&key.as_str()) && key.ends_with("_token"));
+    named.extend(own.filter_map(|(key, value)| Some((key.clone(), added(value, true)?))));
+    let mut extra = Vec::new();
+    for key in ["extra_special_tokens", "additional_special_tokens"] {
+        match config.get(key).filter(|value| !is_empty(value)) {
+            None => continue,
+            Some(Json::Array(tokens)) => {
+                for value in tokens {
+                    extra.push(token(key, value)?);
+                }
+            }
+            Some(Json::Object(tokens)) => {
+                for (role, value) in tokens {
+                    named.push((role.clone(), token(&format!("{key}.{role}"), value)?));
+                }
+            }
+            Some(other) => return Err(format!("{key} is {}; it should be a list of tokens", brief(other))),
+        }
+        break;
+    }
+    Ok((named, extra))
+}
+
+/// A value as messages show it: its beginning.
+fn brief(value: &Json) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text,
+    }
 }
 
 fn is_empty(value: &Json) -> bool {
@@ -292,7 +320,12 @@ fn templates(folder: &Path, config: &Map<String, Json>) -> Result<BTreeMap<Strin
                 named.iter().filter_map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned()))),
             );
         }
-        _ => {}
+        None | Some(Json::Null) => {}
+        Some(other) => {
+            let reason =
+                format!("chat_template is {}; it should be a text, or templates by name", brief(other));
+            return Err(invalid(&folder.join("tokenizer_config.json"), reason));
+        }
     }
     Ok(found)
 }

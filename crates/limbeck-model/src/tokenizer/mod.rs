@@ -8,6 +8,7 @@ mod error;
 mod from_gguf;
 mod json;
 mod pre;
+mod prefix;
 mod settings;
 mod to_gguf;
 

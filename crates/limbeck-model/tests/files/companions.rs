@@ -322,3 +322,88 @@ fn hostile_tokenizers_are_errors() {
         assert!(error.to_string().contains("hostile.json"), "{error}");
     }
 }
+
+/// `add_prefix_space` of tokenizer_config.json counts where transformers lets it: in the classes of GPT-2, Qwen2 and Llama.
+#[test]
+fn a_space_before_texts_is_as_the_configuration_says() {
+    let golden = golden();
+    let case = golden
+        .cases
+        .iter()
+        .find(|case| {
+            let pre = case.tokenizer.get("pre_tokenizer").and_then(|pre| pre.get("type"));
+            pre.and_then(Json::as_str) == Some("ByteLevel")
+        })
+        .unwrap();
+    let bytes = golden.tokenizer_json(case);
+    let ids = |tokenizer: &Json, config: Json| {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "tokenizer.json", tokenizer);
+        write(folder.path(), "tokenizer_config.json", &config);
+        let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
+        let (_folder, second) = again(&tokenizer);
+        let found = tokenizer.encode("rain on", false).unwrap();
+        assert_eq!(second.encode("rain on", false).unwrap(), found, "what is written reads as it was read");
+        (found, tokenizer.encode(" rain on", false).unwrap())
+    };
+    for (class, space, used) in [
+        ("GPT2TokenizerFast", json!(true), true),
+        ("Qwen2Tokenizer", json!(true), true),
+        ("PreTrainedTokenizerFast", json!(true), false),
+        ("GPT2Tokenizer", json!(false), false),
+        ("GPT2Tokenizer", json!(null), false),
+    ] {
+        let (bare, spaced) = ids(&bytes, json!({ "tokenizer_class": class, "add_prefix_space": space }));
+        assert_eq!(bare == spaced, used, "{class} {space}");
+    }
+    let mut spacing = bytes.clone();
+    spacing["pre_tokenizer"]["add_prefix_space"] = json!(true);
+    let (bare, spaced) =
+        ids(&spacing, json!({ "tokenizer_class": "GPT2Tokenizer", "add_prefix_space": false }));
+    assert_ne!(bare, spaced);
+    // Llama's space stands in a Metaspace, or in a normalizer.
+    let mut plain = bytes;
+    plain["pre_tokenizer"] = json!(null);
+    let parts = [
+        ("normalizer", json!({ "type": "Prepend", "prepend": "x" })),
+        (
+            "normalizer",
+            json!({ "type": "Sequence", "normalizers": [{ "type": "Prepend", "prepend": "x" }, { "type": "NFC" }] }),
+        ),
+        (
+            "pre_tokenizer",
+            json!({ "type": "Metaspace", "replacement": "x", "prepend_scheme": "first", "split": false }),
+        ),
+    ];
+    for (part, value) in parts {
+        let mut tokenizer = plain.clone();
+        tokenizer[part] = value;
+        let with = ids(&tokenizer, json!({ "tokenizer_class": "LlamaTokenizer" })).0;
+        let without =
+            ids(&tokenizer, json!({ "tokenizer_class": "LlamaTokenizerFast", "add_prefix_space": false })).0;
+        assert_eq!(with.len(), without.len() + 1, "{part}: {with:?} {without:?}");
+        assert_eq!(with[1..], without);
+    }
+}
+
+/// What should be a token and is none is named.
+#[test]
+fn a_role_that_is_no_token_is_refused_by_its_key() {
+    let golden = golden();
+    for (config, key) in [
+        (json!({ "eos_token": 5 }), "eos_token is 5"),
+        (json!({ "pad_token": { "special": true } }), "pad_token is {"),
+        (json!({ "extra_special_tokens": [["x"]] }), "extra_special_tokens is [\"x\"]"),
+        (json!({ "extra_special_tokens": { "image": 7 } }), "extra_special_tokens.image is 7"),
+        (json!({ "additional_special_tokens": "<x>" }), "additional_special_tokens is \"<x>\""),
+        (json!({ "chat_template": 1 }), "chat_template is 1"),
+    ] {
+        let folder = golden.folder(&golden.cases[0].name, &[("tokenizer_config.json", config)]);
+        let told = Tokenizer::from_folder(folder.path()).unwrap_err().to_string();
+        assert!(told.contains(key) && told.contains("tokenizer_config.json"), "{told}");
+    }
+    // Settings that are named like roles, and roles that are null, are none.
+    let config = json!({ "add_bos_token": true, "unk_token": null, "extra_special_tokens": [] });
+    let folder = golden.folder(&golden.cases[0].name, &[("tokenizer_config.json", config)]);
+    assert!(Tokenizer::from_folder(folder.path()).is_ok());
+}
