@@ -70,9 +70,10 @@ impl<'a> Keys<'a> {
         self.required(key)?.as_u64().ok_or_else(|| self.wrong(key, "a whole number that is not negative"))
     }
 
+    /// A positive number that the decoder's 32-bit arithmetic can hold.
     pub(super) fn number(&self, key: &str) -> Result<f64, ConfigError> {
-        let value = self.required(key)?.as_f64().filter(|n| n.is_finite() && *n > 0.0);
-        value.ok_or_else(|| self.wrong(key, "a positive number"))
+        let value = self.required(key)?.as_f64().filter(|n| *n <= f64::from(f32::MAX) && *n > 0.0);
+        value.ok_or_else(|| self.wrong(key, "a positive number below 3.4e38"))
     }
 
     pub(super) fn number_or(&self, key: &str, default: f64) -> Result<f64, ConfigError> {

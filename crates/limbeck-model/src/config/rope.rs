@@ -92,7 +92,7 @@ fn single(key: &str, number: f64) -> Result<f64, ConfigError> {
     let rounded = number as f32;
     match rounded.is_finite() && rounded > 0.0 {
         true => Ok(number),
-        false => Err(ConfigError::value(key, &number.to_string(), "a positive 32-bit number")),
+        false => Err(ConfigError::value(key, &json!(number).to_string(), "a positive 32-bit number")),
     }
 }
 

@@ -116,7 +116,7 @@ fn walk(node: &Node, path: &str, key: &str, problems: &mut Vec<Problem>) {
             if let Content::Float(number) = &node.content
                 && !number.is_finite()
             {
-                refuse(format!("found {number}, expected a finite number"));
+                refuse(format!("found {number:?}, expected a finite number"));
             }
         }
         Content::Integer(number) => {
@@ -132,7 +132,7 @@ fn walk(node: &Node, path: &str, key: &str, problems: &mut Vec<Problem>) {
             // Written so that what is no number is refused too.
             let within = number.abs() <= limit;
             if !within {
-                refuse(format!("found {number}, expected a number of at most {limit}"));
+                refuse(format!("found {number:?}, expected a number of at most {limit}"));
             }
         }
         Content::Text(_) | Content::Boolean(_) | Content::Datetime(_) => {}
