@@ -277,8 +277,35 @@ resamples = 100
 [audit]
 task = {{ kind = "jsonl", path = "{prompts}" }}
 prompts_per_template = 4
-resamples = 50
-alignment_resamples = 5
+resamples = 20
+alignment_resamples = 2
+[audit.brittleness]
+prompts = 4
+noise_sizes = [0.4]
+noise_draws = 1
+removed = [1, 3]
+random_orders = 1
+[audit.patching]
+prompts_per_group = 2
+resamples = 5
+[audit.similarity]
+rows = 32
+directions = 4
+resamples = 3
+floors = 1
+floor_prompts = 2
+[audit.roles]
+resamples = 3
+[audit.heads]
+sequences = 2
+period = 6
+copied_tokens = 8
+resamples = 5
+[audit.circuit]
+prompts = 3
+thresholds = [40.0]
+edges = 4
+random = 2
 [export]
 hf = true
 gguf = ["q8_0"]
@@ -345,19 +372,32 @@ max_examples = 8
 [audit]
 task = "numerals"
 prompts_per_template = 2
-resamples = 50
-alignment_resamples = 5
-names = ["Hat", "Van", "Cup", "Dog"]
+resamples = 20
+alignment_resamples = 2
+names = ["Hat", "Van", "Cup", "Dog", "Fan", "Pan", "Box"]
 save_prompts = "prompts.jsonl"
 [audit.circuit]
 method = "eap_ig"
 top_edges = 5
-prompts = 4
+steps = 2
+prompts = 2
+random = 2
 [audit.brittleness]
-prompts = 4
+prompts = 2
+curves = false
+shift_prompts = 1
 [audit.similarity]
-rows = 64
-resamples = 20
+rows = 32
+resamples = 3
+floors = 0
+[audit.roles]
+resamples = 3
+[audit.heads]
+sequences = 2
+resamples = 5
+[audit.patching]
+prompts_per_group = 1
+resamples = 5
 """,
     "text": """name = "mutant"
 seed = 3

@@ -188,6 +188,8 @@ fn cell(array: &dyn Array, row: usize) -> Value {
         return Value::Null;
     }
     match array.data_type() {
+        // A column without any value has this type and no bitmap that says so.
+        DataType::Null => Value::Null,
         DataType::Utf8 => Value::String(array.as_string::<i32>().value(row).to_owned()),
         DataType::Boolean => Value::Bool(array.as_boolean().value(row)),
         DataType::Int8 => array.as_primitive::<Int8Type>().value(row).into(),

@@ -26,7 +26,9 @@ fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
 }
 
 fn write_parquet(path: &Path, columns: Vec<(&str, ArrayRef)>) {
-    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let nullable = |array: &ArrayRef| array.null_count() > 0 || *array.data_type() == DataType::Null;
+    let columns = columns.into_iter().map(|(name, array)| (name, array.clone(), nullable(&array)));
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
     let mut writer = ArrowWriter::try_new(fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
@@ -290,6 +292,32 @@ fn parquet_of_every_shape() {
     write_parquet(&path, vec![("conversations", Arc::new(turns.finish()))]);
     let Record::Messages { messages } = &read_records(&path).unwrap()[0] else { panic!("not messages") };
     assert_eq!((messages[1].role.as_str(), messages[1].content.as_str()), ("assistant", "ho"));
+}
+
+/// A column without any value has a type of its own in Parquet; it says as little as a null in JSON.
+#[test]
+fn parquet_columns_without_any_value_are_null() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let text = |text: &str| Arc::new(StringArray::from(vec![text])) as ArrayRef;
+    let nothing = || Arc::new(arrow_array::NullArray::new(1)) as ArrayRef;
+    write_parquet(&path, vec![("messages", nothing()), ("tools", nothing()), ("text", text("a"))]);
+    assert_eq!(read_records(&path).unwrap(), [self::text("a")]);
+    let turn = arrow_array::StructArray::from(
+        [
+            ("role", text("assistant")),
+            ("content", text("b")),
+            ("tool_calls", nothing()),
+            ("weight", nothing()),
+        ]
+        .map(|(name, array)| (Arc::new(Field::new(name, array.data_type().clone(), true)), array))
+        .to_vec(),
+    );
+    let field = Arc::new(Field::new("item", arrow_array::Array::data_type(&turn).clone(), true));
+    let turns = arrow_array::FixedSizeListArray::new(field, 1, Arc::new(turn), None);
+    write_parquet(&path, vec![("messages", Arc::new(turns))]);
+    let Record::Messages { messages } = &read_records(&path).unwrap()[0] else { panic!("not messages") };
+    assert_eq!((messages[0].content.as_str(), messages[0].weight), ("b", 1));
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Content {
             Self::Array(_) => "an array".into(),
             Self::Text(text) => format!("the string {}", super::bounds::quoted(text)),
             Self::Integer(number) => format!("the integer {number}"),
-            Self::Float(number) => format!("the number {number}"),
+            Self::Float(number) => format!("the number {number:?}"),
             Self::Boolean(value) => format!("the boolean {value}"),
             Self::Datetime(text) => format!("the date {text}"),
         }

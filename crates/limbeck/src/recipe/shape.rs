@@ -115,10 +115,10 @@ impl<'a> Walk<'a> {
 
     fn number(&mut self, node: &Node, number: f64, schema: &Json, path: &str) {
         if let Some(low) = schema.get("minimum").and_then(Json::as_f64).filter(|low| number < *low) {
-            self.refuse(node, path, format!("expected at least {low}, found {number}"));
+            self.refuse(node, path, format!("expected at least {low}, found {}", short(number)));
         }
         if let Some(high) = schema.get("maximum").and_then(Json::as_f64).filter(|high| number > *high) {
-            self.refuse(node, path, format!("expected at most {high}, found {number}"));
+            self.refuse(node, path, format!("expected at most {high}, found {}", short(number)));
         }
     }
 
@@ -409,4 +409,10 @@ fn quote(names: &[String]) -> String {
 
 fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// A number as one writes it: whole ones without a point, very large and very small ones by their exponent.
+fn short(number: f64) -> String {
+    let written = format!("{number:?}");
+    written.strip_suffix(".0").map_or_else(|| written.clone(), str::to_owned)
 }
