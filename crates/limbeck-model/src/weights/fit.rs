@@ -26,8 +26,16 @@ pub(crate) fn check_held(
         let value = exact.get(at).copied().unwrap_or(f32::NAN);
         return refuse(format!("holds {value} at element {at}"), "weights are finite");
     }
-    if let Some(at) = first_not_finite(stored) {
-        let value = exact.get(at).copied().unwrap_or(f32::NAN);
+    if let Some(first) = first_not_finite(stored) {
+        // Of a block with one scale no value is held when its largest is not: that is the one to name.
+        let block = stored
+            .iter()
+            .zip(exact)
+            .enumerate()
+            .skip(first)
+            .take_while(|(_, (stored, _))| !stored.is_finite());
+        let largest = block.max_by(|(_, (_, a)), (_, (_, b))| a.abs().total_cmp(&b.abs()));
+        let (at, value) = largest.map_or((first, f32::NAN), |(at, (_, value))| (at, *value));
         let reason = format!("holds {value:e} at element {at}, beyond the range of {format}");
         return refuse(reason, "f32 would hold it");
     }
@@ -93,7 +101,7 @@ mod tests {
         };
         check(8e6).unwrap();
         let error = check(1e8).unwrap_err().to_string();
-        assert!(error.contains("beyond the range of q8_0"), "{error}");
+        assert!(error.contains("holds 1e8 at element 40, beyond the range of q8_0"), "{error}");
         let small = vec![1e-9; 32];
         let stored = TensorType::Q8_0.dequantise(&quantise_q8_0(&small));
         assert!(check_held("t", &matrix(&small), &stored, "q8_0").is_err());
