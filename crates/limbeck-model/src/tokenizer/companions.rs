@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json};
 use tokenizers::AddedToken;
 
 use super::encode::guarded;
+use super::json::check_added;
 use super::prefix;
 use super::{DEFAULT, Settings, Specials, Tokenizer, TokenizerError};
 
@@ -92,6 +93,8 @@ impl Tokenizer {
         for token in &mut tokens {
             token.special |= beside.named.iter().any(|(_, named)| named.content == token.content);
         }
+        let all = known.values().chain(&tokens).map(|token| token.content.as_str());
+        check_added(all).map_err(|reason| invalid(&beside.folder, reason))?;
         if !tokens.is_empty() || beside.split_specials {
             let mut inner = (*self.inner).clone();
             let split = beside.split_specials;

@@ -178,9 +178,13 @@ impl Tokenizer {
         self.around.before.iter().zip(ids).take_while(|(a, b)| a == b).count()
     }
 
-    /// How many of the tokens to be put behind a text it ends with.
+    /// How many of the tokens to be put behind a text it ends with. Where they end the text, an end before its last white space
+    /// counts as well.
     fn written_behind(&self, ids: &[u32]) -> usize {
         let after = &self.around.after;
+        if after.iter().all(|id| self.ends.contains(id)) && self.is_ended(ids) {
+            return after.len();
+        }
         (1..=after.len()).rev().find(|&count| ids.ends_with(&after[..count])).unwrap_or(0)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use limbeck_data::text::name;
 use thiserror::Error;
 
 use crate::weights::gguf::GgufError;
@@ -56,7 +57,7 @@ pub enum TokenizerError {
         known: String,
     },
     /// Two ids for one token.
-    #[error("{origin}: token {token:?} has the ids {first} and {second}")]
+    #[error("{origin}: token \"{}\" has the ids {first} and {second}", name(.token))]
     DuplicateToken {
         /// The file or model.
         origin: String,
@@ -68,7 +69,7 @@ pub enum TokenizerError {
         second: usize,
     },
     /// A closed vocabulary met a word it does not hold.
-    #[error("word {word:?} (number {position} of the text) is not in the closed vocabulary of {size} words")]
+    #[error("word \"{}\" (number {position} of the text) is not in the closed vocabulary of {size} words", name(.word))]
     UnknownWord {
         /// The word.
         word: String,
@@ -102,7 +103,7 @@ pub enum TokenizerError {
         reason: String,
     },
     /// A file gives a token another id than the vocabulary has for it.
-    #[error("{path}: token {token:?} has the id {stated} there, but {found} by tokenizer.json")]
+    #[error("{path}: token \"{}\" has the id {stated} there, but {found} by tokenizer.json", name(.token))]
     TokenId {
         /// The file.
         path: PathBuf,

@@ -163,7 +163,35 @@ fn check(value: &Json) -> Result<(), String> {
             ));
         }
     }
+    check_added(added.iter().filter_map(|token| token.get("content")?.as_str()))?;
     check_templates(value.get("post_processor").unwrap_or(&Json::Null), limit)
+}
+
+/// Most bytes of an added token. Real ones have up to a few dozen.
+const LONGEST_ADDED: usize = 1024;
+/// Most that the squares of the lengths of the added tokens may come to: the library's search for them is built in a time that
+/// grows so. Six thousand tokens of fifty bytes stay below.
+const MOST_ADDED: u64 = 1 << 24;
+
+/// Refuses added tokens, by their contents, that would take long to be made ready.
+pub(super) fn check_added<'a>(contents: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut sum = 0;
+    for content in contents {
+        let length = content.len();
+        if length > LONGEST_ADDED {
+            let name = limbeck_data::text::name(content);
+            return Err(format!(
+                "the added token \"{name}\" has {length} bytes; at most {LONGEST_ADDED} are taken"
+            ));
+        }
+        sum += (length as u64).pow(2);
+    }
+    match sum > MOST_ADDED {
+        true => Err(format!(
+            "the squares of the added tokens' lengths come to {sum}; at most {MOST_ADDED} is taken"
+        )),
+        false => Ok(()),
+    }
 }
 
 /// How many times as long a text may become by the rules of normalizers and decoders. Real ones replace a space by three bytes.

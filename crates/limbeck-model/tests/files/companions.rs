@@ -174,6 +174,13 @@ fn special_tokens_stand_once() {
         assert_eq!(count(&prompt, eos), usize::from(text.ends_with("<eos>")), "{text}");
         assert_eq!(count(&prompt, bos), 1);
     }
+    // White space behind an end that is written out, as templates write it, is no more of the text.
+    for text in ["rain<eos>\n", "<bos>rain<eos> \n"] {
+        let ids = tokenizer.encode(text, true).unwrap();
+        assert_eq!((count(&ids, bos), count(&ids, eos)), (1, 1), "{text:?}");
+        let spans = tokenizer.encode_spans(text, true).unwrap();
+        assert_eq!(spans.iter().map(|span| span.id).collect::<Vec<_>>(), ids);
+    }
     let pieces = tokenizer.encode_pieces(&["rain on the", " quay"], true).unwrap();
     assert_eq!((count(&pieces.ids, eos), pieces.ids.last(), pieces.piece.last()), (1, Some(&eos), Some(&1)));
     assert_eq!(pieces.spanning, 0);
@@ -406,4 +413,33 @@ fn a_role_that_is_no_token_is_refused_by_its_key() {
     let config = json!({ "add_bos_token": true, "unk_token": null, "extra_special_tokens": [] });
     let folder = golden.folder(&golden.cases[0].name, &[("tokenizer_config.json", config)]);
     assert!(Tokenizer::from_folder(folder.path()).is_ok());
+}
+
+/// The library's search for added tokens takes a time that grows with the square of their lengths.
+#[test]
+fn added_tokens_that_would_take_long_are_refused() {
+    let golden = golden();
+    let name = &golden.cases[0].name;
+    let long = "x".repeat(2000);
+    let many: Vec<String> = (0..40)
+        .map(|index| char::from(b'a' + index % 26).to_string().repeat(1000 - usize::from(index)))
+        .collect();
+    for (file, content, words) in [
+        ("tokenizer_config.json", json!({ "eos_token": long }), "has 2000 bytes"),
+        (
+            "tokenizer_config.json",
+            json!({ "extra_special_tokens": many }),
+            "squares of the added tokens' lengths",
+        ),
+        ("added_tokens.json", json!({ long: 300 }), "has 2000 bytes"),
+    ] {
+        let folder = golden.folder(name, &[(file, content)]);
+        let told = Tokenizer::from_folder(folder.path()).unwrap_err().to_string();
+        assert!(told.contains(words) && told.len() < 600, "{told}");
+    }
+    let mut tokenizer = golden.tokenizer_json(&golden.cases[0]);
+    tokenizer["added_tokens"][0]["content"] = json!("y".repeat(1025));
+    let folder = golden.folder(name, &[("tokenizer.json", tokenizer)]);
+    let told = Tokenizer::from_folder(folder.path()).unwrap_err().to_string();
+    assert!(told.contains("has 1025 bytes"), "{told}");
 }
