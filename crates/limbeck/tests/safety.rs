@@ -174,6 +174,7 @@ fn an_audit_that_cannot_be_is_found_before_the_training_and_one_that_fails_costs
         let mut command = on_tiny("run", &folder, &train);
         command.args(["--set", &task]);
         refused(command, &["audit", said]);
+        refused(on_tiny("validate", &folder, &["--set", &task]), &["audit: ", said]);
         assert!(
             !folder.join("teacher").exists() && !folder.join("student").exists(),
             "{said}: trained before"
