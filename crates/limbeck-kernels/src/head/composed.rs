@@ -5,7 +5,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 
 use super::check::check;
-use super::mixture::Mixture;
+use super::pointwise::Form;
 use super::sparse::{SparseLogits, TAIL_FLOOR};
 use super::terms::{HeadLosses, HeadTerm, HeadTermKind, TeacherLogits};
 use crate::linear::linear_composed;
@@ -149,25 +149,16 @@ fn tail_log(mass: f64, kind: HeadTermKind) -> f64 {
 
 /// Sum over the tokens of the divergence of two reduced or whole distributions.
 fn divergence(log_p: Tensor<2>, log_q: Tensor<2>, kind: HeadTermKind) -> Tensor<1> {
-    let kl = |a: &Tensor<2>, b: &Tensor<2>| (a.clone().exp() * (a.clone() - b.clone())).sum();
-    if let Some(mixture) = Mixture::of(kind, 0, 1.0) {
-        let log_m = log_add_exp(
-            log_p.clone().add_scalar(mixture.teacher_share.ln()),
-            log_q.clone().add_scalar(mixture.student_share.ln()),
-        );
-        return kl(&log_p, &log_m).mul_scalar(mixture.forward)
-            + kl(&log_q, &log_m).mul_scalar(mixture.reverse);
-    }
-    match kind {
-        HeadTermKind::ReverseKl { .. } => kl(&log_q, &log_p),
-        _ => kl(&log_p, &log_q),
+    match (Form::of(kind), kind) {
+        (Some(form), _) => form.composed(log_p, log_q),
+        (None, HeadTermKind::ReverseKl { .. }) => kl(&log_q, &log_p),
+        (None, _) => kl(&log_p, &log_q),
     }
 }
 
-/// `log(e^a + e^b)`.
-fn log_add_exp(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
-    let largest = a.clone().detach().max_pair(b.clone().detach());
-    ((a - largest.clone()).exp() + (b - largest.clone()).exp()).log() + largest
+/// Sum over the tokens of `KL(a || b)`.
+pub(super) fn kl(log_a: &Tensor<2>, log_b: &Tensor<2>) -> Tensor<1> {
+    (log_a.clone().exp() * (log_a.clone() - log_b.clone())).sum()
 }
 
 /// Sum over the tokens of half the variance of the logits' differences.

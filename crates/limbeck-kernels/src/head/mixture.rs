@@ -17,35 +17,57 @@
 //! Everything is bounded: `s_j` lies in 0..=1, and both log-ratios end at `-log` of a share. They are
 //! taken from `r_j = log(p_j / q_j)` and never from a probability, so those may be 0.
 
+use burn::tensor::Tensor;
+
+use super::composed::kl;
+use super::pointwise::{Outcome, Parts};
 use super::terms::HeadTermKind;
 use crate::vector::{exp, ln, multiply_add};
 
-/// One term of this family.
+/// A divergence from a mixture.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mixture {
-    /// Index of the term.
-    pub(super) term: usize,
-    /// Its weight in the total.
-    pub(super) weight: f64,
     /// Shares of teacher (lambda) and student (mu) in the mixture. Both are kept, since the smaller
     /// one would lose its digits as 1 minus the other.
-    pub(super) teacher_share: f64,
-    pub(super) student_share: f64,
+    teacher_share: f64,
+    student_share: f64,
     /// Factors a of `KL(p || m)` and b of `KL(q || m)`.
     pub(super) forward: f64,
     pub(super) reverse: f64,
 }
 
 impl Mixture {
-    /// `None` for a term that is not of this family.
-    pub(super) fn of(kind: HeadTermKind, term: usize, weight: f64) -> Option<Self> {
+    /// `None` for a term that compares with no mixture.
+    pub(super) fn of(kind: HeadTermKind) -> Option<Self> {
         let [teacher_share, student_share, forward, reverse] = match kind {
             HeadTermKind::JensenShannon { beta, .. } => [beta, 1.0 - beta, beta, 1.0 - beta],
             HeadTermKind::SkewForwardKl { alpha, .. } => [alpha, 1.0 - alpha, 1.0, 0.0],
             HeadTermKind::SkewReverseKl { alpha, .. } => [1.0 - alpha, alpha, 0.0, 1.0],
             _ => return None,
         };
-        Some(Self { term, weight, teacher_share, student_share, forward, reverse })
+        Some(Self { teacher_share, student_share, forward, reverse })
+    }
+
+    /// One outcome in 64 bits: what it adds to the value, and its `x_j`.
+    pub(super) fn exact(&self, log_p: f64, log_q: f64) -> [f64; 2] {
+        let (p, q) = (log_p.exp(), log_q.exp());
+        let [left, right] = [self.teacher_share.ln() + log_p, self.student_share.ln() + log_q];
+        let log_m = left.max(right) + (-(left - right).abs()).exp().ln_1p();
+        let student_part = (right - log_m).exp();
+        let student_ratio = log_q - log_m;
+        // An outcome without mass adds nothing, though its logarithm is not finite.
+        let from_teacher = if p == 0.0 { 0.0 } else { p * (log_p - log_m) };
+        let slope = self.reverse * q * (student_ratio + 1.0 - student_part) - self.forward * p * student_part;
+        [self.forward * from_teacher + self.reverse * q * student_ratio, slope]
+    }
+
+    /// Sum over the tokens, in plain tensor operations.
+    pub(super) fn composed(&self, log_p: Tensor<2>, log_q: Tensor<2>) -> Tensor<1> {
+        let log_m = log_add_exp(
+            log_p.clone().add_scalar(self.teacher_share.ln()),
+            log_q.clone().add_scalar(self.student_share.ln()),
+        );
+        kl(&log_p, &log_m).mul_scalar(self.forward) + kl(&log_q, &log_m).mul_scalar(self.reverse)
     }
 
     /// In 32 bits; a share that is none there counts as the least positive number.
@@ -74,24 +96,12 @@ pub(super) struct Narrow {
     reverse_log: f32,
 }
 
-/// What one outcome adds: to both divergences, and its `x_j`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Parts {
-    /// `log(p_j / m_j)`.
-    pub(super) teacher_ratio: f32,
-    /// `log(q_j / m_j)`.
-    pub(super) student_ratio: f32,
-    /// `x_j`.
-    pub(super) slope: f32,
-}
-
-impl Narrow {
-    /// One outcome, from `p`, `q` and `r = log(p / q)`.
-    ///
+impl Outcome for Narrow {
+    /// `u_j = log(p_j / m_j)` and `v_j = log(q_j / m_j)`, with
     /// `m = e^h max(p, q)` with `h = log(v + w e^{-|r|})`, where v is the share of the larger one:
     /// neither the exponential nor the logarithm can overflow. Where p = q, h is exactly 0.
     #[inline(always)]
-    pub(super) fn parts<const FMA: bool>(&self, p: f32, q: f32, r: f32) -> Parts {
+    fn parts<const FMA: bool>(&self, p: f32, q: f32, r: f32) -> Parts {
         let teacher_larger = r > 0.0;
         let distance = if teacher_larger { r } else { -r };
         let large = if teacher_larger { self.teacher_share } else { self.student_share };
@@ -109,8 +119,18 @@ impl Narrow {
         let student_ratio = if teacher_larger { -h - distance } else { -h };
         let student_part = self.student_share * if teacher_larger { smaller } else { 1.0 } * inverse;
         let reverse = q * (self.reverse_log * student_ratio + self.reverse * (1.0 - student_part));
-        Parts { teacher_ratio, student_ratio, slope: reverse - self.forward * p * student_part }
+        Parts {
+            teacher: teacher_ratio,
+            student: student_ratio,
+            slope: reverse - self.forward * p * student_part,
+        }
     }
+}
+
+/// `log(e^a + e^b)`.
+fn log_add_exp(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+    let largest = a.clone().detach().max_pair(b.clone().detach());
+    ((a - largest.clone()).exp() + (b - largest.clone()).exp()).log() + largest
 }
 
 #[cfg(test)]
@@ -118,7 +138,7 @@ mod tests {
     use super::*;
 
     /// From the definitions, in 64 bits.
-    fn exact(mixture: &Mixture, log_p: f64, log_q: f64) -> [f64; 3] {
+    fn by_definition(mixture: &Mixture, log_p: f64, log_q: f64) -> [f64; 3] {
         let (p, q) = (log_p.exp(), log_q.exp());
         let m = mixture.teacher_share * p + mixture.student_share * q;
         let (teacher, student) = (log_p - m.ln(), log_q - m.ln());
@@ -135,18 +155,18 @@ mod tests {
                 HeadTermKind::SkewReverseKl { alpha: share, temperature: 1.0 },
             ]
         });
-        for mixture in kinds.as_flattened().iter().filter_map(|kind| Mixture::of(*kind, 0, 1.0)) {
+        for mixture in kinds.as_flattened().iter().filter_map(|kind| Mixture::of(*kind)) {
             for log_p in [0.0, -0.3, -1.0, -7.0, -30.0, -80.0] {
                 for log_q in [0.0, -0.3, -1.0, -7.0, -30.0, -80.0] {
-                    let [teacher, student, slope] = exact(&mixture, log_p, log_q);
+                    let [teacher, student, slope] = by_definition(&mixture, log_p, log_q);
                     let (p, q, r) = (log_p.exp() as f32, log_q.exp() as f32, (log_p - log_q) as f32);
                     let found = mixture.narrow().parts::<false>(p, q, r);
                     let near = |found: f32, exact: f64, scale: f64| {
                         let error = (f64::from(found) - exact).abs();
                         assert!(error < 4e-7 * scale, "{mixture:?} {log_p} {log_q}: {found} {exact}");
                     };
-                    near(found.teacher_ratio, teacher, 1.0 + teacher.abs());
-                    near(found.student_ratio, student, 1.0 + student.abs());
+                    near(found.teacher, teacher, 1.0 + teacher.abs());
+                    near(found.student, student, 1.0 + student.abs());
                     near(found.slope, slope, f64::from(p.max(q)) * (1.0 + student.abs()));
                 }
             }
@@ -156,13 +176,11 @@ mod tests {
     #[test]
     fn no_mass_gives_no_nan() {
         let kind = HeadTermKind::JensenShannon { beta: 0.5, temperature: 1.0 };
-        let narrow = Mixture::of(kind, 0, 1.0).map(|mixture| mixture.narrow());
+        let narrow = Mixture::of(kind).map(|mixture| mixture.narrow());
         for (p, q, r) in [(0.0, 0.0, 0.0), (1.0, 0.0, 1e4), (0.0, 1.0, -1e4), (0.0, 0.0, -1e4)] {
             let found = narrow.map(|narrow| narrow.parts::<true>(p, q, r));
             assert!(found.is_some_and(|found| {
-                (p * found.teacher_ratio).is_finite()
-                    && (q * found.student_ratio).is_finite()
-                    && found.slope.is_finite()
+                (p * found.teacher).is_finite() && (q * found.student).is_finite() && found.slope.is_finite()
             }));
         }
     }

@@ -1,6 +1,6 @@
 //! The terms of a loss, sorted by what they look at.
 
-use super::mixture::Mixture;
+use super::pointwise::Pointwise;
 use super::terms::{HeadTerm, HeadTermKind};
 
 /// All terms of a call.
@@ -25,7 +25,7 @@ pub(super) struct Slot {
     pub(super) cross_entropy: Vec<(usize, f64)>,
     pub(super) forward: Vec<(usize, f64)>,
     pub(super) reverse: Vec<(usize, f64)>,
-    pub(super) mixtures: Vec<Mixture>,
+    pub(super) pointwise: Vec<Pointwise>,
     /// The slot of half the temperature, if it looks at the student alone: its exponentials are these, squared.
     pub(super) square: Option<usize>,
 }
@@ -38,13 +38,13 @@ impl Slot {
             cross_entropy: Vec::new(),
             forward: Vec::new(),
             reverse: Vec::new(),
-            mixtures: Vec::new(),
+            pointwise: Vec::new(),
             square: None,
         }
     }
 
     pub(super) fn compares(&self) -> bool {
-        !(self.forward.is_empty() && self.reverse.is_empty() && self.mixtures.is_empty())
+        !(self.forward.is_empty() && self.reverse.is_empty() && self.pointwise.is_empty())
     }
 }
 
@@ -65,13 +65,11 @@ impl Plan {
                 }
                 HeadTermKind::ForwardKl { temperature } => plan.slot(temperature).forward.push(entry),
                 HeadTermKind::ReverseKl { temperature } => plan.slot(temperature).reverse.push(entry),
-                HeadTermKind::JensenShannon { temperature, .. }
-                | HeadTermKind::SkewForwardKl { temperature, .. }
-                | HeadTermKind::SkewReverseKl { temperature, .. } => {
-                    let mixture = Mixture::of(term.kind, index, term.weight);
-                    plan.slot(temperature).mixtures.extend(mixture);
-                }
                 HeadTermKind::LogitMatching => plan.matching.push(entry),
+                other => {
+                    let slot = plan.slot(other.temperature().unwrap_or(1.0));
+                    slot.pointwise.extend(Pointwise::of(other, index, term.weight));
+                }
             }
         }
         plan.find_squares();

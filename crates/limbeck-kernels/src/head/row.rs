@@ -1,5 +1,5 @@
 //! Losses of one token and their gradient with respect to its logits, in two passes over the row
-//! (three with divergences from a mixture, [`super::row_mixture`]).
+//! (three with divergences from a mixture, [`super::row_pointwise`]).
 //!
 //! With `z`, `t` the logits minus their maxima, `delta_j = (t_j - z_j) / T`, `Z = sum e^{z_j / T}`,
 //! `Y = sum e^{t_j / T}`:
@@ -16,7 +16,7 @@
 
 use super::plan::{Plan, Slot, weight};
 use super::row_matching::Matching;
-use super::row_mixture::{Normalisers, add_slopes, mixture_sums};
+use super::row_pointwise::{Normalisers, add_slopes, pointwise_sums};
 use super::row_sparse::{SparseSlot, sparse_sums};
 use super::sparse::SparseRow;
 use crate::vector::{Kernel, dot, exp, largest, sum};
@@ -58,7 +58,7 @@ pub(super) struct Sums {
 }
 
 /// Coefficients of `e^{z/T}`, `e^{z/T} delta` and `e^{t/T}` in the gradient of a slot, and what its
-/// mixtures need.
+/// terms that are summed outcome by outcome need.
 #[derive(Debug, Clone, Copy, Default)]
 struct Coefficients {
     student: f32,
@@ -117,9 +117,9 @@ impl Kernel for Row<'_> {
                     normalisers.extend(slot.square.map(|index| (index, sums.squares)));
                     let share = self.share.unwrap_or(0.0);
                     factors = dense_values(slot, sums, share, self.values);
-                    if !slot.mixtures.is_empty() {
+                    if !slot.pointwise.is_empty() {
                         let rest = Normalisers::new(&sums);
-                        let slopes = mixture_sums::<FMA>(
+                        let slopes = pointwise_sums::<FMA>(
                             self.logits,
                             dense,
                             maxima,
@@ -328,7 +328,7 @@ impl Gradient<'_> {
             exponentials::<FMA>(t, self.maxima.teacher, slot.inverse, from_teacher);
             add_scaled(gradient, from_teacher, factors.teacher);
         }
-        if slot.mixtures.iter().any(|mixture| mixture.weight != 0.0) {
+        if slot.pointwise.iter().any(|term| term.weight != 0.0) {
             add_slopes::<FMA>(z, t, self.maxima, slot, &factors.normalisers, self.share, gradient, buffers);
         }
     }

@@ -7,13 +7,12 @@
 //! * reverse, with `r = log q - log p` of an outcome and R the divergence: `T q_i (r_i - R)`, in the
 //!   tail `T s_j q_tail (r_tail - R)`.
 //!
-//! The divergences from a mixture are in [`super::mixture`]; they are finite without a tail mass.
+//! Divergences that are summed outcome by outcome are in [`super::pointwise`]; they are finite without a tail mass.
 //!
 //! The tail's normaliser is a sum over the tail alone, so a tiny tail keeps all its digits.
 
 use super::plan::{Slot, weight};
 use super::row::{BLOCK, exponentials};
-use super::row_mixture::mixture_outcomes;
 use super::sparse::{SparseRow, TAIL_FLOOR};
 use crate::vector::{largest, sum};
 
@@ -156,12 +155,12 @@ fn finish(
             forward_weight * (mass * q - outcome.p) + reverse_weight * q * (outcome.log_ratio() - reverse)
         })
         .collect();
-    for mixture in &slot.mixtures {
-        let pairs = all().map(|outcome| [outcome.log_p, outcome.log_q]);
-        let (value, slopes) = mixture_outcomes(mixture, pairs);
-        values[mixture.term] = square * value;
+    for term in &slot.pointwise {
+        let (parts, slopes): (Vec<f64>, Vec<f64>) =
+            all().map(|outcome| term.form.exact(outcome.log_p, outcome.log_q).into()).unzip();
+        values[term.term] = square * parts.iter().sum::<f64>();
         let total: f64 = slopes.iter().sum();
-        let factor = slot.temperature * mixture.weight;
+        let factor = slot.temperature * term.weight;
         for ((gradient, outcome), slope) in gradients.iter_mut().zip(all()).zip(slopes) {
             *gradient += factor * (slope - outcome.q() * total);
         }
