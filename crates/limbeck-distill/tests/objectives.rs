@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use common::setting::{setting, sharpened};
 use limbeck_distill::objective::{
     CrossEntropy, ForwardKl, HiddenMse, JensenShannon, LayerMapping, LogitMatching, ObjectiveConfig,
-    ReverseKl, SkewForwardKl, SkewReverseKl, check,
+    ReverseKl, SkewForwardKl, SkewReverseKl, TotalVariation, check,
 };
 use limbeck_distill::optimizer::GradientSum;
 use limbeck_model::{Decoder, DecoderConfig};
@@ -23,13 +23,14 @@ fn reverse(weight: f64, temperature: f64) -> ObjectiveConfig {
     ObjectiveConfig::ReverseKl(ReverseKl { weight, temperature })
 }
 
-/// The divergences from a mixture, and matching of logits.
-fn others(temperature: f64) -> [ObjectiveConfig; 4] {
+/// The divergences from a mixture, matching of logits, total variation.
+fn others(temperature: f64) -> [ObjectiveConfig; 5] {
     [
         ObjectiveConfig::JensenShannon(JensenShannon { weight: 1.0, beta: 0.3, temperature }),
         ObjectiveConfig::SkewForwardKl(SkewForwardKl { weight: 1.0, alpha: 0.1, temperature }),
         ObjectiveConfig::SkewReverseKl(SkewReverseKl { weight: 1.0, alpha: 0.2, temperature }),
         ObjectiveConfig::LogitMatching(LogitMatching { weight: 1.0 }),
+        ObjectiveConfig::TotalVariation(TotalVariation { weight: 1.0, temperature }),
     ]
 }
 
@@ -49,7 +50,10 @@ fn pair(config: &DecoderConfig) -> (Decoder, Decoder) {
 fn every_objective_agrees_with_finite_differences() {
     for config in [tiny_gpt2(), tiny_llama()] {
         let first = [forward(1.0, 2.0), reverse(1.0, 1.5), cross_entropy(1.0), hidden(1.0)];
-        for objective in first.into_iter().chain(others(2.0)) {
+        // Total variation has a kink wherever p = q, and a direction through all weights crosses some: its gradient is held
+        // against finite differences and torch over logits, in limbeck-kernels/tests.
+        let smooth = |objective: &ObjectiveConfig| !matches!(objective, ObjectiveConfig::TotalVariation(_));
+        for objective in first.into_iter().chain(others(2.0)).filter(smooth) {
             let (student, teacher) = pair(&config);
             setting(vec![objective], student, teacher).assert_gradient();
         }

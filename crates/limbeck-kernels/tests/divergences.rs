@@ -62,13 +62,14 @@ fn value(student: &Logits, teacher: &Logits, kind: HeadTermKind) -> f64 {
     measure(student, &teacher.dense(), kind).0
 }
 
-fn divergences(share: f64, temperature: f64) -> [HeadTermKind; 5] {
+fn divergences(share: f64, temperature: f64) -> [HeadTermKind; 6] {
     [
         HeadTermKind::ForwardKl { temperature },
         HeadTermKind::ReverseKl { temperature },
         HeadTermKind::JensenShannon { beta: share, temperature },
         HeadTermKind::SkewForwardKl { alpha: share, temperature },
         HeadTermKind::SkewReverseKl { alpha: share, temperature },
+        HeadTermKind::TotalVariation { temperature },
     ]
 }
 
@@ -141,13 +142,15 @@ proptest! {
     ) {
         let student = Logits::random(seed, 3, classes, scale);
         let teacher = Logits::random(seed ^ 1, 3, classes, scale);
-        let [forward, reverse, _, skew_forward, skew_reverse] =
+        let [forward, reverse, _, skew_forward, skew_reverse, variation] =
             divergences(alpha, 1.0).map(|kind| value(&student, &teacher, kind));
         // KL is convex in its second argument, and log(p / m) is at most -log alpha.
         for (skewed, plain) in [(skew_forward, forward), (skew_reverse, reverse)] {
             prop_assert!(skewed <= (1.0 - alpha) * plain + 1e-5 * (1.0 + plain));
             prop_assert!(skewed <= -alpha.ln() + 1e-6);
         }
+        // Pinsker's inequality, in both directions.
+        prop_assert!(variation <= (0.5 * forward.min(reverse)).sqrt() + 1e-6 && variation <= 1.0 + 1e-6);
         // Exchanging the models exchanges the directions.
         let exchanged = value(&teacher, &student, HeadTermKind::SkewReverseKl { alpha, temperature: 1.0 });
         prop_assert!((exchanged - skew_forward).abs() < 1e-5 * (1.0 + skew_forward));
@@ -193,7 +196,7 @@ fn the_limits_are_the_plain_divergences() {
         assert!((found - expected).abs() < 2e-3 * expected, "{found} is not {expected}");
     };
     let share = 1e-4;
-    let [_, _, small, skew_forward, skew_reverse] =
+    let [_, _, small, skew_forward, skew_reverse, _] =
         divergences(share, 2.0).map(|kind| value(&student, &teacher, kind));
     near(skew_forward, forward);
     near(skew_reverse, reverse);
@@ -244,7 +247,7 @@ fn a_tail_without_mass_is_exact_in_a_mixture() {
 fn a_share_outside_its_range_is_refused() {
     let logits = Logits::random(1, 2, 5, 1.0);
     for share in [0.0, 1.0, -0.1, 1.5, f64::NAN] {
-        for kind in &divergences(share, 1.0)[2..] {
+        for kind in &divergences(share, 1.0)[2..5] {
             let terms = [HeadTerm { kind: *kind, weight: 1.0 }];
             let error = logit_losses(logits.tensor(&device()), &[], Some(&logits.dense()), &terms, None);
             let name = if matches!(kind, HeadTermKind::JensenShannon { .. }) { "beta" } else { "alpha" };
@@ -265,11 +268,12 @@ fn values_and_gradients_are_those_of_torch() {
     let (student, teacher) = (logits("student"), logits("teacher"));
     let targets: Vec<u32> = floats(&golden["targets"]).iter().map(|id| *id as u32).collect();
     let cases = golden["cases"].as_array().unwrap();
-    assert_eq!(cases.len(), 20);
+    assert_eq!(cases.len(), 22);
     for case in cases {
         let number = |name: &str| case[name].as_f64().unwrap();
         let (share, temperature) = (number("parameter"), number("temperature"));
-        let [forward, reverse, jensen_shannon, skew_forward, skew_reverse] = divergences(share, temperature);
+        let [forward, reverse, jensen_shannon, skew_forward, skew_reverse, variation] =
+            divergences(share, temperature);
         let kind = match case["kind"].as_str().unwrap() {
             "cross_entropy" => HeadTermKind::CrossEntropy,
             "forward_kl" => forward,
@@ -277,6 +281,7 @@ fn values_and_gradients_are_those_of_torch() {
             "jensen_shannon" => jensen_shannon,
             "skew_forward_kl" => skew_forward,
             "skew_reverse_kl" => skew_reverse,
+            "total_variation" => variation,
             "logit_matching" => HeadTermKind::LogitMatching,
             other => panic!("{other}"),
         };

@@ -96,6 +96,7 @@ fn all_terms(temperature: f64) -> Vec<HeadTerm> {
         HeadTerm { kind: HeadTermKind::JensenShannon { beta: 0.3, temperature }, weight: 0.9 },
         HeadTerm { kind: HeadTermKind::SkewForwardKl { alpha: 0.1, temperature }, weight: 0.6 },
         HeadTerm { kind: HeadTermKind::SkewReverseKl { alpha: 0.2, temperature }, weight: 0.4 },
+        HeadTerm { kind: HeadTermKind::TotalVariation { temperature }, weight: 0.7 },
     ]
 }
 
@@ -189,6 +190,7 @@ fn gradients_equal_finite_differences() {
         HeadTermKind::JensenShannon { beta: 0.3, temperature: 2.0 },
         HeadTermKind::SkewForwardKl { alpha: 0.1, temperature: 2.0 },
         HeadTermKind::SkewReverseKl { alpha: 0.1, temperature: 2.0 },
+        HeadTermKind::TotalVariation { temperature: 2.0 },
         HeadTermKind::LogitMatching,
     ] {
         let terms = [HeadTerm { kind, weight: 0.8 }];

@@ -25,6 +25,7 @@ pub mod skew_forward_kl;
 pub mod skew_reverse_kl;
 pub mod step;
 pub mod terms;
+pub mod total_variation;
 
 use std::fmt::Debug;
 
@@ -124,6 +125,8 @@ registry! {
     skew_forward_kl::SkewForwardKl,
     /// T^2 KL(student || mixture with a share alpha of the student).
     skew_reverse_kl::SkewReverseKl,
+    /// T^2 / 2 sum |teacher - student|: total variation distance.
+    total_variation::TotalVariation,
     /// Half the mean squared difference of zero-meaned logits: the soft term at a high temperature.
     logit_matching::LogitMatching,
     /// -log p(token) on the data.

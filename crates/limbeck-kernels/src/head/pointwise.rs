@@ -25,6 +25,8 @@ pub(super) struct Pointwise {
 pub(super) enum Form {
     /// Of two distributions from a mixture of both.
     Mixture(Mixture),
+    /// Total variation: `1/2 sum |p_j - q_j|`, as `u_j = 1/2 sign(p_j - q_j)` and `v_j = -u_j`.
+    TotalVariation,
 }
 
 /// What one outcome adds in 32 bits.
@@ -53,13 +55,17 @@ impl Pointwise {
 
 impl Form {
     pub(super) fn of(kind: HeadTermKind) -> Option<Self> {
-        Mixture::of(kind).map(Self::Mixture)
+        match kind {
+            HeadTermKind::TotalVariation { .. } => Some(Self::TotalVariation),
+            _ => Mixture::of(kind).map(Self::Mixture),
+        }
     }
 
     /// The factors a and b.
     pub(super) fn factors(&self) -> [f64; 2] {
         match self {
             Self::Mixture(mixture) => [mixture.forward, mixture.reverse],
+            Self::TotalVariation => [1.0, 1.0],
         }
     }
 
@@ -68,6 +74,7 @@ impl Form {
     pub(super) fn fill<const FMA: bool>(&self, [p, q, r]: [&[f32]; 3], out: [&mut [f32]; 3]) {
         match self {
             Self::Mixture(mixture) => fill::<FMA>(mixture.narrow(), [p, q, r], out),
+            Self::TotalVariation => fill::<FMA>(Variation, [p, q, r], out),
         }
     }
 
@@ -76,6 +83,7 @@ impl Form {
     pub(super) fn add_slopes<const FMA: bool>(&self, [p, q, r]: [&[f32]; 3], factor: f32, sum: &mut [f32]) {
         match self {
             Self::Mixture(mixture) => add_slopes::<FMA>(mixture.narrow(), [p, q, r], factor, sum),
+            Self::TotalVariation => add_slopes::<FMA>(Variation, [p, q, r], factor, sum),
         }
     }
 
@@ -83,6 +91,12 @@ impl Form {
     pub(super) fn exact(&self, log_p: f64, log_q: f64) -> [f64; 2] {
         match self {
             Self::Mixture(mixture) => mixture.exact(log_p, log_q),
+            Self::TotalVariation => {
+                let difference = log_q.exp() - log_p.exp();
+                // `signum` of 0 is 1.
+                let sign = if difference == 0.0 { 0.0 } else { difference.signum() };
+                [0.5 * difference.abs(), 0.5 * log_q.exp() * sign]
+            }
         }
     }
 
@@ -90,7 +104,21 @@ impl Form {
     pub(super) fn composed(&self, log_p: Tensor<2>, log_q: Tensor<2>) -> Tensor<1> {
         match self {
             Self::Mixture(mixture) => mixture.composed(log_p, log_q),
+            Self::TotalVariation => (log_p.exp() - log_q.exp()).abs().sum().mul_scalar(0.5),
         }
+    }
+}
+
+/// Total variation for a row of floats.
+#[derive(Debug, Clone, Copy)]
+struct Variation;
+
+impl Outcome for Variation {
+    #[inline(always)]
+    fn parts<const FMA: bool>(&self, _p: f32, q: f32, r: f32) -> Parts {
+        let half = if r > 0.0 { 0.5 } else { -0.5 };
+        let teacher = if r == 0.0 { 0.0 } else { half };
+        Parts { teacher, student: -teacher, slope: -teacher * q }
     }
 }
 

@@ -50,6 +50,12 @@ pub enum HeadTermKind {
         /// Softmax temperature T, finite and above 0.
         temperature: f64,
     },
+    /// `T^2 * 1/2 sum_j |p_j - q_j|`: the total variation distance, at most `T^2` (Wen et al. 2023, f-distill, arXiv
+    /// 2307.15190, section 3.2, at T = 1). Where `p_j = q_j` the derivative is taken as 0.
+    TotalVariation {
+        /// Softmax temperature T, finite and above 0.
+        temperature: f64,
+    },
     /// `1/(2N) * sum_j ((z_j - mean z) - (t_j - mean t))^2` over the N used columns: what
     /// `T^2 KL(p || q)` becomes for T far above the logits (Hinton, Vinyals, Dean 2015, section 2.1;
     /// there the logits are taken to have mean zero, here the means are taken off, since a softmax
@@ -67,7 +73,8 @@ impl HeadTermKind {
             | Self::ReverseKl { temperature }
             | Self::JensenShannon { temperature, .. }
             | Self::SkewForwardKl { temperature, .. }
-            | Self::SkewReverseKl { temperature, .. } => Some(*temperature),
+            | Self::SkewReverseKl { temperature, .. }
+            | Self::TotalVariation { temperature } => Some(*temperature),
             Self::LogitMatching => None,
         }
     }

@@ -2,7 +2,7 @@
 
 Needs torch. Run: python tests/golden/divergences.py
 
-Formulas: forward and reverse KL, generalised JSD (Agarwal et al. 2024), skew KLs (Ko et al. 2024), each
+Formulas: forward and reverse KL, generalised JSD (Agarwal et al. 2024), skew KLs (Ko et al. 2024), total variation, each
 times T^2; logit matching (Hinton et al. 2015, section 2.1). Means over the rows.
 """
 import json
@@ -46,6 +46,8 @@ def value(kind, z, parameter, temperature):
         return square * kl(log_p, mixed(log_p, log_q, parameter))
     if kind == "skew_reverse_kl":
         return square * kl(log_q, mixed(log_p, log_q, 1 - parameter))
+    if kind == "total_variation":
+        return square * 0.5 * (log_p.exp() - log_q.exp()).abs().sum(1).mean()
     if kind == "logit_matching":
         centred = lambda x: x - x.mean(1, keepdim=True)
         return 0.5 * torch.nn.functional.mse_loss(centred(z), centred(teacher))
@@ -60,6 +62,7 @@ for kind, parameters in [
     ("jensen_shannon", [0.01, 0.5, 0.9]),
     ("skew_forward_kl", [0.1, 0.5]),
     ("skew_reverse_kl", [0.1, 0.5]),
+    ("total_variation", [0.0]),
     ("logit_matching", [0.0]),
 ]:
     for parameter in parameters:

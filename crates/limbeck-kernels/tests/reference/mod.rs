@@ -125,6 +125,11 @@ impl<'a> Reference<'a> {
                 let [p, q] = self.outcomes(row, temperature, 0.0);
                 temperature * temperature * kl(&q, &mixture(1.0 - alpha, &p, alpha, &q))
             }
+            HeadTermKind::TotalVariation { temperature } => {
+                let [p, q] = self.outcomes(row, temperature, 0.0);
+                let distance = p.iter().zip(&q).map(|(p, q)| (p - q).abs()).sum::<f64>();
+                temperature * temperature * 0.5 * distance
+            }
             HeadTermKind::LogitMatching => {
                 let pairs = self.student[row].iter().zip(&self.teacher[row]);
                 let differences: Vec<f64> = pairs.map(|(z, t)| z - t).collect();
