@@ -19,6 +19,9 @@ use super::{DEFAULT, Settings, Specials, Tokenizer, TokenizerError};
 /// Largest file of a tokenizer that is read. The largest published ones have about 40 MB.
 const MOST_BYTES: u64 = 512 << 20;
 
+/// What generation is told.
+const GENERATION: &str = "generation_config.json";
+
 /// Roles that transformers knows by name.
 const ROLES: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
@@ -179,10 +182,12 @@ impl Companions {
         }
         tokens.sort_by_key(|token| token.id);
         let split_specials = config.get("split_special_tokens").and_then(Json::as_bool) == Some(true);
+        let generation = read_object(&folder.join(GENERATION))?;
+        check_ids(&generation).map_err(|reason| invalid(&folder.join(GENERATION), reason))?;
         Ok(Self {
             templates: templates(folder, &config)?,
             model: Json::Object(read_object(&folder.join("config.json"))?),
-            generation: Json::Object(read_object(&folder.join("generation_config.json"))?),
+            generation: Json::Object(generation),
             folder: folder.to_path_buf(),
             config,
             tokens,
@@ -267,6 +272,20 @@ fn added(value: &Json, special: bool) -> Option<AddedToken> {
             .rstrip(flag("rstrip").unwrap_or(false))
             .normalized(flag("normalized").unwrap_or(!special)),
     )
+}
+
+/// Refuses ids that are none: what generation is told to end at may not be passed over. A padding of -1 means none.
+fn check_ids(generation: &Map<String, Json>) -> Result<(), String> {
+    for key in ["bos_token_id", "eos_token_id", "pad_token_id"] {
+        let Some(value) = generation.get(key).filter(|value| !value.is_null()) else { continue };
+        let items = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        let absent = |id: &Json| key == "pad_token_id" && id.as_i64() == Some(-1);
+        let is_id = |id: &Json| id.as_u64().is_some_and(|id| u32::try_from(id).is_ok()) || absent(id);
+        if let Some(wrong) = items.iter().find(|id| !is_id(id)) {
+            return Err(format!("`{key}` is {wrong}, expected the id of a token or a list of them"));
+        }
+    }
+    Ok(())
 }
 
 /// `{role}_token_id` of a configuration: a number or a list of them.

@@ -221,6 +221,23 @@ fn several_end_tokens_are_read_and_kept() {
     }
 }
 
+/// Ids of generation that are none are refused by file and key; -1 stands for no padding.
+#[test]
+fn ids_of_generation_are_ids() {
+    let golden = golden();
+    let read = |config: Json| {
+        let folder = golden.folder("space before: first", &[("generation_config.json", config)]);
+        Tokenizer::from_folder(folder.path()).map_err(|error| error.to_string())
+    };
+    for wrong in [json!("x"), json!(0.5), json!(-1), json!(4294967296_u64), json!([0, "x"]), json!(true)] {
+        let error = read(json!({ "eos_token_id": wrong })).unwrap_err();
+        assert!(error.contains("generation_config.json") && error.contains("eos_token_id"), "{error}");
+    }
+    for right in [json!({ "eos_token_id": [0, 1], "pad_token_id": -1 }), json!({ "eos_token_id": null })] {
+        read(right).unwrap();
+    }
+}
+
 #[test]
 fn settings_survive() {
     let golden = golden();

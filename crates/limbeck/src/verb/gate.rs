@@ -17,19 +17,19 @@ pub(crate) struct Gate {
     /// Run folder
     run: PathBuf,
     /// Least accuracy of the student on held-out data, as a share
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
     min_accuracy: Option<f64>,
     /// Least agreement of the student with its teacher, as a share
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
     min_agreement: Option<f64>,
     /// Greatest severity of the student's brittleness, 0 to 1
-    #[arg(long, value_name = "SEVERITY", value_parser = share)]
+    #[arg(long, value_name = "SEVERITY", value_parser = share, allow_negative_numbers = true)]
     max_severity: Option<f64>,
     /// Greatest damage by the loss of one of the student's components, in percentage points
-    #[arg(long, value_name = "POINTS", value_parser = finite)]
+    #[arg(long, value_name = "POINTS", value_parser = finite, allow_negative_numbers = true)]
     max_worst: Option<f64>,
     /// Least alignment A of student and teacher
-    #[arg(long, value_name = "A", value_parser = share)]
+    #[arg(long, value_name = "A", value_parser = share, allow_negative_numbers = true)]
     min_alignment: Option<f64>,
     /// Least value of anything else in results.json, such as audit.student.accuracy=0.9 (repeatable)
     #[arg(long, value_name = "MEASURE=BOUND", value_parser = bound)]
