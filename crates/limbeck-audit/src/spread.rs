@@ -38,7 +38,6 @@ pub(crate) fn spread(values: &[f64], bootstrap: &Bootstrap) -> Result<Option<Spr
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -93,7 +93,6 @@ pub fn read_corpus(folder: &Path, glob: Option<&str>) -> Result<Vec<Document>, D
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use std::fs;
 

@@ -82,7 +82,6 @@ impl std::fmt::Debug for Environment {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     #[test]

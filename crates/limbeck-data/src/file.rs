@@ -57,7 +57,6 @@ pub(crate) fn irregular(facts: &Metadata) -> Option<&'static str> {
 
 #[cfg(all(test, unix))]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -118,7 +118,6 @@ pub fn list_files(folder: &Path) -> Result<Vec<String>, DataError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     #[test]

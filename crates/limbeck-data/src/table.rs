@@ -158,7 +158,6 @@ impl Column {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use arrow_array::cast::AsArray;
     use arrow_array::types::{Float64Type, UInt32Type, UInt64Type};
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;

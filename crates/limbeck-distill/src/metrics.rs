@@ -127,7 +127,6 @@ fn read_lines(path: &Path) -> Result<Option<(Vec<(String, MetricsLine)>, bool)>,
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
 
     fn line(network: &str, step: u64) -> MetricsLine {

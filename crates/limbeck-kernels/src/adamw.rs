@@ -158,7 +158,6 @@ impl Kernel for Piece<'_> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     const GOOD: AdamW =

@@ -132,7 +132,6 @@ impl fmt::Display for DeviceName {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

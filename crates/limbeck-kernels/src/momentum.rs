@@ -178,7 +178,6 @@ impl Kernel for Square<'_> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     fn steps(nesterov: bool, decay: f64) -> (Vec<f32>, Vec<f32>) {

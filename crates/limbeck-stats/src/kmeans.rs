@@ -189,7 +189,6 @@ fn settle(points: &[Vec<f64>], mut centres: Vec<Vec<f64>>) -> Clustering {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     const HOW: KMeans = KMeans { clusters: 3, passes: 3, restarts: 4, seed: 1 };

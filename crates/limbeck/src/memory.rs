@@ -85,7 +85,6 @@ fn within(what: String, remedy: &'static str, needed: u128) -> Result<(), Memory
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::recipe::{Architecture, ScratchFamily};
 

@@ -127,7 +127,6 @@ fn from_effects(direct: &[f64], sweep: &Sweep, bootstrap: &Bootstrap) -> Result<
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -138,7 +138,6 @@ impl<'a> Trace<'a> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use burn::tensor::Device;
     use limbeck_data::progress::Silent;
     use limbeck_eval::contrast::{ContrastGroup, ContrastPrompt, ContrastTask};

@@ -80,7 +80,6 @@ fn matched(rows: usize, columns: usize, cost: impl Fn(usize, usize) -> f64) -> V
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 

@@ -323,7 +323,6 @@ fn make_unit(vector: &mut [f64]) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use serde_json::Value;
 
     use super::*;

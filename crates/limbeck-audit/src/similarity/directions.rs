@@ -250,7 +250,6 @@ fn cosines(e: &Eigen, f: &Eigen, cross: &[f64], scale: impl Fn(usize, usize) -> 
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 

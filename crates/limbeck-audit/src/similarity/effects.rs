@@ -72,7 +72,6 @@ fn standardised(correlation: Correlation, effects: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -117,7 +117,6 @@ fn shares(values: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 

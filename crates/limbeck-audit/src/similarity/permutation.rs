@@ -66,7 +66,6 @@ pub(crate) fn permutation_test(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use rand::Rng;
 
     use super::*;

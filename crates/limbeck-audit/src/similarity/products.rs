@@ -52,7 +52,6 @@ fn read(product: Tensor<2>) -> Result<Vec<f64>, AuditError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -167,7 +167,6 @@ fn sync_tree(folder: &Path) -> Result<(), DataError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use crate::atomic::{MARKER, remove_folder};
 

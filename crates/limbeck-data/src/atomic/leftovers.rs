@@ -115,7 +115,6 @@ pub fn sweep(folder: &Path) -> Result<(), DataError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::atomic::{AtomicFile, AtomicFolder};
 

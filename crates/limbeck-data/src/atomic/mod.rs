@@ -147,7 +147,6 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, DataError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {

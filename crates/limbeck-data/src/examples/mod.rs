@@ -164,7 +164,6 @@ pub fn load_examples(path: &Path) -> Result<Vec<TokenExample>, DataError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     #[test]

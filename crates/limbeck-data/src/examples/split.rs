@@ -90,7 +90,6 @@ pub fn split_shuffled<T>(items: Vec<T>, held_out: f64, seed: u64) -> Result<Spli
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use proptest::prelude::*;
 

@@ -148,7 +148,6 @@ fn reach(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use crate::env::Environment;
     use crate::progress::Silent;

@@ -130,7 +130,6 @@ fn numbers(kind: &str, data: &[u8]) -> Option<Vec<f64>> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     fn npy(header: &str, data: &[u8]) -> Vec<u8> {

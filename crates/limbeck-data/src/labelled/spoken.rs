@@ -207,7 +207,6 @@ impl SpokenDigits {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use std::io::Write;
 
     use super::*;

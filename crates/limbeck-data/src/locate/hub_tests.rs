@@ -1,5 +1,4 @@
 //! The hub's client against a server on the loopback, and against a folder another program filled.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

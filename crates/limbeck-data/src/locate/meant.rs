@@ -161,7 +161,6 @@ fn distance(first: &str, second: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

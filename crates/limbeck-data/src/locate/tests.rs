@@ -1,5 +1,5 @@
 //! Locators as text, archives made to do harm, and packages fetched by stand-ins for pip and npm.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(clippy::print_stderr)]
 
 use std::fs;
 use std::io::{Cursor, Write};

@@ -256,7 +256,6 @@ fn unquoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn files_of(list: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {

@@ -152,7 +152,6 @@ impl CsvReader {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::super::{ReadOptions, read_records, stream_records};
     use super::*;
 

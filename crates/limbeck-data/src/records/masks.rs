@@ -136,7 +136,6 @@ fn positions(value: Value, length: usize) -> Result<(), Misfit> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
     use serde_json::json;
 
     use super::super::columns::Columns;

@@ -1,5 +1,4 @@
 //! The readers, against files written here.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
 use std::io::Write;

@@ -148,7 +148,6 @@ fn role(speaker: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
     use serde_json::json;
 
     use super::super::Record;

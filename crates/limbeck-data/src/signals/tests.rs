@@ -1,5 +1,4 @@
 //! The signal store against its own formulas, and against damage.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
 use std::path::Path;

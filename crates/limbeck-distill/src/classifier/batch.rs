@@ -88,7 +88,6 @@ fn stream(purpose: [u8; 8], seed: u64, step: u64, row: usize) -> ChaCha8Rng {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use limbeck_data::labelled::digits;
 

@@ -46,7 +46,6 @@ impl Draw {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     const COMPONENTS: Components = Components { layers: 3, heads: 4 };

@@ -78,7 +78,6 @@ pub(crate) const POSSIBLE: &str =
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -135,7 +135,6 @@ pub fn probabilities(logits: &[f32]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use burn::tensor::Device;
     use limbeck_data::labelled::digits;

@@ -208,7 +208,6 @@ impl JsonSchema for LayerSelection {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn indices(text: &str, teacher: usize) -> Result<Vec<usize>, DistillError> {

@@ -185,7 +185,6 @@ impl TrainingConfig {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::soundness::Probability;
 

@@ -115,7 +115,6 @@ pub fn shifted(logits: &ClassLogits, labels: &[u32], classes: &[u32], by: f64) -
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;

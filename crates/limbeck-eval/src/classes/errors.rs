@@ -252,7 +252,6 @@ pub(crate) fn clusters(by_case: &[f64], cluster_of: &[usize]) -> Vec<Cluster> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     #[test]

@@ -1,5 +1,4 @@
 //! Small tokenizers of three kinds, and the task written with each.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
 

@@ -58,7 +58,6 @@ pub fn load_classifier(path: &Path, device: &Device) -> Result<Mlp, ModelError> 
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     #[test]

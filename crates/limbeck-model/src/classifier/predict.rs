@@ -75,7 +75,6 @@ pub fn predict(network: &Mlp, set: &LabelledSet, rows: &[usize]) -> ClassLogits 
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use burn::tensor::Device;
     use limbeck_data::labelled::digits;

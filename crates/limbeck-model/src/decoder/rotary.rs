@@ -119,7 +119,6 @@ fn llama3(frequency: f64, s: Llama3Scaling) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     fn values(rotation: &Rotation) -> (Vec<f32>, Vec<f32>) {

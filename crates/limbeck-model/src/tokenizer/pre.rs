@@ -104,7 +104,6 @@ fn essence(value: &Json) -> Vec<Json> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     #[test]

@@ -62,7 +62,6 @@ pub(crate) fn check_held(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use crate::weights::float::{self, FloatFormat};
     use crate::weights::gguf::{TensorType, quantise_q8_0};

@@ -120,7 +120,6 @@ pub(crate) fn from_f64(bytes: &[u8]) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     #[test]

@@ -101,7 +101,6 @@ impl ClassifierTeacher {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use burn::tensor::Device;
     use limbeck_data::labelled::digits;

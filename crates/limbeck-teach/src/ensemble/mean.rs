@@ -184,7 +184,6 @@ fn softmax(z: &[f32], temperature: f64) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     const A: [f32; 6] = [2.0, 0.0, -1.0, 0.1, 0.0, 0.2];

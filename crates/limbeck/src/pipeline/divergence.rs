@@ -55,7 +55,6 @@ fn losses(evaluation: &Evaluation) -> Vec<(&'static str, f64)> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn curve(losses: &[f64]) -> Vec<CurvePoint> {

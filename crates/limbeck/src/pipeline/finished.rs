@@ -166,7 +166,6 @@ impl Pipeline<'_> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::recipe::{BUILTIN, Override};
 

@@ -152,7 +152,6 @@ fn is_checkpoint_of(network: &str, entry: &fs::DirEntry) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
     #[test]

@@ -163,7 +163,6 @@ impl Progress for Journal<'_> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use limbeck_data::progress::Silent;
 
     use super::*;

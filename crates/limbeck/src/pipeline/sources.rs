@@ -341,7 +341,6 @@ fn drawn(list: Vec<TokenExample>, count: usize, seed: u64) -> Result<Vec<TokenEx
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

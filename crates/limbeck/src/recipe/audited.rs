@@ -52,7 +52,6 @@ pub fn audit_settings(changes: &[Override]) -> Result<AuditConfig, RecipeError> 
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn settings(changes: &[&str]) -> Result<AuditConfig, String> {

@@ -150,7 +150,6 @@ pub(crate) fn quoted(found: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::path::Path;
 
     use super::*;

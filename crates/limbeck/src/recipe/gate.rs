@@ -274,7 +274,6 @@ pub fn gates_of(results: &Results) -> Result<Vec<Gate>, RecipeError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use serde_json::json;
 
     use super::*;

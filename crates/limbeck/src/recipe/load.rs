@@ -267,7 +267,6 @@ fn in_order(mut problems: Vec<Problem>) -> RecipeError {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::super::node::parse_value;
     use super::*;
 

@@ -156,7 +156,6 @@ fn shapes(at: &Value) -> Vec<&Value> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -133,7 +133,6 @@ fn merge(under: &mut Table, over: Table) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     #[test]

@@ -1,5 +1,4 @@
 //! Golden values of numpy and scipy, and what each measure must not see.
-#![allow(clippy::unwrap_used)]
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

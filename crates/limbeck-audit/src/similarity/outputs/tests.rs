@@ -1,5 +1,4 @@
 //! The reduction to leading directions loses nothing that the measures see.
-#![allow(clippy::unwrap_used)]
 
 use serde_json::Value;
 

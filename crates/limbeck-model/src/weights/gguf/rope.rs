@@ -102,7 +102,6 @@ fn reorder(tensor: HostTensor, heads: usize, source: impl Fn(usize, usize) -> us
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     #[test]

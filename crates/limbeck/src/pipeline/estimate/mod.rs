@@ -298,7 +298,6 @@ pub fn bytes(count: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::path::Path;
 
     use limbeck_model::Sizes;

@@ -45,16 +45,17 @@ pub(super) fn findings(fixed: &SecondConfirmation, found: &Measurements) -> Resu
         for (damage, (fill, _)) in DAMAGES.into_iter().enumerate() {
             let of_mean = move |measured: &Measured| mean_damage(measured, task, damage);
             let of_worst = move |measured: &Measured| worst_preference(measured, task, damage);
-            tables.push(compared(found, &format!("Mean damage, percent: {fill}, {name}"), &of_mean)?);
+            tables.push(compared(found, &format!("Mean damage, percent: {fill}, {name}"), &of_mean, false)?);
             tables.push(compared(
                 found,
                 &format!("Preferred with the worst gone, percent: {fill}, {name}"),
                 &of_worst,
+                true,
             )?);
         }
     }
-    tables.push(compared(found, "Accuracy, percent", &accuracy)?);
-    tables.push(compared(found, "Agreement with the teacher, percent", &agreement)?);
+    tables.push(compared(found, "Accuracy, percent", &accuracy, true)?);
+    tables.push(compared(found, "Agreement with the teacher, percent", &agreement, true)?);
     tables.push(costs(found)?);
 
     let name = &found.names[VARIANT];
@@ -109,14 +110,18 @@ fn no_loss(what: &str, change: &Estimate, margin: f64) -> Claim {
     }
 }
 
+/// Levels and differences of a statistic; the interval of a share's level ends at 0 and 100%, which Student's does not know of.
 fn compared(
     found: &Measurements,
     title: &str,
     statistic: Statistic<'_>,
+    is_share: bool,
 ) -> Result<FigureTable, ReproduceError> {
     let mut rows = Vec::new();
     for (variant, name) in found.names.iter().enumerate() {
-        let ours = found.student(variant, statistic)?.map(|value| value * PERCENT);
+        let level = found.student(variant, statistic)?;
+        let level = if is_share { level.map(|share| share.clamp(0.0, 1.0)) } else { level };
+        let ours = level.map(|value| value * PERCENT);
         let seeds = found.by_seed(variant, statistic).iter().map(|value| value * PERCENT).collect();
         rows.push(figure(&format!("{title}: {name}"), FigureUnit::Number, ours, seeds));
     }

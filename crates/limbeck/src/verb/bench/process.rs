@@ -20,7 +20,6 @@ pub(super) fn minor_faults() -> Option<u64> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
