@@ -434,6 +434,7 @@ fn over_several_trainings_the_difference_is_told() {
     };
     let across = |mean: f64| AcrossSeeds {
         seeds: 3,
+        worst_components: vec!["MLP 0".into(); 3],
         severity_student_minus_teacher: told(0.5),
         severity_student_minus_baseline: told(-0.5),
         mean_student_minus_teacher: told(mean),

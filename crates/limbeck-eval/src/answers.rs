@@ -2,8 +2,8 @@
 //! what breaks first.
 
 use limbeck_results::{
-    Alignment, AlignmentFloors, Audit, AuditAnswers, Circuit, Component, Estimate, Finding, NetworkAudit,
-    Role, Roles, SeedDifference, Solves,
+    AcrossSeeds, Alignment, AlignmentFloors, Audit, AuditAnswers, Circuit, Component, Estimate, Finding,
+    NetworkAudit, Role, Roles, SeedDifference, Solves,
 };
 use limbeck_stats::Direction;
 
@@ -266,8 +266,9 @@ pub(crate) fn fragile(audit: &Audit) -> String {
         return "Where the student is brittle was not measured: no component was ablated.".to_owned();
     };
     let mut sentences = vec![format!(
-        "The student depends most on {}: ablating it costs {} points of its logit difference{}; {}.",
-        name(worst),
+        "{}: ablating it costs {}{} points of its logit difference{}; {}.",
+        depends_most(worst, audit.brittleness.across_seeds.as_ref()),
+        if audit.brittleness.across_seeds.is_some() { "the first " } else { "" },
         figure(worst.drop.value),
         interval(&worst.drop),
         heavy(&audit.student)
@@ -296,6 +297,22 @@ pub(crate) fn fragile(audit: &Audit) -> String {
         None => sentences.extend(one_training(audit)),
     }
     sentences.join(" ")
+}
+
+/// Which component the student depends on most, and how many of the students of other seeds do too.
+fn depends_most(worst: &Component, across: Option<&AcrossSeeds>) -> String {
+    let of = name(worst);
+    let Some(found) = across else { return format!("The student depends most on {of}") };
+    let alike = found.worst_components.iter().filter(|label| **label == worst.label()).count();
+    match found.worst_components.len() {
+        // Results of an earlier version do not say.
+        0 => format!("The first student depends most on {of}"),
+        students if alike == students => format!("All {students} students depend most on {of}"),
+        students if alike <= 1 => {
+            format!("The first of {students} students depends most on {of}, the others on other components")
+        }
+        students => format!("{alike} of {students} students, the first among them, depend most on {of}"),
+    }
 }
 
 /// Mean damage and severity of the networks trained once, side by side without a comparison.

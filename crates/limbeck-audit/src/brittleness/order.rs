@@ -1,10 +1,12 @@
 //! In which order components are removed.
 
+use limbeck_results::component_label;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::Sweep;
+use crate::influence::component;
 
 /// Components by the drop of each alone, largest first; of equal ones the earlier first.
 pub(crate) fn worst_first(sweep: &Sweep) -> Vec<usize> {
@@ -14,6 +16,12 @@ pub(crate) fn worst_first(sweep: &Sweep) -> Vec<usize> {
     let mut order: Vec<usize> = (0..sweep.components()).collect();
     order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
     order
+}
+
+/// Label of the component that costs most when it is ablated; empty of a network without any.
+pub(crate) fn worst_component(sweep: &Sweep) -> String {
+    let worst = worst_first(sweep).first().map(|&index| component(index, sweep.heads));
+    worst.map_or_else(String::new, |(_, layer, head)| component_label(layer, head))
 }
 
 /// A random order, the same for the same seed and draw.

@@ -4,6 +4,7 @@ use limbeck_results::{AcrossSeeds, SeedDifference, Solves, solves};
 use limbeck_stats::{Bootstrap, SMALLEST_SAMPLE, crossed_from_resamples, mean, severity};
 
 use super::figures::{damages_of, same_prompts};
+use super::order::worst_component;
 use crate::intervals;
 use crate::{AuditError, Sweep};
 
@@ -64,6 +65,7 @@ pub(crate) fn across_seeds(
     let difference = |pairs: &[(&Drawn, &Drawn)], which| difference(pairs, which, prompts, bootstrap);
     Ok(Some(AcrossSeeds {
         seeds: seeds.len(),
+        worst_components: seeds.iter().map(|seed| worst_component(seed.student)).collect(),
         severity_student_minus_teacher: difference(&against_teacher, 0)?,
         severity_student_minus_baseline: difference(&against_baseline, 0)?,
         mean_student_minus_teacher: difference(&against_teacher, 1)?,

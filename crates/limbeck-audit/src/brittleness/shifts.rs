@@ -1,13 +1,12 @@
 //! Brittleness on shifted prompts.
 
 use limbeck_eval::contrast::ShiftedTask;
-use limbeck_results::{ShiftedBrittleness, ShiftedFigures, component_label};
+use limbeck_results::{ShiftedBrittleness, ShiftedFigures};
 use limbeck_stats::Bootstrap;
 
 use super::figures::{brittleness, severity_difference};
-use super::order::worst_first;
+use super::order::worst_component;
 use super::seeds::{SeedSweeps, across_seeds};
-use crate::influence::component;
 use crate::intervals;
 use crate::{AuditConfig, AuditError, Sweep};
 
@@ -54,7 +53,6 @@ fn figures(
     bootstrap: &Bootstrap,
 ) -> Result<ShiftedFigures, AuditError> {
     let found = brittleness(sweep, alpha, bootstrap)?;
-    let worst = worst_first(sweep).first().map(|&index| component(index, sweep.heads));
     Ok(ShiftedFigures {
         accuracy: intervals::share_of(bootstrap, sweep.correct.iter().copied())?,
         chance,
@@ -62,6 +60,6 @@ fn figures(
         mean: Some(found.mean),
         severity: found.severity,
         worst: found.worst,
-        worst_component: worst.map_or_else(String::new, |(_, layer, head)| component_label(layer, head)),
+        worst_component: worst_component(sweep),
     })
 }

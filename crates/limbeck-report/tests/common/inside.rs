@@ -407,6 +407,7 @@ pub fn across_seeds() -> AcrossSeeds {
     };
     AcrossSeeds {
         seeds: 3,
+        worst_components: vec!["MLP 0".into(), "MLP 0".into(), "MLP 1".into()],
         severity_student_minus_teacher: difference(0.05, 0.02, 0),
         severity_student_minus_baseline: difference(-0.01, 0.03, 1),
         mean_student_minus_teacher: difference(6.2, 1.9, 0),

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct AcrossSeeds {
     /// Trainings audited, the first among them.
     pub seeds: usize,
+    /// The component of each student that costs most when it is ablated, in the order of the seeds.
+    #[serde(default)]
+    pub worst_components: Vec<String>,
     /// Severity of the student minus the teacher's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity_student_minus_teacher: Option<SeedDifference>,
