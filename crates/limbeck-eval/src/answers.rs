@@ -266,10 +266,10 @@ pub(crate) fn fragile(audit: &Audit) -> String {
         return "Where the student is brittle was not measured: no component was ablated.".to_owned();
     };
     let mut sentences = vec![format!(
-        "{}: ablating it costs {}{} points of its logit difference{}; {}.",
+        "{}: ablating it costs {} points of {} logit difference{}; {}.",
         depends_most(worst, audit.brittleness.across_seeds.as_ref()),
-        if audit.brittleness.across_seeds.is_some() { "the first " } else { "" },
         figure(worst.drop.value),
+        if audit.brittleness.across_seeds.is_some() { "the first one's" } else { "its" },
         interval(&worst.drop),
         heavy(&audit.student)
     )];
