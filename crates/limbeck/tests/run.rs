@@ -266,6 +266,38 @@ fn inputs_that_changed_do_not_overwrite_a_finished_run_either() {
     succeed(again(&["--force"]));
 }
 
+/// Settings that are fitted are compared late; the refusal finds the run as it was.
+#[test]
+fn a_refusal_to_replace_a_finished_run_touches_nothing_of_it() {
+    let place = tempfile::tempdir().unwrap();
+    let (made, folder) = (place.path().join("made"), place.path().join("run"));
+    succeed(on_tiny("run", &made, &["--set", "audit=false"]));
+    let recipe = place.path().join("r.toml");
+    let text = format!(
+        "name = \"kept\"\n[teacher]\nkind = \"model\"\nsource = \"{}\"\n[student]\nkind = \"layers\"\nselect = \"even\"\n\
+         [data]\nkind = \"numerals\"\nexamples = 64\nheld_out = 32\nshifted = 8\n[training]\nsteps = 2\n\
+         [[objectives]]\nkind = \"forward_kl\"\n",
+        made.join("teacher").display()
+    );
+    std::fs::write(&recipe, text).unwrap();
+    let with = |verb: &str, more: &[&str]| {
+        let mut command = limbeck();
+        command.arg(verb).arg(&recipe).arg("--out").arg(&folder).args(more);
+        command
+    };
+    let rate = ["--set", "training.learning_rate=0.01"];
+    succeed(with("run", &rate));
+    let before = std::fs::read_to_string(folder.join("recipe.toml")).unwrap();
+    for verb in ["evaluate", "train", "run"] {
+        let refused = with(verb, &[]).output().unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{verb}: {}", stderr(&refused));
+        assert!(stderr(&refused).contains("training.learning_rate: 0.01 -> "), "{}", stderr(&refused));
+        assert_eq!(std::fs::read_to_string(folder.join("recipe.toml")).unwrap(), before, "{verb}");
+    }
+    let again = String::from_utf8_lossy(&succeed(with("run", &rate)).stdout).into_owned();
+    assert!(again.contains("nothing was done again"), "{again}");
+}
+
 #[test]
 fn an_audit_on_prompts_of_ones_own_is_done_again_when_they_change() {
     let place = tempfile::tempdir().unwrap();

@@ -38,7 +38,7 @@ fn what_was_meant_is_said() {
     std::fs::write(place.path().join("second.toml"), second).unwrap();
     std::fs::write(place.path().join("lr.toml"), text.replace("learning_rate", "lr")).unwrap();
     std::fs::write(place.path().join("kl.toml"), text.replace("\"forward_kl\"", "\"kl\"")).unwrap();
-    let cases: [(&[&str], &str); 32] = [
+    let cases: [(&[&str], &str); 33] = [
         (&["distil", "mine.toml"], "limbeck run RECIPE"),
         (&["mine.toml"], "limbeck run mine.toml"),
         (&["quickstrat"], "quickstart"),
@@ -62,6 +62,7 @@ fn what_was_meant_is_said() {
         (&["validate", "mine.toml", "--set", "lr=3e-4"], "did you mean `training.learning_rate`?"),
         (&["validate", "mine.toml", "--set", "steps=5"], "did you mean `training.steps`?"),
         (&["validate", "mine.toml", "--set", "training.epochs=5"], "did you mean `steps`?"),
+        (&["validate", "mine.toml", "--set", "training.step=5"], "did you mean `steps`?"),
         (&["validate", "mine.toml", "--set", "training.schedule=cosine"], "{ kind = \"cosine\" }"),
         (&["validate", "mine.toml", "--set", "audit.task=numeral"], "did you mean `numerals`?"),
         (&["run", "mine.toml", "--steps", "5"], "--set training.steps=VALUE"),

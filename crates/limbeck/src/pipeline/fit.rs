@@ -3,7 +3,7 @@
 
 use limbeck_data::atomic::write_atomic;
 
-use super::finished::RECIPE;
+use super::finished::{RECIPE, differences};
 use super::{Pipeline, StageError};
 use crate::recipe::{AuditSection, Recipe, TeacherConfig, resolved};
 
@@ -92,8 +92,11 @@ fn fit(
 impl Pipeline<'_> {
     /// Fits what the recipe leaves open to the teacher and the data, says so, and writes the recipe anew.
     pub(crate) fn settle(&mut self) -> Result<(), StageError> {
-        if self.open.is_empty() || matches!(self.recipe.teacher, TeacherConfig::Trained { .. }) {
+        if self.open.is_empty() {
             return Ok(());
+        }
+        if matches!(self.recipe.teacher, TeacherConfig::Trained { .. }) {
+            return self.write_recipe();
         }
         let parameters = self.shapes()?.teacher.parameter_count() as f64;
         let examples = self.examples()?;
@@ -101,10 +104,10 @@ impl Pipeline<'_> {
         let open = std::mem::take(&mut self.open);
         let said = fit(&mut self.recipe, &open, parameters, sizes);
         if said.is_empty() {
-            return Ok(());
+            return self.write_recipe();
         }
         self.resolved = resolved(&self.recipe)?;
-        write_atomic(&self.file(RECIPE), self.resolved.as_bytes())?;
+        self.write_recipe()?;
         if !self.finished {
             self.progress.note(&format!(
                 "fitted to a teacher of {} parameters: {}; a recipe's own values win",
@@ -113,6 +116,16 @@ impl Pipeline<'_> {
             ));
         }
         Ok(())
+    }
+
+    /// Writes the resolved recipe, unless a finished run of another one stands there: that is refused by the first stage that
+    /// would be done anew, and must find the run as it was.
+    fn write_recipe(&self) -> Result<(), StageError> {
+        let other = |before: &str| !differences(before, &self.resolved).is_empty();
+        if self.finished && !self.force && self.earlier.as_deref().is_some_and(other) {
+            return Ok(());
+        }
+        Ok(write_atomic(&self.file(RECIPE), self.resolved.as_bytes())?)
     }
 }
 

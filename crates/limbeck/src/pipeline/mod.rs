@@ -128,7 +128,10 @@ impl<'a> Pipeline<'a> {
         let folder = RunFolder::open(&recipe.output_dir)?;
         let before = Before::read(folder.root());
         before.make_way(folder.root(), &resolved, &open, force)?;
-        write_atomic(&folder.at(RECIPE), resolved.as_bytes())?;
+        // Beside a finished run the recipe is written once all of it is known to be the same: a refusal touches nothing.
+        if !before.finished || force || open.is_empty() {
+            write_atomic(&folder.at(RECIPE), resolved.as_bytes())?;
+        }
         let mut manifest = Manifest::read(folder.root());
         manifest.limbeck_version = env!("CARGO_PKG_VERSION").to_owned();
         manifest.name.clone_from(&recipe.name);

@@ -205,14 +205,16 @@ impl<'a> Walk<'a> {
     ) -> Option<&'k str> {
         let known: Vec<&'k str> = known.collect();
         let mut message = "unknown key".to_owned();
-        // A key written as it is in another section is meant to be there, however much like one of this section it looks.
-        let exact = self.elsewhere(key).filter(|path| path.rsplit('.').next() == Some(key));
+        // A key written as it is in another section is meant to be there, unless a letter makes it one of this section.
+        let slip = known.iter().any(|one| strsim::damerau_levenshtein(key, one) == 1);
+        let exact = self.elsewhere(key).filter(|place| place.rsplit('.').next() == Some(key));
+        let exact = exact.filter(|place| !slip && place != path);
         let near = nearest(key, known.iter().copied()).filter(|_| exact.is_none());
         if let Some(exact) = exact {
             message += &format!("; did you mean `{exact}`?");
         } else if let Some(near) = near {
             message += &format!("; did you mean `{near}`?");
-        } else if let Some(elsewhere) = self.elsewhere(key) {
+        } else if let Some(elsewhere) = self.elsewhere(key).filter(|place| place != path) {
             message += &format!("; did you mean `{elsewhere}`?");
         }
         let hint = if known.is_empty() {
