@@ -101,7 +101,10 @@ fn sources(recipe: &Recipe, found: &mut Findings<'_>) {
     for (key, source) in [teacher, student].into_iter().flatten().chain(data).chain(members) {
         let hint = || {
             meant(source, key.starts_with("data.")).map_or_else(
-                || "a source is a path, hf:org/name@rev, pypi:name==version or npm:name@version".to_owned(),
+                || {
+                    "a source is a path (from the folder you are in), hf:org/name@rev, pypi:name==version or npm:name@version"
+                        .to_owned()
+                },
                 |meant| format!("did you mean {key} = \"{meant}\"?"),
             )
         };

@@ -56,8 +56,13 @@ impl Gate {
             gates.extend(gates_of(&results)?);
         }
         if gates.is_empty() {
-            return Err(Failure::input("no bound is named, and the run's recipe has no gates")
-                .hint("for example: limbeck gate RUN --min-agreement 0.9 --max-severity 0.1"));
+            let example = match results.audit {
+                Some(_) => "for example: limbeck gate RUN --min-agreement 0.9 --max-severity 0.1",
+                None => {
+                    "for example: limbeck gate RUN --min-agreement 0.9; severity is known where there was an audit"
+                }
+            };
+            return Err(Failure::input("no bound is named, and the run's recipe has no gates").hint(example));
         }
         for gate in &mut gates {
             gate.cannot_tell = self.cannot_tell.unwrap_or(gate.cannot_tell);
