@@ -20,12 +20,15 @@ struct Sum {
 impl Sum {
     fn add(&mut self, index: usize, loss: Loss) {
         self.values[index] = loss.value;
-        for part in loss.parts {
-            self.total = Some(match self.total.take() {
-                Some(sum) => sum + part,
-                None => part,
-            });
-        }
+        loss.parts.into_iter().for_each(|part| self.add_part(part));
+    }
+
+    /// Adds a term that has its weight already.
+    fn add_part(&mut self, part: Tensor<1>) {
+        self.total = Some(match self.total.take() {
+            Some(sum) => sum + part,
+            None => part,
+        });
     }
 }
 
@@ -133,10 +136,7 @@ impl Terms {
             for (&(index, _), value) in members.iter().zip(&losses.values) {
                 sum.values[index] = *value;
             }
-            sum.total = Some(match sum.total.take() {
-                Some(total) => total + losses.total,
-                None => losses.total,
-            });
+            sum.add_part(losses.total);
         }
         Ok(())
     }

@@ -473,22 +473,24 @@ impl Parser {
         while let Some(post) = self.postfix()? {
             posts.push(post);
         }
-        loop {
-            if !filters {
-                break;
-            }
-            if self.skip_symbol("|") {
-                posts.push(Post::Filter(self.filter()?));
-            } else if self.is_name("is") {
-                self.at += 1;
-                posts.push(self.test()?);
-            } else if self.is_symbol("(") {
-                posts.push(Post::Call(self.arguments()?));
-            } else {
-                break;
-            }
+        while let Some(post) = if filters { self.filter_or_test()? } else { None } {
+            posts.push(post);
         }
         Ok(if posts.is_empty() { value } else { Expr::Postfix(Box::new(value), posts) })
+    }
+
+    /// What may stand behind a value and its subscripts: a filter, a test, or a call of their result.
+    fn filter_or_test(&mut self) -> Parsed<Option<Post>> {
+        Ok(if self.skip_symbol("|") {
+            Some(Post::Filter(self.filter()?))
+        } else if self.is_name("is") {
+            self.at += 1;
+            Some(self.test()?)
+        } else if self.is_symbol("(") {
+            Some(Post::Call(self.arguments()?))
+        } else {
+            None
+        })
     }
 
     fn primary(&mut self) -> Parsed<Expr> {

@@ -19,6 +19,9 @@ use super::{DEFAULT, Settings, Specials, Tokenizer, TokenizerError};
 /// Largest file of a tokenizer that is read. The largest published ones have about 40 MB.
 const MOST_BYTES: u64 = 512 << 20;
 
+/// What transformers is told of the tokenizer.
+const CONFIG: &str = "tokenizer_config.json";
+
 /// What generation is told.
 const GENERATION: &str = "generation_config.json";
 
@@ -149,7 +152,6 @@ struct Companions {
 
 impl Companions {
     fn read(folder: &Path) -> Result<Self, TokenizerError> {
-        const CONFIG: &str = "tokenizer_config.json";
         let mut config = read_object(&folder.join(CONFIG))?;
         let mut tokens = Vec::new();
         if let Some(listed) = config.get("added_tokens_decoder") {
@@ -346,7 +348,7 @@ fn templates(folder: &Path, config: &Map<String, Json>) -> Result<BTreeMap<Strin
         Some(other) => {
             let reason =
                 format!("chat_template is {}; it should be a text, or templates by name", brief(other));
-            return Err(invalid(&folder.join("tokenizer_config.json"), reason));
+            return Err(invalid(&folder.join(CONFIG), reason));
         }
     }
     Ok(found)

@@ -95,9 +95,6 @@ impl Pipeline<'_> {
         if self.open.is_empty() {
             return Ok(());
         }
-        if matches!(self.recipe.teacher, TeacherConfig::Trained { .. }) {
-            return self.write_recipe();
-        }
         let parameters = self.shapes()?.teacher.parameter_count() as f64;
         let examples = self.examples()?;
         let sizes = (examples.training.len(), examples.held_out.len());

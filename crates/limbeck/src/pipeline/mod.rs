@@ -47,7 +47,7 @@ use limbeck_model::LoadedModel;
 use limbeck_results::Results;
 
 use crate::networks::{LocatedModel, locate_model};
-use crate::recipe::{Loaded, Recipe};
+use crate::recipe::{Loaded, Recipe, TeacherConfig};
 
 pub use assemble::{REPORT, RESULTS, read_results, rerender, write_report};
 pub use error::{PipelineError, StageError};
@@ -124,7 +124,11 @@ impl<'a> Pipeline<'a> {
         device: Device,
         progress: &'a dyn Progress,
     ) -> Result<Self, PipelineError> {
-        let Loaded { recipe, resolved, open } = loaded;
+        let Loaded { recipe, resolved, mut open } = loaded;
+        if matches!(recipe.teacher, TeacherConfig::Trained { .. }) {
+            // There is no model to fit to: what is left open has its default.
+            open.clear();
+        }
         let folder = RunFolder::open(&recipe.output_dir)?;
         let before = Before::read(folder.root());
         before.make_way(folder.root(), &resolved, &open, force)?;

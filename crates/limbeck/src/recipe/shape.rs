@@ -207,15 +207,11 @@ impl<'a> Walk<'a> {
         let mut message = "unknown key".to_owned();
         // A key written as it is in another section is meant to be there, unless a letter makes it one of this section.
         let slip = known.iter().any(|one| strsim::damerau_levenshtein(key, one) == 1);
-        let exact = self.elsewhere(key).filter(|place| place.rsplit('.').next() == Some(key));
-        let exact = exact.filter(|place| !slip && place != path);
+        let elsewhere = self.elsewhere(key).filter(|place| place != path);
+        let exact = elsewhere.as_deref().filter(|place| !slip && place.rsplit('.').next() == Some(key));
         let near = nearest(key, known.iter().copied()).filter(|_| exact.is_none());
-        if let Some(exact) = exact {
-            message += &format!("; did you mean `{exact}`?");
-        } else if let Some(near) = near {
-            message += &format!("; did you mean `{near}`?");
-        } else if let Some(elsewhere) = self.elsewhere(key).filter(|place| place != path) {
-            message += &format!("; did you mean `{elsewhere}`?");
+        if let Some(meant) = near.or(elsewhere.as_deref()) {
+            message += &format!("; did you mean `{meant}`?");
         }
         let hint = if known.is_empty() {
             "no keys are allowed here".to_owned()
